@@ -1,0 +1,109 @@
+package serve
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// Cloud launches and ends machines. Implementations are safe for concurrent
+// use. Every machine carries the whole [Ref] of its replica, so that List finds
+// it when all else is lost.
+type Cloud interface {
+	// Name is the cloud's name in locations: "local", "aws".
+	Name() string
+	// Offers lists what could satisfy r in this cloud, in both markets whatever
+	// r.UseSpot says, spot first only by price. Nothing fitting is an empty list,
+	// not an error.
+	Offers(ctx context.Context, r Resource) ([]Offer, error)
+	// Launch makes the machine of req.Ref, or returns the one that is there
+	// already: it may be called again after a crash, and never makes two. It
+	// returns when the machine is up and its program is being started.
+	//
+	// ErrCapacity and ErrQuota mean that this offer will not do now and nothing
+	// was left behind; ErrInvalid and ErrUnauthorized that trying again is in
+	// vain; anything else that it may be tried again.
+	Launch(ctx context.Context, req LaunchRequest) (Instance, error)
+	// Terminate ends the machine of ref with everything that belongs to it and
+	// returns when it is gone. No such machine is success.
+	Terminate(ctx context.Context, ref Ref) error
+	// List gives every machine tagged with the service's name, of any UID, also
+	// those only half made. It is the truth after a crash: a machine that is not
+	// listed does not exist.
+	List(ctx context.Context, service string) ([]Instance, error)
+	// Logs opens what the replica's setup and run have printed. The reader ends
+	// at the present end, or with opt.Follow when the machine or ctx does.
+	// ErrNotFound means that there is no such machine.
+	Logs(ctx context.Context, ref Ref, opt LogOptions) (io.ReadCloser, error)
+	// Notices calls tell for everything the cloud has to tell about the
+	// service's machines until ctx ends, the present state of each machine first
+	// if it is anything but running well. A cloud with nothing to tell just
+	// waits. An error other than ctx's means that notices may have been missed;
+	// the caller lists and calls again.
+	Notices(ctx context.Context, service string, tell func(Notice)) error
+}
+
+// LaunchRequest is everything a cloud needs to make a replica's machine.
+type LaunchRequest struct {
+	Ref      Ref
+	Revision int64
+	Offer    Offer
+	// Resource is the entry of the spec's resources the offer satisfies.
+	Resource Resource
+	// Port is the port the server is to listen on.
+	Port int
+	Task Task
+	// Bundle opens a bundle named in Task by its digest: a gzipped tar archive.
+	Bundle func(digest string) (io.ReadCloser, error)
+}
+
+// Instance is a machine as its cloud sees it.
+type Instance struct {
+	Ref      Ref   `json:"ref"`
+	Revision int64 `json:"revision"`
+	// ID is the cloud's own name for the machine.
+	ID    string `json:"id"`
+	Offer Offer  `json:"offer"`
+	// Address is "host:port" where the server is to be reached.
+	Address    string    `json:"address"`
+	LaunchedAt time.Time `json:"launched_at"`
+	// Running is false for a machine that is half made, or gone but not yet
+	// cleared away.
+	Running bool `json:"running"`
+}
+
+// NoticeKind sorts notices.
+type NoticeKind string
+
+// The kinds of notices.
+const (
+	// NoticeInterruption warns that the machine will be taken at Deadline.
+	NoticeInterruption NoticeKind = "interruption"
+	// NoticeGone tells that the machine is not running any more, and that nobody
+	// here asked for it.
+	NoticeGone NoticeKind = "gone"
+	// NoticeExited tells that setup or run has ended, with ExitCode.
+	NoticeExited NoticeKind = "exited"
+	// NoticeCapacity tells that it is worth asking again for machines of Market
+	// in Location.
+	NoticeCapacity NoticeKind = "capacity"
+)
+
+// Notice is something a cloud tells unasked.
+type Notice struct {
+	Kind     NoticeKind `json:"kind"`
+	Ref      Ref        `json:"ref,omitzero"`
+	Deadline time.Time  `json:"deadline,omitzero"`
+	ExitCode int        `json:"exit_code,omitempty"`
+	Location Location   `json:"location,omitzero"`
+	Market   Market     `json:"market,omitempty"`
+	Detail   string     `json:"detail,omitempty"`
+}
+
+// LogOptions says which part of a log is wanted.
+type LogOptions struct {
+	// Follow goes on with what is added.
+	Follow bool
+	// Tail limits what is there already to its last lines; 0 is all of it.
+	Tail int
+}

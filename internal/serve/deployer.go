@@ -1,0 +1,84 @@
+package serve
+
+import (
+	"context"
+	"io"
+)
+
+// Deployer puts a service's controller somewhere and finds it again.
+type Deployer interface {
+	// Name is the infra the controller runs on: "local".
+	Name() string
+	// Clouds lists the clouds the deployed controller can have machines from.
+	Clouds() []string
+	// Deploy makes sure that a controller for the service runs, starting one when
+	// none does and starting it again when it is dead, and returns when it
+	// answers. Doing so twice is doing it once.
+	Deploy(ctx context.Context, service string) (Client, error)
+	// Find gives a client for the service's controller. ErrNotFound means that
+	// none was ever deployed or that it was destroyed; ErrUnreachable that one was
+	// deployed and does not answer, so that nothing is known of the service.
+	Find(ctx context.Context, service string) (Client, error)
+	// Destroy ends the service's controller, alive or dead, and then every
+	// machine tagged with the service's name in every cloud, asking the clouds
+	// themselves rather than any record. It returns when nothing is left and
+	// names the machines it had to end. Nothing there is success.
+	Destroy(ctx context.Context, service string) (swept []Instance, err error)
+	// List names every service that has a controller here, alive or dead.
+	List(ctx context.Context) ([]string, error)
+}
+
+// Client talks to the controller of one service. Every method may return
+// ErrUnreachable, and ErrUnauthorized.
+type Client interface {
+	// Apply makes spec the newest revision, or changes nothing when it equals
+	// the present one. With keepSecrets the secrets of the present revision are
+	// kept instead of those of spec. A spec that is not valid gives
+	// [FieldErrors]; a service that is being deleted ErrConflict.
+	Apply(ctx context.Context, spec Spec, keepSecrets bool) (Service, error)
+	// Service gives the service as it is now; ErrNotFound before the first Apply
+	// and after Delete has finished.
+	Service(ctx context.Context) (Service, error)
+	// Watch calls tell with the service as it is now and then after every change,
+	// until tell returns false, ctx ends, or the service is gone (ErrNotFound).
+	Watch(ctx context.Context, tell func(Service) bool) error
+	// Delete asks the service to end: requests under way are finished, machines
+	// are ended. It returns when the controller has taken note; Watch tells when
+	// it is done.
+	Delete(ctx context.Context) error
+	// TerminateReplica drains and ends one replica; policy will replace it. For a
+	// failed record purge removes it. ErrConflict means that it is being shut
+	// down already, or has failed and purge is false; ErrNotFound that there is
+	// no such replica.
+	TerminateReplica(ctx context.Context, id int64, purge bool) error
+	// HasBundle reports whether the controller holds the bundle already.
+	HasBundle(ctx context.Context, digest string) (bool, error)
+	// PutBundle gives the controller a bundle. ErrInvalid means that the content
+	// does not have that digest.
+	PutBundle(ctx context.Context, digest string, content io.Reader) error
+	// Events gives events with Seq > after, oldest first; with follow it goes on
+	// until tell returns false or ctx ends.
+	Events(ctx context.Context, after int64, follow bool, tell func(Event) bool) error
+	// Logs opens the log of a replica, or the controller's own when replica is 0.
+	Logs(ctx context.Context, replica int64, opt LogOptions) (io.ReadCloser, error)
+}
+
+// Credentials are what a controller and those who talk to it share. They are
+// made once, when the controller is deployed, and are secret but for the
+// certificate.
+type Credentials struct {
+	// Token is the bearer token every request carries.
+	Token string `json:"token"`
+	// Certificate is the controller's own certificate in PEM, the only one its
+	// clients accept; Key is its private key.
+	Certificate string `json:"certificate"`
+	Key         string `json:"key"`
+}
+
+// Access is how to reach a controller: its URL, and the credentials without
+// the private key.
+type Access struct {
+	URL         string `json:"url"`
+	Token       string `json:"token"`
+	Certificate string `json:"certificate"`
+}

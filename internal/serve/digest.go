@@ -1,0 +1,28 @@
+package serve
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+)
+
+// Digest identifies what a replica runs and on what: replicas of two specs with
+// equal digests are interchangeable. The order of any_of does not matter, as
+// its entries are of equal standing. It is "sha256:<hex>".
+func (t Task) Digest() string {
+	t.Resources.AnyOf = slices.SortedFunc(slices.Values(t.Resources.AnyOf), func(a, b Resource) int {
+		return slices.Compare(mustJSON(a), mustJSON(b))
+	})
+	sum := sha256.Sum256(mustJSON(t))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// mustJSON encodes a value made of strings, numbers and maps, which cannot fail.
+func mustJSON(v any) []byte {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return data
+}

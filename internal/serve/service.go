@@ -1,0 +1,106 @@
+package serve
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// The states of a service, beside [Ready], [ShuttingDown], [Failed] and
+// [FailedCleanup], which it shares with replicas.
+const (
+	ControllerInit Status = "CONTROLLER_INIT" // the controller has not looked at its replicas yet
+	NoReplica      Status = "NO_REPLICA"      // no replica is ready; the controller is at work on it
+)
+
+// State is everything a controller remembers about its service, saved as one
+// value so that it is never half new.
+type State struct {
+	// Version counts saves; see [Store.Save].
+	Version uint64 `json:"version"`
+	Name    string `json:"name"`
+	UID     string `json:"uid"`
+	// Revision is the number of the newest accepted spec, from 1; Spec is that spec.
+	Revision  int64     `json:"revision"`
+	Spec      Spec      `json:"spec"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+	// FirstReadyAt is when the first replica of the service became ready.
+	FirstReadyAt time.Time `json:"first_ready_at,omitzero"`
+	// Deleting is set once the service was asked to end, and stays.
+	Deleting bool `json:"deleting,omitempty"`
+	// NextID is the id the next replica will get. It only grows.
+	NextID   int64     `json:"next_id"`
+	Replicas []Replica `json:"replicas"`
+	// Old keeps the specs of earlier revisions that still have a replica: such a
+	// replica is probed and launched by the spec it was made from.
+	Old map[int64]Spec `json:"old,omitempty"`
+	// Memory is what the policy asked to have kept, in the policy's own form.
+	Memory json.RawMessage `json:"memory,omitempty"`
+}
+
+// SpecOf gives the spec of a revision, the newest one when the revision is
+// not remembered.
+func (s *State) SpecOf(revision int64) Spec {
+	if old, ok := s.Old[revision]; ok && revision != s.Revision {
+		return old
+	}
+	return s.Spec
+}
+
+// Service is what a controller shows of its service. It holds no secret.
+type Service struct {
+	Name      string    `json:"name"`
+	UID       string    `json:"uid"`
+	Revision  int64     `json:"revision"`
+	Status    Status    `json:"status"`
+	Message   string    `json:"message,omitempty"`
+	Endpoint  string    `json:"endpoint"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+	// FirstReadyAt is when the service first had a ready replica; zero before.
+	FirstReadyAt time.Time `json:"first_ready_at,omitzero"`
+	// ActiveRevisions are the revisions that have a ready replica, ascending.
+	ActiveRevisions []int64 `json:"active_revisions"`
+	// Target is the number of replicas autoscaling wants, without overprovision.
+	Target int `json:"target"`
+	// QPS is the mean number of requests per second over the last minute.
+	QPS      float64   `json:"qps"`
+	Counts   Counts    `json:"counts"`
+	Spec     Spec      `json:"spec"`
+	Replicas []Replica `json:"replicas"`
+	// CostPerHour is what the machines cost now, in US dollars per hour.
+	CostPerHour float64 `json:"cost_per_hour"`
+}
+
+// Counts sums up a table of replicas as the REPLICAS column does: Ready of
+// Total, where Total counts every record that has not failed.
+type Counts struct {
+	Ready    int `json:"ready"`
+	Total    int `json:"total"`
+	Spot     int `json:"spot"`
+	OnDemand int `json:"on_demand"`
+	Failed   int `json:"failed"`
+}
+
+// Count sums up replicas. Spot and OnDemand count the ready ones of each market.
+func Count(replicas []Replica) Counts {
+	var c Counts
+	for _, r := range replicas {
+		status := r.Status()
+		if status.IsFailed() {
+			c.Failed++
+			continue
+		}
+		c.Total++
+		if status != Ready {
+			continue
+		}
+		c.Ready++
+		if r.Market == Spot {
+			c.Spot++
+		} else {
+			c.OnDemand++
+		}
+	}
+	return c
+}

@@ -1,0 +1,203 @@
+package serve
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+)
+
+// Spec is what a user declares: the content of a serve_service resource, or of
+// a SkyServe service YAML, with every default filled in (see [NewSpec]). Field
+// names in JSON are SkyServe's.
+type Spec struct {
+	// Name identifies the service among all services of one deployer.
+	Name                string              `json:"name"`
+	ReadinessProbe      ReadinessProbe      `json:"readiness_probe"`
+	ReplicaPolicy       ReplicaPolicy       `json:"replica_policy"`
+	LoadBalancingPolicy LoadBalancingPolicy `json:"load_balancing_policy"`
+	LoadBalancer        LoadBalancer        `json:"load_balancer"`
+	// Ports is the one port that receives traffic when the resources open
+	// several; 0 means the only port the resources open. See [Spec.Port].
+	Ports int  `json:"ports,omitempty"`
+	TLS   *TLS `json:"tls,omitempty"`
+	// Task is what one replica runs. Two specs that differ outside of it only can
+	// share their running replicas.
+	Task
+}
+
+// Task is what one replica is: the machine it needs and what runs on it.
+type Task struct {
+	Resources Resources `json:"resources"`
+	// Workdir is the digest of the bundle unpacked into the replica's working
+	// directory, "sha256:<hex>", or empty.
+	Workdir string `json:"workdir,omitempty"`
+	// FileMounts maps a path on the replica to the digest of the bundle put there.
+	FileMounts map[string]string `json:"file_mounts,omitempty"`
+	// Setup is a shell script run once before Run.
+	Setup string `json:"setup,omitempty"`
+	// Run is the shell script that is the server.
+	Run string `json:"run"`
+	// Envs and Secrets are environment variables of Setup and Run. Secrets are
+	// left out of everything that is shown; see [Spec.Redacted].
+	Envs    map[string]string `json:"envs,omitempty"`
+	Secrets map[string]string `json:"secrets,omitempty"`
+}
+
+// ReadinessProbe says how a replica is asked whether it can take traffic: a GET
+// of Path (a POST when PostData is set) that must answer 200.
+type ReadinessProbe struct {
+	Path string `json:"path"`
+	// PostData is a JSON document, or empty.
+	PostData string            `json:"post_data,omitempty"`
+	Headers  map[string]string `json:"headers,omitempty"`
+	// InitialDelaySeconds is how long a replica that has never been ready may
+	// fail its probes, counted from the first failure.
+	InitialDelaySeconds float64 `json:"initial_delay_seconds"`
+	// TimeoutSeconds bounds one probe.
+	TimeoutSeconds float64 `json:"timeout_seconds"`
+	// EndpointProbeIntervalSeconds is the pause between two probes.
+	EndpointProbeIntervalSeconds float64 `json:"endpoint_probe_interval_seconds"`
+	// ConsecutiveFailureThresholdTimeout is for how many seconds a replica that
+	// was ready may go on failing before it is replaced.
+	ConsecutiveFailureThresholdTimeout float64 `json:"consecutive_failure_threshold_timeout"`
+}
+
+// ReplicaPolicy says how many replicas there are, and in which market.
+type ReplicaPolicy struct {
+	// Fixed records that the user asked for a plain number, replicas = N; then
+	// MinReplicas = MaxReplicas = N.
+	Fixed       bool `json:"fixed,omitempty"`
+	MinReplicas int  `json:"min_replicas"`
+	MaxReplicas int  `json:"max_replicas"`
+	// TargetQPSPerReplica switches autoscaling on; nil leaves MinReplicas replicas.
+	TargetQPSPerReplica *QPS `json:"target_qps_per_replica,omitempty"`
+	// NumOverprovision is the number of replicas kept beyond the target; they are
+	// never replaced by on-demand ones.
+	NumOverprovision      int     `json:"num_overprovision,omitempty"`
+	UpscaleDelaySeconds   float64 `json:"upscale_delay_seconds"`
+	DownscaleDelaySeconds float64 `json:"downscale_delay_seconds"`
+	// BaseOndemandFallbackReplicas is the number of replicas that are always on-demand.
+	BaseOndemandFallbackReplicas int `json:"base_ondemand_fallback_replicas,omitempty"`
+	// DynamicOndemandFallback lets on-demand replicas stand in for spot replicas
+	// that are not ready.
+	DynamicOndemandFallback bool `json:"dynamic_ondemand_fallback,omitempty"`
+	// DynamicOndemandFallbackDelaySeconds is for how long a spot replica that was
+	// ready may fail its probes before an on-demand one is started for it. Spot
+	// replicas that are gone or have never been ready are stood in for at once.
+	DynamicOndemandFallbackDelaySeconds float64 `json:"dynamic_ondemand_fallback_delay_seconds,omitempty"`
+	// SpotPlacer names the rule that spreads spot replicas over locations; empty
+	// is the default rule.
+	SpotPlacer string `json:"spot_placer,omitempty"`
+}
+
+// FixedReplicas is the policy that replicas = n stands for.
+func FixedReplicas(n int) ReplicaPolicy {
+	p := NewSpec("").ReplicaPolicy
+	p.Fixed, p.MinReplicas, p.MaxReplicas = true, n, n
+	return p
+}
+
+// UsesFallback reports whether the policy mixes spot and on-demand replicas.
+func (p ReplicaPolicy) UsesFallback() bool {
+	return p.DynamicOndemandFallback || p.BaseOndemandFallbackReplicas > 0
+}
+
+// QPS is a number of requests per second one replica is meant to take: the same
+// for all, or one for each kind of accelerator.
+type QPS struct {
+	Each           float64
+	PerAccelerator map[string]float64
+}
+
+// MarshalJSON writes SkyServe's form: a number, or an object of numbers.
+func (q QPS) MarshalJSON() ([]byte, error) {
+	if q.PerAccelerator != nil {
+		return json.Marshal(q.PerAccelerator)
+	}
+	return json.Marshal(q.Each)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (q *QPS) UnmarshalJSON(data []byte) error {
+	*q = QPS{}
+	if json.Unmarshal(data, &q.Each) == nil {
+		return nil
+	}
+	if err := json.Unmarshal(data, &q.PerAccelerator); err != nil {
+		return fmt.Errorf("reading target_qps_per_replica: neither a number nor a map of numbers: %w", err)
+	}
+	return nil
+}
+
+// LoadBalancingPolicy names the rule by which the endpoint picks a replica for
+// a request.
+type LoadBalancingPolicy string
+
+// The load balancing policies.
+const (
+	LeastLoad              LoadBalancingPolicy = "least_load"
+	RoundRobin             LoadBalancingPolicy = "round_robin"
+	InstanceAwareLeastLoad LoadBalancingPolicy = "instance_aware_least_load"
+)
+
+// LoadBalancingPolicies lists every policy, the default first.
+func LoadBalancingPolicies() []LoadBalancingPolicy {
+	return []LoadBalancingPolicy{LeastLoad, RoundRobin, InstanceAwareLeastLoad}
+}
+
+// DynamicFallbackPlacer is SkyServe's spot placer.
+const DynamicFallbackPlacer = "dynamic_fallback"
+
+// LoadBalancer tunes the endpoint.
+type LoadBalancer struct {
+	// StreamTimeoutSeconds bounds the silence within one response.
+	StreamTimeoutSeconds float64 `json:"stream_timeout_seconds"`
+}
+
+// TLS makes the endpoint speak HTTPS. Both are PEM documents.
+type TLS struct {
+	Certificate string `json:"certificate"`
+	Key         string `json:"key,omitempty"`
+}
+
+// NewSpec gives a spec with every default in place. The values are SkyServe's
+// (reference section 1.1).
+func NewSpec(name string) Spec {
+	return Spec{
+		Name: name,
+		ReadinessProbe: ReadinessProbe{
+			Path:                               "/",
+			InitialDelaySeconds:                1200,
+			TimeoutSeconds:                     15,
+			EndpointProbeIntervalSeconds:       10,
+			ConsecutiveFailureThresholdTimeout: 180,
+		},
+		ReplicaPolicy: ReplicaPolicy{
+			MinReplicas:           1,
+			MaxReplicas:           1,
+			UpscaleDelaySeconds:   300,
+			DownscaleDelaySeconds: 1200,
+		},
+		LoadBalancingPolicy: LeastLoad,
+		LoadBalancer:        LoadBalancer{StreamTimeoutSeconds: 120},
+	}
+}
+
+// Redacted gives the spec without its secrets: the names of the secret
+// variables stay, their values and the TLS key do not.
+func (s Spec) Redacted() Spec {
+	if s.TLS != nil {
+		s.TLS = &TLS{Certificate: s.TLS.Certificate}
+	}
+	if s.Secrets != nil {
+		s.Secrets = maps.Clone(s.Secrets)
+		for name := range s.Secrets {
+			s.Secrets[name] = ""
+		}
+	}
+	return s
+}
+
+// Seconds turns a number of seconds, as specs hold them, into a duration.
+func Seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
