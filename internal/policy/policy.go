@@ -1,3 +1,6 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
 // Package policy decides. [Plan] is a pure function from what is known at one
 // moment to what should be done: it reads no clock, draws no random number,
 // starts nothing and remembers nothing. What it must remember from one call to

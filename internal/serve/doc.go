@@ -1,3 +1,6 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
 // Package serve is the domain: the words the whole project speaks, and the
 // contracts its parts keep with one another.
 //
