@@ -4,6 +4,7 @@
 package serve
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -54,7 +55,11 @@ func ParseDiskSize(s string) (float64, error) {
 	if s == "" {
 		return 0, nil
 	}
-	return parseGiB(s)
+	size, err := parseGiB(s)
+	if err != nil {
+		return 0, fmt.Errorf("%q %w", s, err)
+	}
+	return size, nil
 }
 
 // ParseAccelerators reads "NAME" or "NAME:count"; without a count there is one.
@@ -84,7 +89,7 @@ func parseAmount(s string, number func(string) (float64, error)) (Amount, error)
 	digits, atLeast := strings.CutSuffix(strings.TrimSpace(s), "+")
 	v, err := number(digits)
 	if err != nil {
-		return Amount{}, fmt.Errorf("%q %w, or with a + behind it for at least that many, as in \"4+\"", s, err)
+		return Amount{}, fmt.Errorf("%q %w; \"4\" is exactly 4 and \"4+\" at least 4", s, err)
 	}
 	return Amount{Value: v, AtLeast: atLeast}, nil
 }
@@ -95,10 +100,13 @@ func parseGiB(s string) (float64, error) {
 	end := strings.LastIndexAny(s, ".0123456789") + 1
 	scale, ok := gib(s[end:])
 	if !ok {
-		return 0, fmt.Errorf("has the unknown unit %q: write KB, MB, GB, TB or PB", strings.TrimSpace(s[end:]))
+		return 0, fmt.Errorf("has the unknown unit %q instead of KB, MB, GB, TB or PB", strings.TrimSpace(s[end:]))
 	}
 	v, err := parsePositive(s[:end])
-	return v * scale, err
+	if err != nil {
+		return 0, err
+	}
+	return v * scale, nil
 }
 
 // gib gives one of a unit in GiB.
@@ -126,7 +134,7 @@ func parsePositive(s string) (float64, error) {
 	plain := strings.Trim(s, ".0123456789") == ""
 	v, err := strconv.ParseFloat(s, 64)
 	if !plain || err != nil || v <= 0 || math.IsInf(v, 0) {
-		return 0, fmt.Errorf("is not a number above 0: write one, as in \"4\"")
+		return 0, errors.New("is not a number above 0")
 	}
 	return v, nil
 }

@@ -35,10 +35,12 @@ var (
 // FieldError is one thing wrong with a spec, and where.
 type FieldError struct {
 	// Path names the attribute as users write it:
-	// "replica_policy.max_replicas" or "resources.any_of[1].use_spot".
+	// "replica_policy.max_replicas", "resources.any_of[1].use_spot" or
+	// `envs["PORT"]`.
 	Path string `json:"path"`
-	// Related lists the other attributes the broken rule looked at. A caller that
-	// does not know one of them yet must not report the error.
+	// Related lists the other attributes the broken rule looked at, each with all
+	// that is below it. A caller that does not know one of them, or the one at
+	// Path, yet must not report the error.
 	Related []string `json:"related,omitempty"`
 	// Message says what is wrong and what would be right, as a sentence.
 	Message string `json:"message"`

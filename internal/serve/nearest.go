@@ -5,9 +5,6 @@ package serve
 
 import "strings"
 
-// Clouds lists the clouds there are, by the names they have in locations.
-func Clouds() []string { return []string{"local", "kubernetes", "aws", "gcp"} }
-
 // Nearest gives the known word that someone who wrote word has most likely
 // meant, or an empty string when none is near.
 func Nearest(word string, known []string) string {

@@ -52,11 +52,14 @@ func (s *State) SpecOf(revision int64) Spec {
 
 // Service is what a controller shows of its service. It holds no secret.
 type Service struct {
-	Name      string    `json:"name"`
-	UID       string    `json:"uid"`
-	Revision  int64     `json:"revision"`
-	Status    Status    `json:"status"`
-	Message   string    `json:"message,omitempty"`
+	Name     string `json:"name"`
+	UID      string `json:"uid"`
+	Revision int64  `json:"revision"`
+	Status   Status `json:"status"`
+	Message  string `json:"message,omitempty"`
+	// Failure says why the newest revision will not become ready as it is; empty
+	// while it may. An older revision can still be serving.
+	Failure   string    `json:"failure,omitempty"`
 	Endpoint  string    `json:"endpoint"`
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`

@@ -1,0 +1,142 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package serve
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The bounds of what is accepted. They keep a typing mistake from costing a
+// fortune, and arithmetic on durations and counts from overflowing; no real
+// service comes near them.
+const (
+	maxName     = 63
+	maxReplicas = 10_000
+	maxSeconds  = 1e9
+	minSeconds  = 1e-3
+)
+
+// Validate gives everything wrong with the spec, in the order of its fields. A
+// rule that builds on a broken one is passed over, so that one mistake is one
+// error.
+func (s Spec) Validate() FieldErrors {
+	var es FieldErrors
+	s.validateName(&es)
+	s.ReadinessProbe.validate(&es)
+	s.ReplicaPolicy.validate(&es)
+	s.validateBalancing(&es)
+	s.TLS.validate(&es)
+	s.Resources.validate(&es)
+	s.validateMarkets(&es)
+	s.validatePorts(&es)
+	s.Task.validate(&es)
+	return es.distinct()
+}
+
+func (s Spec) validateName(es *FieldErrors) {
+	const rule = "a name begins with a letter, ends with a letter or digit, and has letters, digits, \"-\", \"_\" and \".\" between"
+	switch name := s.Name; {
+	case name == "":
+		es.add("name", nil, "The service has no name; %s.", rule)
+	case len(name) > maxName:
+		es.add("name", nil, "The name has %d characters; at most %d are allowed.", len(name), maxName)
+	case !isLetter(rune(name[0])) || !isAlphanumeric(rune(name[len(name)-1])) || !consistsOf(name, isNameRune):
+		es.add("name", nil, "%q is not a name: %s.", name, rule)
+	}
+}
+
+// validateBalancing checks how the endpoint spreads requests.
+func (s Spec) validateBalancing(es *FieldErrors) {
+	es.period("load_balancer.stream_timeout_seconds", s.LoadBalancer.StreamTimeoutSeconds)
+
+	const path, target = "load_balancing_policy", "replica_policy.target_qps_per_replica"
+	qps := s.ReplicaPolicy.TargetQPSPerReplica
+	perAccelerator := qps != nil && qps.PerAccelerator != nil
+	switch policy := s.LoadBalancingPolicy; {
+	case !slices.Contains(LoadBalancingPolicies(), policy):
+		es.oneOf(path, string(policy), strs(LoadBalancingPolicies()))
+	case perAccelerator && policy != InstanceAwareLeastLoad:
+		es.add(path, []string{target}, "A target_qps_per_replica for each accelerator needs the policy %q, which knows replicas of different strength; it is %q.", InstanceAwareLeastLoad, policy)
+	case policy == InstanceAwareLeastLoad && s.ReplicaPolicy.Fixed:
+		es.add(path, []string{"replicas"}, "The policy %q needs a target_qps_per_replica for each accelerator, which a plain number of replicas has not; write a replica_policy instead.", policy)
+	case policy == InstanceAwareLeastLoad && !perAccelerator:
+		es.add(target, []string{path}, "The load balancing policy %q needs a target for each accelerator, as in {\"A100\" = 2.5, \"A10G\" = 0.5}.", policy)
+	}
+}
+
+// period refuses what cannot be the length of a pause or of a deadline.
+func (es *FieldErrors) period(path string, v float64) {
+	if v <= 0 {
+		es.add(path, nil, "%s seconds is no time at all; it must be more than 0.", number(v))
+	} else if v < minSeconds {
+		es.add(path, nil, "%s seconds is too short; it must be at least %s.", number(v), number(minSeconds))
+	} else {
+		es.delay(path, v)
+	}
+}
+
+// delay refuses what cannot be a time to wait; not waiting at all is fine.
+func (es *FieldErrors) delay(path string, v float64) {
+	switch {
+	case math.IsNaN(v) || math.IsInf(v, 0):
+		es.add(path, nil, "%s is not a finite number of seconds.", number(v))
+	case v < 0:
+		es.add(path, nil, "%s seconds is negative; it must be 0 or more.", number(v))
+	case v > maxSeconds:
+		es.add(path, nil, "%s seconds is too long; it must be at most %s.", number(v), number(maxSeconds))
+	}
+}
+
+// oneOf refuses a word that is not among those known.
+func (es *FieldErrors) oneOf(path, word string, known []string) {
+	es.add(path, nil, "%q is not known%s; it must be one of %s.", word, didYouMean(word, known), quoted(known))
+}
+
+// distinct drops what was found twice, through two entries that inherit the
+// same mistake.
+func (es FieldErrors) distinct() FieldErrors {
+	var kept FieldErrors
+	for _, e := range es {
+		same := func(k FieldError) bool { return k.Path == e.Path && k.Message == e.Message }
+		if !slices.ContainsFunc(kept, same) {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// didYouMean gives ", did you mean ...?" in brackets when a known word is near.
+func didYouMean(word string, known []string) string {
+	if near := Nearest(word, known); near != "" {
+		return " (did you mean " + strconv.Quote(near) + "?)"
+	}
+	return ""
+}
+
+func quoted(words []string) string {
+	q := make([]string, len(words))
+	for i, w := range words {
+		q[i] = strconv.Quote(w)
+	}
+	return strings.Join(q, ", ")
+}
+
+func strs[S ~string](in []S) []string {
+	out := make([]string, len(in))
+	for i, s := range in {
+		out[i] = string(s)
+	}
+	return out
+}
+
+func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+
+// element gives the path of an element of the map at path.
+func element(path, key string) string { return path + "[" + strconv.Quote(key) + "]" }
+
+// item gives the path of an element of the list at path.
+func item(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
