@@ -12,15 +12,13 @@ func (s Spec) validatePorts(es *FieldErrors) {
 		es.add("ports", nil, "Port %d is not between 1 and 65535.", s.Ports)
 		return
 	}
-	if _, err := ParsePorts(s.Resources.Ports); err != nil {
+	alternatives := s.Resources.alternatives()
+	if slices.ContainsFunc(alternatives, alternative.hidesPorts) {
 		return
 	}
 	first := 0
-	for _, a := range s.Resources.alternatives() {
-		ranges, err := ParsePorts(a.Ports)
-		if err != nil {
-			return
-		}
+	for _, a := range alternatives {
+		ranges, _ := ParsePorts(a.Ports)
 		path := a.at("ports", a.own.Ports != "")
 		related := append(relatedTo(path, "ports"), "ports")
 		port := onlyPort(ranges)
@@ -39,4 +37,10 @@ func (s Spec) validatePorts(es *FieldErrors) {
 			first = port
 		}
 	}
+}
+
+// hidesPorts reports whether the ports cannot be read.
+func (a alternative) hidesPorts() bool {
+	_, err := ParsePorts(a.Ports)
+	return err != nil
 }
