@@ -64,7 +64,7 @@ func (s Spec) validateBalancing(es *FieldErrors) {
 	case policy == InstanceAwareLeastLoad && s.ReplicaPolicy.Fixed:
 		es.add(path, []string{"replicas"}, "The policy %q needs a target_qps_per_replica for each accelerator, which a plain number of replicas has not; write a replica_policy instead.", policy)
 	case policy == InstanceAwareLeastLoad && !perAccelerator:
-		es.add(target, []string{path}, "The load balancing policy %q needs a target for each accelerator, as in {\"A100\" = 2.5, \"A10G\" = 0.5}.", policy)
+		es.add(target, []string{path}, "The load balancing policy %q needs a target for each accelerator, such as 2.5 for \"A100\" and 0.5 for \"A10G\".", policy)
 	}
 }
 

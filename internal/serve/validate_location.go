@@ -23,7 +23,7 @@ func (r Resource) validateLocation(es *FieldErrors, at string) {
 		return
 	}
 	if r.Cloud != "" || r.Region != "" || r.Zone != "" {
-		es.add(at+".infra", []string{at + ".cloud", at + ".region", at + ".zone"}, "infra excludes cloud, region and zone, which say the same: write only infra = %q.",
+		es.add(at+".infra", []string{at + ".cloud", at + ".region", at + ".zone"}, "infra excludes cloud, region and zone, which say the same: write only infra %q.",
 			Location{Cloud: canonicalCloud(r.Cloud), Region: r.Region, Zone: r.Zone})
 		return
 	}
@@ -50,7 +50,7 @@ func (a alternative) validateHeritage(es *FieldErrors, outer Resource) {
 	if a.own.Region == "" {
 		field = "zone"
 	}
-	es.add(a.path+"."+field, []string{a.path + ".infra", a.path + ".cloud", "resources.infra"}, "The outer infra, %q, is not combined with a %s; write infra = %q here.", outer.Infra, field,
+	es.add(a.path+"."+field, []string{a.path + ".infra", a.path + ".cloud", "resources.infra"}, "The outer infra, %q, is not combined with a %s; write infra %q here.", outer.Infra, field,
 		Location{Cloud: ParseLocation(outer.Infra).Cloud, Region: a.own.Region, Zone: a.own.Zone})
 }
 

@@ -39,7 +39,7 @@ func (p ReplicaPolicy) validate(es *FieldErrors) {
 // decided by a policy.
 func (p ReplicaPolicy) validateFixed(es *FieldErrors) {
 	if es.replicas("replicas", p.MinReplicas) && p != FixedReplicas(p.MinReplicas) {
-		es.add("replicas", []string{"replica_policy"}, "A plain number of replicas excludes a replica_policy; write min_replicas = %d there instead.", p.MinReplicas)
+		es.add("replicas", []string{"replica_policy"}, "A plain number of replicas excludes a replica_policy; write min_replicas %d there instead.", p.MinReplicas)
 	}
 }
 

@@ -24,7 +24,7 @@ func (s Spec) validatePorts(es *FieldErrors) {
 		port := onlyPort(ranges)
 		switch {
 		case len(ranges) == 0:
-			es.add(path, related, "No port is opened for traffic; write the port the server listens on, as in ports = 8080.")
+			es.add(path, related, "No port is opened for traffic; write the port the server listens on, such as 8080.")
 		case s.Ports != 0 && !slices.ContainsFunc(ranges, func(r PortRange) bool { return r.Contains(s.Ports) }):
 			es.add(path, related, "The port that is to receive traffic, %d, is not among the open ones, %s.", s.Ports, a.Ports)
 		case s.Ports != 0:

@@ -116,7 +116,7 @@ func (a alternative) validateImage(es *FieldErrors) {
 	place := a.Location()
 	if strings.HasPrefix(a.ImageID, "ami-") && (place.Cloud != "aws" || place.Region == "") {
 		path := a.at("image_id", a.own.ImageID != "")
-		es.add(path, relatedTo(path, locationFields()...), "The image %q exists in one region of AWS only; name that region, as in infra = \"aws/us-east-1\".", a.ImageID)
+		es.add(path, relatedTo(path, locationFields()...), "The image %q exists in one region of AWS only; name that region, as in infra \"aws/us-east-1\".", a.ImageID)
 	}
 }
 

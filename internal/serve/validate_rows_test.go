@@ -110,7 +110,7 @@ func placeMistakes() []mistake {
 	}
 	const at = "resources."
 	return []mistake{
-		{"infra and cloud together", nil, outer(serve.Resource{Infra: "aws", Cloud: "aws", Region: "us-east-1"}), at + "infra", `write only infra = "aws/us-east-1"`},
+		{"infra and cloud together", nil, outer(serve.Resource{Infra: "aws", Cloud: "aws", Region: "us-east-1"}), at + "infra", `write only infra "aws/us-east-1"`},
 		{"an unknown cloud", nil, outer(serve.Resource{Infra: "azure/westus"}), at + "infra", `"azure" is not known`},
 		{"a cloud with a letter amiss", nil, outer(serve.Resource{Infra: "asw"}), at + "infra", `did you mean "aws"?`},
 		{"an unknown cloud in the older spelling", nil, outer(serve.Resource{Cloud: "gpc"}), at + "cloud", `did you mean "gcp"?`},
@@ -127,7 +127,7 @@ func placeMistakes() []mistake {
 		{"a region under an outer infra", nil, func(s *serve.Spec) {
 			s.Resources.Infra = "aws"
 			s.Resources.AnyOf = []serve.Resource{{Region: "us-east-1"}}
-		}, at + "any_of[0].region", `write infra = "aws/us-east-1" here`},
+		}, at + "any_of[0].region", `write infra "aws/us-east-1" here`},
 		{"an unknown cloud of an alternative", anyOf(serve.Resource{Infra: "aws"}, serve.Resource{Infra: "lambda"}), func(*serve.Spec) {}, at + "any_of[1].infra", `"local", "kubernetes", "aws", "gcp"`},
 	}
 }

@@ -128,7 +128,7 @@ func policyMistakes() []mistake {
 		{"a plain number of replicas and a fallback", nil, func(s *serve.Spec) {
 			s.ReplicaPolicy = serve.FixedReplicas(2)
 			s.ReplicaPolicy.DynamicOndemandFallback = true
-		}, "replicas", "min_replicas = 2"},
+		}, "replicas", "min_replicas 2"},
 		{"a negative number of replicas", nil, func(s *serve.Spec) { s.ReplicaPolicy = serve.FixedReplicas(-1) }, "replicas", "-1 replicas cannot be"},
 		{"a negative minimum", scaling, policy(func(p *serve.ReplicaPolicy) { p.MinReplicas = -1 }), at + "min_replicas", "0 or more"},
 		{"a negative maximum", scaling, policy(func(p *serve.ReplicaPolicy) { p.MaxReplicas = -1 }), at + "max_replicas", "0 or more"},
