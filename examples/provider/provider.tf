@@ -1,0 +1,9 @@
+terraform {
+  required_providers {
+    serve = {
+      source = "serve-infra/serve"
+    }
+  }
+}
+
+provider "serve" {}

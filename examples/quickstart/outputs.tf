@@ -1,0 +1,4 @@
+output "endpoint" {
+  description = "URL at which the service answers."
+  value       = serve_service.http.endpoint
+}

@@ -1,0 +1,4 @@
+import {
+  to = serve_service.http
+  id = "http-server"
+}
