@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Generates docs/ from the provider's schema, templates/ and examples/.
+#
+#   docs.sh TERRAFORM            writes docs/
+#   docs.sh --check TERRAFORM    writes elsewhere, and fails when that differs
+set -euo pipefail
+
+check=
+if [ "${1:-}" = --check ]; then check=yes && shift; fi
+terraform=${1:?usage: docs.sh [--check] TERRAFORM}
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# tfplugindocs takes the first terraform on PATH, and a place below the provider.
+export PATH=$(dirname "$terraform"):$PATH
+export TF_CLI_CONFIG_FILE=/dev/null CHECKPOINT_DISABLE=1
+docs() { go tool -modfile=internal/tools/go.mod tfplugindocs "$@"; }
+
+if [ -z "$check" ]; then
+	docs generate --provider-name serve >/dev/null
+	docs validate --provider-name serve
+	exit
+fi
+
+fresh=$(mktemp -d .docs.XXXXXX)
+trap 'rm -rf "$fresh"' EXIT
+docs generate --provider-name serve --rendered-website-dir "$fresh" >/dev/null
+if ! diff -ru docs "$fresh"; then
+	echo "docs/ is not current: run make docs" >&2
+	exit 1
+fi
+docs validate --provider-name serve
