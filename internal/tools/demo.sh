@@ -29,7 +29,14 @@ export SERVE_HOME=$dir/home CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1 TF_CLI_CONFI
 
 ### Telling
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+bold='' plain=''
+if [ -t 1 ]; then
+	bold=$'\033[1m' plain=$'\033[0m'
+else
+	export TF_CLI_ARGS_init=-no-color TF_CLI_ARGS_apply=-no-color TF_CLI_ARGS_destroy=-no-color
+fi
+
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 
 exec 9>&1
 run() { # a command, shown as one would type it wherever its output goes

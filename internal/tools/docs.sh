@@ -13,19 +13,24 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # tfplugindocs takes the first terraform on PATH, and a place below the provider.
 export PATH=$(dirname "$terraform"):$PATH
 export TF_CLI_CONFIG_FILE=/dev/null CHECKPOINT_DISABLE=1
-docs() { go tool -modfile=internal/tools/go.mod tfplugindocs "$@"; }
+
+docs() { # runs tfplugindocs, which talks much, and shows what it said if it fails
+	local said
+	said=$(go tool -modfile=internal/tools/go.mod tfplugindocs "$@" --provider-name serve 2>&1) ||
+		{ echo "$said" >&2 && return 1; }
+}
 
 if [ -z "$check" ]; then
-	docs generate --provider-name serve >/dev/null
-	docs validate --provider-name serve
+	docs generate
+	docs validate
 	exit
 fi
 
 fresh=$(mktemp -d .docs.XXXXXX)
 trap 'rm -rf "$fresh"' EXIT
-docs generate --provider-name serve --rendered-website-dir "$fresh" >/dev/null
+docs generate --rendered-website-dir "$fresh"
 if ! diff -ru docs "$fresh"; then
 	echo "docs/ is not current: run make docs" >&2
 	exit 1
 fi
-docs validate --provider-name serve
+docs validate

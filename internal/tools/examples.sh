@@ -28,7 +28,7 @@ find . -name '*.tf' -exec dirname {} + | sort -u | while read -r dir; do
 	if ! grep -q required_providers "$work/example/"*.tf; then
 		echo "$common" >"$work/example/versions.tf"
 	fi
-	if ! "$terraform" -chdir="$work/example" validate >"$work/out" 2>&1; then
+	if ! "$terraform" -chdir="$work/example" validate >"$work/out" 2>&1 </dev/null; then
 		echo "examples/${dir#./} is not valid:" >&2
 		cat "$work/out" >&2
 		exit 1
@@ -36,10 +36,12 @@ find . -name '*.tf' -exec dirname {} + | sort -u | while read -r dir; do
 	echo "valid  examples/${dir#./}"
 done
 
+color=
+if [ ! -t 1 ]; then color=-no-color; fi
 find . -name '*.tftest.hcl' -exec dirname {} + | sort -u | while read -r tests; do
 	dir=$(dirname "$tests")
 	echo "terraform test  examples/${dir#./}"
-	"$terraform" -chdir="$dir" test
+	"$terraform" -chdir="$dir" test ${color:+"$color"} </dev/null
 done
 
 if [ -d "$SERVE_HOME" ]; then
