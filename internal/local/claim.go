@@ -1,0 +1,162 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// The files of a controller.
+const (
+	controllerLock  = "lock"
+	deployLock      = "deploy.lock"
+	credentialsFile = "credentials.json"
+	accessFile      = "access.json"
+	controllerLog   = "controller.log"
+)
+
+// claimPatience is how long a claim waits for those who are just looking
+// whether the lock is held.
+const claimPatience = time.Second
+
+// Claim is a controller's hold on its service: as long as its process lives and
+// has not released it, no other controller of the service can be.
+type Claim struct {
+	home   home
+	dir    string
+	unlock func()
+	self   process
+}
+
+// Publication is what a controller has made known of itself.
+type Publication struct {
+	// URL is where the controller answers, Endpoint where the service does.
+	URL      string `json:"url"`
+	Endpoint string `json:"endpoint"`
+	// Process is the controller's.
+	Process process `json:"process"`
+}
+
+// ClaimController makes the calling process the controller of the service.
+// serve.ErrConflict means that there is one already.
+func ClaimController(ctx context.Context, root, service string) (*Claim, error) {
+	c, err := claimController(ctx, root, service)
+	if err != nil {
+		return nil, fmt.Errorf("claiming service %q: %w", service, err)
+	}
+	return c, nil
+}
+
+func claimController(ctx context.Context, root, service string) (*Claim, error) {
+	if err := checkName(service); err != nil {
+		return nil, err
+	}
+	h, err := makeHome(root)
+	if err != nil {
+		return nil, err
+	}
+	c := &Claim{home: h, dir: h.controller(service)}
+	if c.self, err = identify(os.Getpid()); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(c.dir, 0o700); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(c.dir, controllerLock)
+	patient, cancel := context.WithTimeout(ctx, claimPatience)
+	defer cancel()
+	c.unlock, err = lock(patient, path)
+	if err != nil {
+		if patient.Err() != nil && ctx.Err() == nil {
+			return nil, fmt.Errorf("it has a controller: %w", serve.ErrConflict)
+		}
+		return nil, err
+	}
+	// In place, as a file that replaces it would not be locked.
+	if err := os.WriteFile(path, mustEncode(c.self), 0o600); err != nil {
+		c.unlock()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Dir is the directory the controller may keep its files in. It is removed when
+// the controller is destroyed.
+func (c *Claim) Dir() string { return c.dir }
+
+// Credentials gives what was agreed on when the controller was deployed;
+// serve.ErrNotFound when it never was.
+func (c *Claim) Credentials() (serve.Credentials, error) {
+	var cred serve.Credentials
+	err := readJSON(filepath.Join(c.dir, credentialsFile), &cred)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: %w", serve.ErrNotFound, err)
+	}
+	return cred, err
+}
+
+// Published gives what was published last, also by a controller before this
+// one, so that its addresses can be kept; serve.ErrNotFound when nothing was.
+func (c *Claim) Published() (Publication, error) { return readPublication(c.dir) }
+
+// Publish makes known that the controller now answers at url and the service at
+// endpoint. Whoever waits for that is woken.
+func (c *Claim) Publish(url, endpoint string) error {
+	return writeJSON(filepath.Join(c.dir, accessFile), Publication{URL: url, Endpoint: endpoint, Process: c.self})
+}
+
+// Log gives a writer to the controller's log, which is rotated when it is full.
+func (c *Claim) Log() io.WriteCloser { return rotating(filepath.Join(c.dir, controllerLog)) }
+
+// Logs opens the controller's log. Following ends with ctx.
+func (c *Claim) Logs(ctx context.Context, opt serve.LogOptions) (io.ReadCloser, error) {
+	return openLog(ctx, filepath.Join(c.dir, controllerLog), opt, func(ctx context.Context) error {
+		<-ctx.Done()
+		return nil
+	})
+}
+
+// Release lets another controller claim the service.
+func (c *Claim) Release() { c.unlock() }
+
+func readPublication(dir string) (Publication, error) {
+	var p Publication
+	err := readJSON(filepath.Join(dir, accessFile), &p)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: %w", serve.ErrNotFound, err)
+	}
+	return p, err
+}
+
+// holder gives the process that holds the claim on the service; ok is false
+// when nobody does. It waits for a holder that has not said yet who it is.
+func holder(ctx context.Context, h home, service string) (p process, ok bool, err error) {
+	path := filepath.Join(h.controller(service), controllerLock)
+	look := time.NewTicker(lockPatience)
+	defer look.Stop()
+	for {
+		held, err := isLocked(path)
+		if err != nil || !held {
+			return process{}, false, err
+		}
+		// What a dead holder has written must not be taken for the living one's.
+		if err := readJSON(path, &p); err == nil && p.alive() {
+			return p, true, nil
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return process{}, false, fmt.Errorf("waiting for the controller to say who it is: %w", ctx.Err())
+		}
+	}
+}

@@ -1,0 +1,55 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package local
+
+import (
+	"bytes"
+	"slices"
+	"syscall"
+	"testing"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
+)
+
+func TestCloudKeepsItsContract(t *testing.T) {
+	t.Parallel()
+	servetest.TestCloud(t, func(t *testing.T) serve.Cloud {
+		return newFixture(t, nil).Cloud
+	}, servetest.CloudHooks{
+		Scripts: true,
+		Exhaust: func(t *testing.T, c serve.Cloud, o serve.Offer) { setCapacity(t, c, o, 0) },
+		Refill:  func(t *testing.T, c serve.Cloud, o serve.Offer) { setCapacity(t, c, o, 8) },
+		Kill: func(t *testing.T, c serve.Cloud, i serve.Instance) {
+			h, err := openHome(c.(*Cloud).root)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := readRecord(h.replica(i.Ref))
+			if err == nil {
+				err = r.state.Process.signal(syscall.SIGKILL)
+			}
+			if err == nil {
+				err = r.state.Process.wait(t.Context())
+			}
+			if err != nil {
+				t.Fatalf("killing %+v: %v", i, err)
+			}
+		},
+	})
+}
+
+func setCapacity(t *testing.T, c serve.Cloud, o serve.Offer, n int) {
+	t.Helper()
+	if err := c.(*Cloud).SetCapacity(t.Context(), o.Location.Zone, o.Market, n); err != nil {
+		t.Fatalf("SetCapacity: %v", err)
+	}
+}
+
+// containsLine reports whether one of the lines printed so far is text.
+func containsLine(printed []byte, text string) bool {
+	return slices.ContainsFunc(bytes.Split(printed, []byte("\n")), func(line []byte) bool {
+		return string(line) == text
+	})
+}

@@ -1,0 +1,215 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// Timings of a deployment.
+const (
+	// answerPause is how long a controller that has published its address and
+	// did not answer is left alone before it is asked again.
+	answerPause = 50 * time.Millisecond
+	// lastLines is how much of a failed controller's log is shown.
+	lastWords = 20
+)
+
+// errEnded means that the controller ended while it was being waited for.
+var errEnded = errors.New("it has ended")
+
+// Deploy makes sure that a controller of the service runs and answers.
+func (d *Deployer) Deploy(ctx context.Context, service string) (serve.Client, error) {
+	client, err := d.deploy(ctx, service)
+	if err != nil {
+		return nil, fmt.Errorf("deploying the controller of service %q: %w", service, err)
+	}
+	return client, nil
+}
+
+func (d *Deployer) deploy(ctx context.Context, service string) (serve.Client, error) {
+	if err := checkName(service); err != nil {
+		return nil, err
+	}
+	h, err := makeHome(d.o.Root)
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := d.enter(ctx, h, service)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := d.agree(h.controller(service)); err != nil {
+		return nil, err
+	}
+	for {
+		p, held, err := holder(ctx, h, service)
+		if err != nil {
+			return nil, err
+		}
+		if !held {
+			if p, err = d.start(ctx, h, service); err != nil {
+				return nil, err
+			}
+		}
+		client, err := d.await(ctx, h, service, p)
+		switch {
+		case !errors.Is(err, errEnded):
+			return client, err
+		case !held:
+			d.children.reap(p)
+			return nil, fmt.Errorf("%w; its log ends with:\n%s", err, lastWordsOf(ctx, h.controller(service)))
+		}
+		// The one that was there has ended meanwhile: the next one is ours.
+	}
+}
+
+// enter makes the controller's directory and keeps others from deploying or
+// destroying it.
+func (d *Deployer) enter(ctx context.Context, h home, service string) (unlock func(), err error) {
+	_, leave, err := d.services.enter(ctx, service)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := os.MkdirAll(h.controller(service), 0o700)
+		if err == nil {
+			unlock, err = lock(ctx, filepath.Join(h.controller(service), deployLock))
+		}
+		switch {
+		case err == nil:
+			return func() { unlock(); leave() }, nil
+		case !errors.Is(err, fs.ErrNotExist):
+			leave()
+			return nil, err
+		}
+		// Destroyed meanwhile, directory and all.
+	}
+}
+
+// agree makes the credentials, once.
+func (d *Deployer) agree(dir string) error {
+	path := filepath.Join(dir, credentialsFile)
+	if exists(path) {
+		return nil
+	}
+	cred, err := d.o.Credentials()
+	if err != nil {
+		return fmt.Errorf("making credentials: %w", err)
+	}
+	return writeJSON(path, cred)
+}
+
+// start starts a controller.
+func (d *Deployer) start(ctx context.Context, h home, service string) (process, error) {
+	// A controller that has lost its directory holds a lock nobody can see.
+	if err := killAll(ctx, h, controllerOf(service)); err != nil {
+		return process{}, err
+	}
+	dir := h.controller(service)
+	log, err := os.OpenFile(filepath.Join(dir, controllerLog), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return process{}, fmt.Errorf("opening the controller's log: %w", err)
+	}
+	defer log.Close()
+	// Without a context: it is to outlive everything here.
+	cmd := exec.Command(d.o.Executable, "controller", "--home", string(h), "--name", service)
+	cmd.Env = append(inherited(os.Environ()), envHome+"="+string(h), envController+"="+service)
+	cmd.Dir = dir
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = apart()
+	if err := cmd.Start(); err != nil {
+		return process{}, fmt.Errorf("starting the controller: %w", err)
+	}
+	p, err := identify(cmd.Process.Pid)
+	if err != nil {
+		return process{}, errors.Join(fmt.Errorf("starting the controller: %w", err), cmd.Process.Kill(), cmd.Wait())
+	}
+	d.children.adopt(p, cmd)
+	return p, nil
+}
+
+// await waits until the controller that runs as p answers; errEnded means that
+// it ended before.
+func (d *Deployer) await(ctx context.Context, h home, service string, p process) (serve.Client, error) {
+	files, err := fsnotify.NewWatcher()
+	if err != nil {
+		return nil, fmt.Errorf("watching the controller: %w", err)
+	}
+	defer files.Close()
+	if err := files.Add(h.controller(service)); err != nil {
+		return nil, fmt.Errorf("watching the controller: %w", err)
+	}
+	waiting, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		ended <- p.wait(waiting)
+	}()
+	defer func() { cancel(); <-done }()
+	pause := time.NewTicker(answerPause)
+	defer pause.Stop()
+	for {
+		client, err := d.connect(ctx, h, service, p)
+		if err == nil {
+			return client, nil
+		}
+		if !errors.Is(err, serve.ErrUnreachable) && ctx.Err() == nil {
+			return nil, err
+		}
+		retry := pause.C
+		if public, err := readPublication(h.controller(service)); err != nil || public.Process != p {
+			retry = nil // there is nobody to ask; the publication will wake us
+		}
+		select {
+		case e := <-files.Events:
+			if filepath.Base(e.Name) != accessFile {
+				continue
+			}
+		case <-files.Errors:
+		case <-retry:
+		case err := <-ended:
+			if err == nil {
+				err = errEnded
+			}
+			return nil, err
+		case <-ctx.Done():
+			return nil, fmt.Errorf("it does not answer: %w: %w", err, ctx.Err())
+		}
+	}
+}
+
+// lastWordsOf gives the last lines of a controller's log.
+func lastWordsOf(ctx context.Context, dir string) string {
+	log, err := openLog(ctx, filepath.Join(dir, controllerLog), serve.LogOptions{Tail: lastWords}, nil)
+	if err != nil {
+		return err.Error()
+	}
+	defer log.Close()
+	lines, err := io.ReadAll(log)
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(string(lines))
+}
+
+// controllerOf chooses the processes that are controllers of the service.
+func controllerOf(service string) func(owner) bool {
+	return func(o owner) bool { return o.controller == service }
+}

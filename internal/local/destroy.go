@@ -1,0 +1,126 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package local
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"syscall"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// Destroy kills the controller, ends every machine of the service, and removes
+// the controller's directory. It needs neither the controller nor its files.
+func (d *Deployer) Destroy(ctx context.Context, service string) ([]serve.Instance, error) {
+	swept, err := d.destroy(ctx, service)
+	if err != nil {
+		return swept, fmt.Errorf("destroying the controller of service %q: %w", service, err)
+	}
+	return swept, nil
+}
+
+func (d *Deployer) destroy(ctx context.Context, service string) ([]serve.Instance, error) {
+	if err := checkName(service); err != nil {
+		return nil, err
+	}
+	h, err := openHome(d.o.Root)
+	if err != nil {
+		return nil, err
+	}
+	if exists(h.controller(service)) {
+		unlock, err := d.enter(ctx, h, service)
+		if err != nil {
+			return nil, err
+		}
+		defer unlock()
+	}
+	if err := d.end(ctx, h, service); err != nil {
+		return nil, err
+	}
+	swept, err := d.sweep(ctx, service)
+	if err != nil {
+		return swept, err
+	}
+	return swept, remove(h.controller(service))
+}
+
+// end kills the controller, by the lock it holds and by the tags it carries.
+func (d *Deployer) end(ctx context.Context, h home, service string) error {
+	p, held, err := holder(ctx, h, service)
+	if err != nil {
+		return err
+	}
+	if held {
+		if err := p.signal(syscall.SIGKILL); err != nil {
+			return err
+		}
+		if err := p.wait(ctx); err != nil {
+			return fmt.Errorf("waiting for the controller to end: %w", err)
+		}
+		d.children.reap(p)
+	}
+	return killAll(ctx, h, controllerOf(service))
+}
+
+// sweep ends the service's machines until no cloud knows of any.
+func (d *Deployer) sweep(ctx context.Context, service string) ([]serve.Instance, error) {
+	var swept []serve.Instance
+	var errs []error
+	for _, cloud := range d.o.Clouds {
+		of, err := sweepCloud(ctx, cloud, service)
+		swept = append(swept, of...)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("sweeping the cloud %q: %w", cloud.Name(), err))
+		}
+	}
+	return swept, errors.Join(errs...)
+}
+
+func sweepCloud(ctx context.Context, cloud serve.Cloud, service string) ([]serve.Instance, error) {
+	swept := make(map[serve.Ref]serve.Instance)
+	for {
+		left, err := cloud.List(ctx, service)
+		if err != nil {
+			return inOrder(swept), err
+		}
+		if len(left) == 0 {
+			return inOrder(swept), nil
+		}
+		var mu sync.Mutex
+		var errs []error
+		var all sync.WaitGroup
+		for _, i := range left {
+			all.Go(func() {
+				err := cloud.Terminate(ctx, i.Ref)
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil {
+					errs = append(errs, err)
+				} else {
+					swept[i.Ref] = i
+				}
+			})
+		}
+		all.Wait()
+		if err := errors.Join(errs...); err != nil {
+			return inOrder(swept), err
+		}
+	}
+}
+
+func inOrder(swept map[serve.Ref]serve.Instance) []serve.Instance {
+	var list []serve.Instance
+	for _, i := range swept {
+		list = append(list, i)
+	}
+	slices.SortFunc(list, func(a, b serve.Instance) int {
+		return cmp.Or(cmp.Compare(a.Ref.Replica, b.Ref.Replica), cmp.Compare(a.Ref.UID, b.Ref.UID))
+	})
+	return list
+}
