@@ -22,7 +22,8 @@ func (p ReplicaPolicy) validate(es *FieldErrors) {
 	es.delay(at+"downscale_delay_seconds", p.DownscaleDelaySeconds)
 
 	const base = at + "base_ondemand_fallback_replicas"
-	if es.replicas(base, p.BaseOndemandFallbackReplicas) && p.BaseOndemandFallbackReplicas > max(p.MinReplicas, p.MaxReplicas) {
+	most := max(p.MinReplicas, p.MaxReplicas)
+	if es.replicas(base, p.BaseOndemandFallbackReplicas) && most >= 0 && p.BaseOndemandFallbackReplicas > most {
 		es.add(base, []string{at + "min_replicas", at + "max_replicas"}, "%d on-demand replicas are more than max_replicas, which is %d.", p.BaseOndemandFallbackReplicas, p.MaxReplicas)
 	}
 	const delay, dynamic = at + "dynamic_ondemand_fallback_delay_seconds", at + "dynamic_ondemand_fallback"
@@ -47,7 +48,10 @@ func (p ReplicaPolicy) validateFixed(es *FieldErrors) {
 func (p ReplicaPolicy) validateRange(es *FieldErrors) {
 	const low, high, target = "replica_policy.min_replicas", "replica_policy.max_replicas", "replica_policy.target_qps_per_replica"
 	sane := es.replicas(low, p.MinReplicas)
-	sane = es.replicas(high, p.MaxReplicas) && sane
+	// A maximum that was left out is the minimum, whose mistake is told already.
+	if p.MaxReplicas != p.MinReplicas {
+		sane = es.replicas(high, p.MaxReplicas) && sane
+	}
 	switch {
 	case !sane:
 	case p.MaxReplicas < p.MinReplicas:

@@ -131,6 +131,7 @@ func policyMistakes() []mistake {
 		}, "replicas", "min_replicas 2"},
 		{"a negative number of replicas", nil, func(s *serve.Spec) { s.ReplicaPolicy = serve.FixedReplicas(-1) }, "replicas", "-1 replicas cannot be"},
 		{"a negative minimum", scaling, policy(func(p *serve.ReplicaPolicy) { p.MinReplicas = -1 }), at + "min_replicas", "0 or more"},
+		{"a negative minimum that is the maximum too", valid, policy(func(p *serve.ReplicaPolicy) { p.MinReplicas, p.MaxReplicas = -1, -1 }), at + "min_replicas", "0 or more"},
 		{"a negative maximum", scaling, policy(func(p *serve.ReplicaPolicy) { p.MaxReplicas = -1 }), at + "max_replicas", "0 or more"},
 		{"a million replicas", scaling, policy(func(p *serve.ReplicaPolicy) { p.MaxReplicas = 1e6 }), at + "max_replicas", "too many"},
 		{"a target of no requests", scaling, policy(func(p *serve.ReplicaPolicy) { p.TargetQPSPerReplica.Each = 0 }), at + "target_qps_per_replica", "number above 0"},
