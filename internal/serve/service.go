@@ -13,6 +13,8 @@ import (
 const (
 	ControllerInit Status = "CONTROLLER_INIT" // the controller has not looked at its replicas yet
 	NoReplica      Status = "NO_REPLICA"      // no replica is ready; the controller is at work on it
+	// ControllerFailed is what others say of a service whose controller does not answer.
+	ControllerFailed Status = "CONTROLLER_FAILED"
 )
 
 // State is everything a controller remembers about its service, saved as one

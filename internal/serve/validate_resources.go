@@ -79,18 +79,7 @@ func (r Resource) validate(es *FieldErrors, at string) {
 	if r.InstanceType != "" && !consistsOf(r.InstanceType, isWordRune) {
 		es.add(at+".instance_type", nil, "%q is not a machine type: it has a space or a control character.", r.InstanceType)
 	}
-	if _, err := ParseAmount(r.CPUs); err != nil {
-		es.add(at+".cpus", nil, "%s", sentence(err))
-	}
-	if _, err := ParseMemory(r.Memory); err != nil {
-		es.add(at+".memory", nil, "%s", sentence(err))
-	}
-	if _, _, err := ParseAccelerators(r.Accelerators); err != nil {
-		es.add(at+".accelerators", nil, "%s", sentence(err))
-	}
-	if _, err := ParseDiskSize(r.DiskSize); err != nil {
-		es.add(at+".disk_size", nil, "%s", sentence(err))
-	}
+	r.validateAmounts(es, at)
 	if tiers := DiskTiers(); r.DiskTier != "" && !slices.Contains(tiers, r.DiskTier) {
 		es.oneOf(at+".disk_tier", r.DiskTier, tiers)
 	}
@@ -99,11 +88,25 @@ func (r Resource) validate(es *FieldErrors, at string) {
 	} else if !consistsOf(r.ImageID, isWordRune) {
 		es.add(at+".image_id", nil, "%q is not an image: it has a space or a control character.", r.ImageID)
 	}
-	if _, err := ParsePorts(r.Ports); err != nil {
-		es.add(at+".ports", nil, "%s", sentence(err))
-	}
 	if c := r.MaxHourlyCost; c < 0 || math.IsNaN(c) || math.IsInf(c, 0) {
 		es.add(at+".max_hourly_cost", nil, "A price of %s cannot be; it must be a number of US dollars above 0.", number(c))
+	}
+}
+
+// validateAmounts checks the fields that are written in a little language.
+func (r Resource) validateAmounts(es *FieldErrors, at string) {
+	_, cpus := ParseAmount(r.CPUs)
+	_, memory := ParseMemory(r.Memory)
+	_, _, accelerators := ParseAccelerators(r.Accelerators)
+	_, disk := ParseDiskSize(r.DiskSize)
+	_, ports := ParsePorts(r.Ports)
+	for _, f := range []struct {
+		name string
+		err  error
+	}{{"cpus", cpus}, {"memory", memory}, {"accelerators", accelerators}, {"disk_size", disk}, {"ports", ports}} {
+		if f.err != nil {
+			es.add(at+"."+f.name, nil, "%s", sentence(f.err))
+		}
 	}
 }
 

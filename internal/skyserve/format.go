@@ -88,7 +88,8 @@ type (
 )
 
 // Format writes a service as SkyServe YAML, with defaults left out. Parsing the
-// text again gives the same service. Secrets are written if s has them; see
+// text again gives the same service, unless a value of it looks like a variable
+// that envs has. Secrets are written if s has them; see
 // [serve.Spec.Redacted].
 func Format(s Service) ([]byte, error) {
 	doc := document{

@@ -4,6 +4,7 @@
 package skyserve_test
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -112,6 +113,9 @@ func FuzzParse(f *testing.F) {
 				}
 			}
 			return
+		}
+		if bytes.ContainsRune(data, '$') {
+			return // what came from a variable may look like one again
 		}
 		text, err := skyserve.Format(s)
 		if err != nil {

@@ -77,9 +77,9 @@ func load(data []byte) (*yaml.Node, error) {
 	// Decoding once as a whole refuses aliases that contain themselves, or that
 	// grow beyond all measure when followed; then they can be followed freely.
 	// Errors in types, repeated keys among them, are found again with their path.
-	var any any
+	var whole any
 	var mistyped *yaml.TypeError
-	if err := doc.Decode(&any); err != nil && !errors.As(err, &mistyped) {
+	if err := doc.Decode(&whole); err != nil && !errors.As(err, &mistyped) {
 		return nil, broken("The document cannot be read: %s.", plain(err))
 	}
 	root := follow(doc.Content[0])
