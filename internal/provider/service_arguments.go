@@ -1,0 +1,174 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// refresh takes over arguments from the spec that the service really has, where
+// they mean something else than those in the model. Where they mean the same,
+// the user's own spelling stays: "k8s" for "kubernetes", {} for nothing, one
+// value of a dynamic type for another.
+//
+// A model without run is one that is being imported: then every argument is
+// taken over. Local paths, secrets and what concerns Terraform only cannot be
+// known from a service; they stay null until the configuration is applied.
+func (m *serviceModel) refresh(ctx context.Context, s serve.Spec) diag.Diagnostics {
+	imported := m.Run.IsNull()
+	have, diags := m.spec(ctx)
+	differ := func(have, want any) bool { return imported || !same(have, want) }
+
+	if differ(have.ReadinessProbe, s.ReadinessProbe) {
+		m.ReadinessProbe = probeObject(s.ReadinessProbe)
+	}
+	if differ(have.ReplicaPolicy, s.ReplicaPolicy) {
+		m.Replicas, m.ReplicaPolicy = types.Int64Null(), policyObject(s.ReplicaPolicy)
+		if s.ReplicaPolicy.Fixed {
+			m.Replicas, m.ReplicaPolicy = integer(s.ReplicaPolicy.MinReplicas), types.ObjectNull(attributeTypes(policyAttributes()))
+		}
+	}
+	if differ(have.LoadBalancingPolicy, s.LoadBalancingPolicy) {
+		m.LoadBalancingPolicy = types.StringValue(string(s.LoadBalancingPolicy))
+	}
+	if differ(have.LoadBalancer, s.LoadBalancer) {
+		m.LoadBalancer = loadBalancerObject(s.LoadBalancer)
+	}
+	if differ(have.Ports, s.Ports) {
+		m.Ports = types.Int64Null()
+		if s.Ports != 0 {
+			m.Ports = integer(s.Ports)
+		}
+	}
+	if differ(have.Resources, s.Resources) {
+		m.Resources = resourcesObject(s.Resources)
+	}
+	if differ(have.Setup, s.Setup) {
+		m.Setup = text(s.Setup)
+	}
+	if differ(have.Run, s.Run) {
+		m.Run = types.StringValue(s.Run)
+	}
+	if differ(have.Envs, s.Envs) {
+		m.Envs = textMap(s.Envs)
+	}
+	m.WorkdirDigest = text(s.Workdir)
+	if differ(have.FileMounts, s.FileMounts) {
+		m.FileMountsDigests = textMap(s.FileMounts)
+	}
+	m.TLSDigest = tlsDigest(s.TLS)
+	if imported {
+		m.WaitForReady = types.BoolValue(true)
+	}
+	return diags
+}
+
+// same compares two parts of specs by what a controller would be sent.
+func same(a, b any) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && string(x) == string(y)
+}
+
+func probeObject(p serve.ReadinessProbe) types.Object {
+	return types.ObjectValueMust(attributeTypes(probeAttributes()), map[string]attr.Value{
+		"path":                                  types.StringValue(p.Path),
+		"post_data":                             text(p.PostData),
+		"headers":                               textMap(p.Headers),
+		"initial_delay_seconds":                 number(p.InitialDelaySeconds),
+		"timeout_seconds":                       number(p.TimeoutSeconds),
+		"endpoint_probe_interval_seconds":       number(p.EndpointProbeIntervalSeconds),
+		"consecutive_failure_threshold_timeout": number(p.ConsecutiveFailureThresholdTimeout),
+	})
+}
+
+func policyObject(p serve.ReplicaPolicy) types.Object {
+	return types.ObjectValueMust(attributeTypes(policyAttributes()), map[string]attr.Value{
+		"min_replicas":                            integer(p.MinReplicas),
+		"max_replicas":                            integer(p.MaxReplicas),
+		"target_qps_per_replica":                  dynamicQPS(p.TargetQPSPerReplica),
+		"num_overprovision":                       integer(p.NumOverprovision),
+		"upscale_delay_seconds":                   number(p.UpscaleDelaySeconds),
+		"downscale_delay_seconds":                 number(p.DownscaleDelaySeconds),
+		"base_ondemand_fallback_replicas":         integer(p.BaseOndemandFallbackReplicas),
+		"dynamic_ondemand_fallback":               types.BoolValue(p.DynamicOndemandFallback),
+		"dynamic_ondemand_fallback_delay_seconds": number(p.DynamicOndemandFallbackDelaySeconds),
+		"spot_placer":                             text(p.SpotPlacer),
+	})
+}
+
+func resourcesObject(r serve.Resources) types.Object {
+	values := machineValues(r.Resource)
+	values["use_spot"] = types.BoolValue(r.Spot())
+	values["any_of"] = machineList(r.AnyOf)
+	values["ordered"] = machineList(r.Ordered)
+	return types.ObjectValueMust(attributeTypes(resourcesAttributes()), values)
+}
+
+func machineList(all []serve.Resource) types.List {
+	kind := types.ObjectType{AttrTypes: attributeTypes(machineAttributes())}
+	if len(all) == 0 {
+		return types.ListNull(kind)
+	}
+	values := make([]attr.Value, len(all))
+	for i, r := range all {
+		values[i] = types.ObjectValueMust(kind.AttrTypes, machineValues(r))
+	}
+	return types.ListValueMust(kind, values)
+}
+
+func machineValues(r serve.Resource) map[string]attr.Value {
+	cost := types.Float64Null()
+	if r.MaxHourlyCost != 0 {
+		cost = number(r.MaxHourlyCost)
+	}
+	return map[string]attr.Value{
+		"infra":           text(r.Infra),
+		"cloud":           text(r.Cloud),
+		"region":          text(r.Region),
+		"zone":            text(r.Zone),
+		"instance_type":   text(r.InstanceType),
+		"cpus":            text(r.CPUs),
+		"memory":          text(r.Memory),
+		"accelerators":    text(r.Accelerators),
+		"use_spot":        types.BoolPointerValue(r.UseSpot),
+		"disk_size":       text(r.DiskSize),
+		"disk_tier":       text(r.DiskTier),
+		"image_id":        text(r.ImageID),
+		"ports":           text(r.Ports),
+		"labels":          textMap(r.Labels),
+		"max_hourly_cost": cost,
+	}
+}
+
+func loadBalancerObject(lb serve.LoadBalancer) types.Object {
+	return types.ObjectValueMust(attributeTypes(loadBalancerAttributes()), map[string]attr.Value{
+		"stream_timeout_seconds": number(lb.StreamTimeoutSeconds),
+	})
+}
+
+func controllerObject(infra string) types.Object {
+	return types.ObjectValueMust(attributeTypes(controllerAttributes()), map[string]attr.Value{
+		"infra": types.StringValue(infra),
+	})
+}
+
+// textMap gives null for a map that is empty.
+func textMap(m map[string]string) types.Map {
+	if len(m) == 0 {
+		return types.MapNull(types.StringType)
+	}
+	values := make(map[string]attr.Value, len(m))
+	for k, v := range m {
+		values[k] = types.StringValue(v)
+	}
+	return types.MapValueMust(types.StringType, values)
+}

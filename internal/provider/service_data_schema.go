@@ -1,0 +1,87 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+)
+
+// viewSchema describes data.serve_service.
+func viewSchema() schema.Schema {
+	return schema.Schema{
+		MarkdownDescription: "How a service is at this moment: its replicas with their ages and prices, its load and cost, and its last events. " +
+			"All of it moves by itself; an output that shows it changes with every run.",
+		Attributes: map[string]schema.Attribute{
+			"name": schema.StringAttribute{
+				Required:            true,
+				MarkdownDescription: "Name of the service.",
+			},
+			"infra": schema.StringAttribute{
+				Optional:            true,
+				Computed:            true,
+				MarkdownDescription: "What its controller runs on. Defaults to `" + localInfra + "`.",
+			},
+			"status":     viewText("State of the service, such as `READY` or `NO_REPLICA`."),
+			"message":    viewText("What the service says of its state; null when there is nothing to say."),
+			"endpoint":   viewText("URL at which the service answers."),
+			"created_at": viewText("When the service was created, in RFC 3339."),
+			"revision":   viewNumber("Number of the newest accepted spec."),
+			"active_revisions": schema.ListAttribute{
+				Computed:            true,
+				ElementType:         types.Int64Type,
+				MarkdownDescription: "Revisions that have a ready replica, ascending.",
+			},
+			"target":         viewNumber("Number of replicas that the load asks for at present."),
+			"ready":          viewNumber("Number of replicas that are ready."),
+			"total":          viewNumber("Number of replicas that have not failed."),
+			"spot":           viewNumber("Number of spot replicas that are ready."),
+			"on_demand":      viewNumber("Number of on-demand replicas that are ready."),
+			"failed":         viewNumber("Number of records of failed replicas."),
+			"qps":            viewFloat("Mean number of requests per second over the last minute."),
+			"cost_per_hour":  viewFloat("What the machines cost at present, in US dollars per hour."),
+			"uptime_seconds": viewNumber("Seconds since the first replica became ready; null before."),
+			"replicas": schema.ListNestedAttribute{
+				Computed:            true,
+				MarkdownDescription: "Every replica, in order of id.",
+				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+					"id":            viewNumber("Number of the replica, never used twice."),
+					"revision":      viewNumber("Revision it runs."),
+					"market":        viewText("`spot` or `on_demand`."),
+					"status":        viewText("State of the replica, such as `PROVISIONING`, `STARTING` or `READY`."),
+					"location":      viewText("Where its machine is, as `cloud/region/zone`; null while none has been chosen."),
+					"instance_type": viewText("The cloud's name for its type of machine."),
+					"price":         viewFloat("Price of its machine, in US dollars per hour."),
+					"endpoint":      viewText("URL of the replica itself; null until it has a machine."),
+					"launched_at":   viewText("When its machine came up, in RFC 3339; null before."),
+					"age_seconds":   viewNumber("Seconds since its machine came up; null before."),
+					"message":       viewText("Why it waits or has failed."),
+				}},
+			},
+			"events": schema.ListNestedAttribute{
+				Computed:            true,
+				MarkdownDescription: "The last 50 events, oldest first.",
+				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+					"seq":        viewNumber("Number of the event, counted from 1."),
+					"at":         viewText("When it happened, in RFC 3339."),
+					"kind":       viewText("`decision`, `status`, `notice`, `spec`, `recovery` or `error`."),
+					"replica_id": viewNumber("The replica it is about; null for the whole service."),
+					"message":    viewText("What happened."),
+				}},
+			},
+		},
+	}
+}
+
+func viewText(text string) schema.StringAttribute {
+	return schema.StringAttribute{Computed: true, MarkdownDescription: text}
+}
+
+func viewNumber(text string) schema.Int64Attribute {
+	return schema.Int64Attribute{Computed: true, MarkdownDescription: text}
+}
+
+func viewFloat(text string) schema.Float64Attribute {
+	return schema.Float64Attribute{Computed: true, MarkdownDescription: text}
+}

@@ -1,0 +1,198 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+var _ datasource.DataSourceWithConfigure = (*serviceDataSource)(nil)
+
+// serviceDataSource is data.serve_service: everything that moves too fast for
+// the resource.
+type serviceDataSource struct{ deployers *deployers }
+
+// recentEvents is how many events are shown.
+const recentEvents = 50
+
+// viewModel is data.serve_service.
+type viewModel struct {
+	Name  types.String `tfsdk:"name"`
+	Infra types.String `tfsdk:"infra"`
+
+	Status          types.String  `tfsdk:"status"`
+	Message         types.String  `tfsdk:"message"`
+	Endpoint        types.String  `tfsdk:"endpoint"`
+	CreatedAt       types.String  `tfsdk:"created_at"`
+	Revision        types.Int64   `tfsdk:"revision"`
+	ActiveRevisions []int64       `tfsdk:"active_revisions"`
+	Target          types.Int64   `tfsdk:"target"`
+	Ready           types.Int64   `tfsdk:"ready"`
+	Total           types.Int64   `tfsdk:"total"`
+	Spot            types.Int64   `tfsdk:"spot"`
+	OnDemand        types.Int64   `tfsdk:"on_demand"`
+	Failed          types.Int64   `tfsdk:"failed"`
+	QPS             types.Float64 `tfsdk:"qps"`
+	CostPerHour     types.Float64 `tfsdk:"cost_per_hour"`
+	UptimeSeconds   types.Int64   `tfsdk:"uptime_seconds"`
+	Replicas        []viewReplica `tfsdk:"replicas"`
+	Events          []viewEvent   `tfsdk:"events"`
+}
+
+// viewReplica is one of the replicas.
+type viewReplica struct {
+	ID           types.Int64   `tfsdk:"id"`
+	Revision     types.Int64   `tfsdk:"revision"`
+	Market       types.String  `tfsdk:"market"`
+	Status       types.String  `tfsdk:"status"`
+	Location     types.String  `tfsdk:"location"`
+	InstanceType types.String  `tfsdk:"instance_type"`
+	Price        types.Float64 `tfsdk:"price"`
+	Endpoint     types.String  `tfsdk:"endpoint"`
+	LaunchedAt   types.String  `tfsdk:"launched_at"`
+	AgeSeconds   types.Int64   `tfsdk:"age_seconds"`
+	Message      types.String  `tfsdk:"message"`
+}
+
+// viewEvent is one of the events.
+type viewEvent struct {
+	Seq       types.Int64  `tfsdk:"seq"`
+	At        types.String `tfsdk:"at"`
+	Kind      types.String `tfsdk:"kind"`
+	ReplicaID types.Int64  `tfsdk:"replica_id"`
+	Message   types.String `tfsdk:"message"`
+}
+
+// Metadata names the data source type.
+func (d *serviceDataSource) Metadata(_ context.Context, req datasource.MetadataRequest, resp *datasource.MetadataResponse) {
+	resp.TypeName = req.ProviderTypeName + "_service"
+}
+
+// Schema describes the data source.
+func (d *serviceDataSource) Schema(_ context.Context, _ datasource.SchemaRequest, resp *datasource.SchemaResponse) {
+	resp.Schema = viewSchema()
+}
+
+// Configure takes over what the provider was configured with.
+func (d *serviceDataSource) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
+	c, err := configured(req.ProviderData)
+	if err != nil {
+		resp.Diagnostics.AddError("Configuring the data source failed", err.Error())
+	}
+	d.deployers = c
+}
+
+// Read asks the controller. Whoever reads a service wants to know how it is, so
+// that one that is gone or does not answer is an error here.
+func (d *serviceDataSource) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
+	var m viewModel
+	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("name"), &m.Name)...)
+	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("infra"), &m.Infra)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	if m.Infra.IsNull() {
+		m.Infra = types.StringValue(localInfra)
+	}
+	name := m.Name.ValueString()
+	svc, events, err := d.look(ctx, m.Infra.ValueString(), name)
+	switch {
+	case errors.Is(err, serve.ErrNotFound):
+		resp.Diagnostics.AddAttributeError(path.Root("name"), "No such service", fmt.Sprintf("There is no service %q on %s.\n\n%s", name, m.Infra.ValueString(), err))
+	case errors.Is(err, serve.ErrUnreachable):
+		resp.Diagnostics.AddAttributeError(path.Root("name"), "The controller does not answer", fmt.Sprintf("There is a service %q, but its controller does not answer; applying its resource starts it again.\n\n%s", name, err))
+	case err != nil:
+		resp.Diagnostics.AddError("Reading the service failed", err.Error())
+	default:
+		m.show(svc, events, time.Now())
+		resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
+	}
+}
+
+// look asks for the service and its last events, oldest first.
+func (d *serviceDataSource) look(ctx context.Context, infra, name string) (serve.Service, []serve.Event, error) {
+	deployer, err := d.deployers.get(infra)
+	if err != nil {
+		return serve.Service{}, nil, err
+	}
+	client, err := deployer.Find(ctx, name)
+	if err != nil {
+		return serve.Service{}, nil, err
+	}
+	svc, err := client.Service(ctx)
+	if err != nil {
+		return serve.Service{}, nil, err
+	}
+	var events []serve.Event
+	err = client.Events(ctx, 0, false, func(e serve.Event) bool {
+		if len(events) == recentEvents {
+			events = events[1:]
+		}
+		events = append(events, e)
+		return true
+	})
+	return svc, events, err
+}
+
+// show fills in everything that is computed.
+func (m *viewModel) show(svc serve.Service, events []serve.Event, now time.Time) {
+	m.Status = types.StringValue(string(svc.Status))
+	m.Message = text(svc.Message)
+	m.Endpoint = text(svc.Endpoint)
+	m.CreatedAt = moment(svc.CreatedAt)
+	m.Revision = types.Int64Value(svc.Revision)
+	m.ActiveRevisions = append([]int64{}, svc.ActiveRevisions...)
+	m.Target = integer(svc.Target)
+	m.Ready, m.Total = integer(svc.Counts.Ready), integer(svc.Counts.Total)
+	m.Spot, m.OnDemand = integer(svc.Counts.Spot), integer(svc.Counts.OnDemand)
+	m.Failed = integer(svc.Counts.Failed)
+	m.QPS = number(svc.QPS)
+	m.CostPerHour = number(svc.CostPerHour)
+	m.UptimeSeconds = age(svc.FirstReadyAt, now)
+	m.Replicas = make([]viewReplica, len(svc.Replicas))
+	for i, r := range svc.Replicas {
+		m.Replicas[i] = viewReplica{
+			ID:           types.Int64Value(r.ID),
+			Revision:     types.Int64Value(r.Revision),
+			Market:       text(string(r.Market)),
+			Status:       types.StringValue(string(r.Status())),
+			Location:     location(r.Offer),
+			InstanceType: text(r.Offer.InstanceType),
+			Price:        number(r.Offer.Price),
+			Endpoint:     replicaURL(r),
+			LaunchedAt:   moment(r.LaunchedAt),
+			AgeSeconds:   age(r.LaunchedAt, now),
+			Message:      text(r.Message),
+		}
+	}
+	m.Events = make([]viewEvent, len(events))
+	for i, e := range events {
+		m.Events[i] = viewEvent{
+			Seq:     types.Int64Value(e.Seq),
+			At:      moment(e.At),
+			Kind:    types.StringValue(string(e.Kind)),
+			Message: types.StringValue(e.Message),
+		}
+		if e.ReplicaID != 0 {
+			m.Events[i].ReplicaID = types.Int64Value(e.ReplicaID)
+		}
+	}
+}
+
+// age gives the whole seconds since a time, null if that has not come.
+func age(since, now time.Time) types.Int64 {
+	if since.IsZero() {
+		return types.Int64Null()
+	}
+	return types.Int64Value(int64(now.Sub(since).Seconds()))
+}

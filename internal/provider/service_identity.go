@@ -1,0 +1,34 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"context"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+)
+
+// parseImportID reads "name", or "infra/name" for a controller that is not
+// local. A name has no slash.
+func parseImportID(id string) (infra, name string) {
+	infra, name, found := strings.Cut(id, "/")
+	if !found {
+		return localInfra, id
+	}
+	return infra, name
+}
+
+// identify sets the identity of the service. Terraform before 1.12 has none.
+func (m serviceModel) identify(ctx context.Context, identity *tfsdk.ResourceIdentity) diag.Diagnostics {
+	if identity == nil {
+		return nil
+	}
+	var diags diag.Diagnostics
+	infra := m.infra(ctx, &diags)
+	diags.Append(identity.Set(ctx, identityModel{Name: m.Name, Infra: types.StringValue(infra)})...)
+	return diags
+}

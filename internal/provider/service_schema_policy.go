@@ -1,0 +1,72 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/int64default"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+func policyAttribute() schema.SingleNestedAttribute {
+	return schema.SingleNestedAttribute{
+		Optional:   true,
+		Attributes: policyAttributes(),
+		MarkdownDescription: "How many replicas there are and in which market, in place of `replicas`. " +
+			"The fallback options need `use_spot = true` in every entry of `resources`.",
+	}
+}
+
+func policyAttributes() map[string]schema.Attribute {
+	d := serve.NewSpec("").ReplicaPolicy
+	return map[string]schema.Attribute{
+		"min_replicas": schema.Int64Attribute{
+			Required:            true,
+			MarkdownDescription: "Least number of replicas, `0` or more.",
+		},
+		"max_replicas": schema.Int64Attribute{
+			Optional:            true,
+			Computed:            true,
+			PlanModifiers:       []planmodifier.Int64{minUnlessSet{}},
+			MarkdownDescription: "Greatest number of replicas. Needed with `target_qps_per_replica`. Defaults to `min_replicas`.",
+		},
+		"target_qps_per_replica": schema.DynamicAttribute{
+			Optional: true,
+			MarkdownDescription: "Number of requests per second that one replica is meant to take; with it the number of replicas follows the load. " +
+				"Either a number, or with the load balancing policy `" + string(serve.InstanceAwareLeastLoad) + "` a number for each accelerator: `{ \"A100\" = 2.5, \"A10G\" = 0.5 }`.",
+		},
+		"num_overprovision":     count(d.NumOverprovision, "Number of replicas kept beyond what the load asks for. On-demand replicas never stand in for these."),
+		"upscale_delay_seconds": seconds(d.UpscaleDelaySeconds, "For how long the load must ask for more replicas before they are launched, in seconds."),
+		"downscale_delay_seconds": seconds(d.DownscaleDelaySeconds,
+			"For how long the load must ask for fewer replicas before they are ended, in seconds."),
+		"base_ondemand_fallback_replicas": count(d.BaseOndemandFallbackReplicas, "Number of replicas that are always on-demand."),
+		"dynamic_ondemand_fallback": schema.BoolAttribute{
+			Optional:            true,
+			Computed:            true,
+			Default:             booldefault.StaticBool(d.DynamicOndemandFallback),
+			MarkdownDescription: describe("Whether on-demand replicas stand in for spot replicas that are not ready, until they are.", d.DynamicOndemandFallback),
+		},
+		"dynamic_ondemand_fallback_delay_seconds": seconds(d.DynamicOndemandFallbackDelaySeconds,
+			"For how long a spot replica that was ready may fail its probes before an on-demand one is started for it, in seconds. "+
+				"For spot replicas that are gone or have never been ready one is started at once."),
+		"spot_placer": schema.StringAttribute{
+			Optional: true,
+			MarkdownDescription: "Rule that spreads spot replicas over locations. `" + serve.DynamicFallbackPlacer +
+				"` avoids places where spot machines were taken lately. Defaults to the cheapest place that has capacity.",
+		},
+	}
+}
+
+// count is a number of replicas with a default.
+func count(byDefault int, text string) schema.Int64Attribute {
+	return schema.Int64Attribute{
+		Optional:            true,
+		Computed:            true,
+		Default:             int64default.StaticInt64(int64(byDefault)),
+		MarkdownDescription: describe(text, byDefault),
+	}
+}

@@ -1,0 +1,99 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// Update makes what changed a new revision, and starts a controller that is dead.
+// A change that concerns Terraform only, such as a timeout, is not sent anywhere;
+// ModifyPlan has told it from the others by planning the revision as known.
+func (r *serviceResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	var plan, state serviceModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("secrets_wo"), &plan.SecretsWO)...)
+	timeout, diags := plan.Timeouts.Update(ctx, defaultTimeout)
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(logContext(ctx, plan), timeout)
+	defer cancel()
+
+	m, sent := plan, plan.Revision.IsUnknown()
+	var client serve.Client
+	var svc serve.Service
+	if sent {
+		keepSecrets := plan.SecretsWOVersion.Equal(state.SecretsWOVersion)
+		client, svc, diags = r.update(ctx, plan, keepSecrets)
+	} else {
+		var err error
+		if svc, err = r.look(ctx, plan, &diags); err != nil {
+			diags.AddError("Reading the service failed", fmt.Sprintf("The service %q was there when the plan was made.\n\n%s", plan.Name.ValueString(), err))
+		}
+	}
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	m.observeAsPlanned(svc, plan)
+	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
+	resp.Diagnostics.Append(m.identify(ctx, resp.Identity)...)
+	if resp.Diagnostics.HasError() || !sent || !m.WaitForReady.ValueBool() {
+		return
+	}
+	svc, diags = m.settle(ctx, client, svc)
+	resp.Diagnostics.Append(diags...)
+	m.observeAsPlanned(svc, plan)
+	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
+}
+
+// update makes sure that the controller runs and has it accept the spec.
+func (r *serviceResource) update(ctx context.Context, m serviceModel, keepSecrets bool) (serve.Client, serve.Service, diag.Diagnostics) {
+	spec, diags := m.complete(ctx)
+	d := r.deployer(ctx, m, &diags)
+	if diags.HasError() {
+		return nil, serve.Service{}, diags
+	}
+	client, err := d.Deploy(ctx, spec.Name)
+	if err != nil {
+		diags.AddError("Starting the controller failed", fmt.Sprintf("The controller of the service %q could not be reached or started on %s.\n\n%s", spec.Name, d.Name(), err))
+		return nil, serve.Service{}, diags
+	}
+	// A controller that has lost its store has no secrets to keep.
+	if _, err := client.Service(ctx); errors.Is(err, serve.ErrNotFound) {
+		keepSecrets = false
+	}
+	svc, diags := m.send(ctx, client, spec, keepSecrets)
+	return client, svc, diags
+}
+
+// observeAsPlanned takes over what the service shows, except where the plan has
+// promised something: what has changed behind Terraform's back meanwhile is for
+// the next refresh to find.
+func (m *serviceModel) observeAsPlanned(svc serve.Service, plan serviceModel) {
+	m.observe(svc)
+	if known(plan.ID) {
+		m.ID = plan.ID
+	}
+	if known(plan.Endpoint) {
+		m.Endpoint = plan.Endpoint
+	}
+	if known(plan.CreatedAt) {
+		m.CreatedAt = plan.CreatedAt
+	}
+	if known(plan.Revision) {
+		m.Revision = plan.Revision
+	}
+}

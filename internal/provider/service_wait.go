@@ -1,0 +1,185 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+const (
+	// retryPause is the time between two attempts to watch a controller.
+	retryPause = 500 * time.Millisecond
+	// logLines is how much of a failed replica's log is shown, and logBytes how
+	// much at most if the lines are long.
+	logLines, logBytes = 20, 16 << 10
+)
+
+// errFailed means that the revision will never be ready.
+var errFailed = errors.New("the service has failed")
+
+// settle waits until the revision just applied is ready and gives the service as
+// it was last seen. Being late is a warning only: an error would have Terraform
+// replace a service that is merely slow, ending replicas that are ready.
+func (m serviceModel) settle(ctx context.Context, client serve.Client, applied serve.Service) (serve.Service, diag.Diagnostics) {
+	var diags diag.Diagnostics
+	last := applied
+	err := awaitReady(ctx, client, applied.Revision, func(s serve.Service) { last = s })
+	ready, wanted := progress(last)
+	state := fmt.Sprintf("%d of %d replicas of revision %d are ready. ", ready, wanted, last.Revision)
+	const later = "The service is in Terraform's state and its controller keeps trying; refreshing shows how it gets on."
+	switch {
+	case err == nil:
+	case errors.Is(err, errFailed):
+		diags.AddError("The service has failed", m.explain(ctx, client, last))
+	case errors.Is(err, serve.ErrNotFound):
+		diags.AddError("The service is gone", "It was deleted while Terraform waited for it to become ready.")
+	case errors.Is(err, context.DeadlineExceeded):
+		diags.AddWarning("The service is not ready yet", state+later+reason(last))
+	case ctx.Err() != nil:
+		diags.AddWarning("Waiting for the service was interrupted", state+later+reason(last))
+	default:
+		diags.AddWarning("Waiting for the service failed", state+later+"\n\n"+err.Error())
+	}
+	return last, diags
+}
+
+// reason gives what the service says of itself, to follow a text.
+func reason(s serve.Service) string {
+	if s.Message == "" {
+		return ""
+	}
+	return "\n\n" + s.Message
+}
+
+// awaitReady returns when the revision, or a newer one, is ready; errFailed when
+// it will never be. A connection that breaks is taken up again until ctx ends.
+func awaitReady(ctx context.Context, client serve.Client, revision int64, saw func(serve.Service)) error {
+	for {
+		result := errPending
+		err := client.Watch(ctx, func(s serve.Service) bool {
+			saw(s)
+			ready, wanted := progress(s)
+			tflog.Info(ctx, "waiting for replicas to become ready", map[string]any{
+				"status": s.Status, "revision": s.Revision, "ready": ready, "wanted": wanted,
+			})
+			result = verdict(s, revision)
+			return errors.Is(result, errPending)
+		})
+		switch {
+		case !errors.Is(result, errPending):
+			return result
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil && !errors.Is(err, serve.ErrUnreachable):
+			return err
+		}
+		if err := pause(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// errPending means that there is something to wait for still.
+var errPending = errors.New("not ready yet")
+
+// verdict says whether the wait is over: nil when the service is ready, errFailed
+// when it never will be, and errPending else.
+func verdict(s serve.Service, revision int64) error {
+	ready, wanted := progress(s)
+	switch {
+	case s.Revision < revision || s.Status == serve.ControllerInit:
+		return errPending
+	case s.Status == serve.Failed || slices.ContainsFunc(s.Replicas, func(r serve.Replica) bool { return brokenBy(s, r) }):
+		return errFailed
+	case ready < wanted:
+		return errPending
+	default:
+		return nil
+	}
+}
+
+// progress counts the replicas of the newest revision that are ready, and how
+// many are to be.
+func progress(s serve.Service) (ready, wanted int) {
+	for _, r := range s.Replicas {
+		if r.Revision == s.Revision && r.Status() == serve.Ready {
+			ready++
+		}
+	}
+	return ready, max(s.Target, s.Spec.ReplicaPolicy.MinReplicas)
+}
+
+// brokenBy reports whether r shows that the newest revision will never run while
+// an older one still serves, so that the service itself has not failed: r has
+// failed in a way another one would repeat, and none of its revision is any
+// better.
+func brokenBy(s serve.Service, r serve.Replica) bool {
+	return r.Revision == s.Revision && r.IsUnrecoverable() &&
+		!slices.ContainsFunc(s.Replicas, func(other serve.Replica) bool {
+			return other.Revision == s.Revision && (!other.FirstReadyAt.IsZero() || !other.Status().IsTerminal())
+		})
+}
+
+// explain says why the service failed, with the end of a failed replica's log.
+func (m serviceModel) explain(ctx context.Context, client serve.Client, s serve.Service) string {
+	var b strings.Builder
+	i := slices.IndexFunc(s.Replicas, func(r serve.Replica) bool {
+		return r.Revision == s.Revision && (r.Status().IsFailed() || r.IsUnrecoverable())
+	})
+	if s.Message != "" && s.Status == serve.Failed {
+		b.WriteString(s.Message + "\n\n")
+	} else if i >= 0 && s.Replicas[i].Message != "" {
+		b.WriteString(s.Replicas[i].Message + "\n\n")
+	}
+	b.WriteString("The service is in Terraform's state. Correct what is wrong and apply again.")
+	if i < 0 {
+		return b.String()
+	}
+	id := s.Replicas[i].ID
+	tail, err := logTail(ctx, client, id)
+	if err != nil {
+		fmt.Fprintf(&b, "\n\nThe log of replica %d could not be read: %s", id, err)
+	} else if tail != "" {
+		fmt.Fprintf(&b, "\n\nThe log of replica %d ends with:\n\n%s", id, tail)
+	}
+	text := b.String()
+	for _, secret := range m.secretValues(ctx) {
+		text = strings.ReplaceAll(text, secret, "***")
+	}
+	return text
+}
+
+// logTail gives the last lines of a replica's log.
+func logTail(ctx context.Context, client serve.Client, replica int64) (string, error) {
+	log, err := client.Logs(ctx, replica, serve.LogOptions{Tail: logLines})
+	if err != nil {
+		return "", err
+	}
+	defer log.Close()
+	data, err := io.ReadAll(io.LimitReader(log, logBytes))
+	return strings.TrimSpace(string(data)), err
+}
+
+// pause waits a little, or gives the error of a context that ends meanwhile.
+func pause(ctx context.Context) error {
+	t := time.NewTimer(retryPause)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
