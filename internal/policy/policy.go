@@ -5,13 +5,28 @@
 // moment to what should be done: it reads no clock, draws no random number,
 // starts nothing and remembers nothing. What it must remember from one call to
 // the next is a value, [Memory], that it returns and its caller stores.
+//
+// One call answers five questions in this order, a file for each: which running
+// replicas serve the newest revision as they are (rollout.go), how many there
+// should be (target.go), how many of them spot and how many on-demand (mix.go),
+// which of them go (removal.go), and where the new ones come from
+// (placement.go). What went wrong before can hold back the answer (failure.go,
+// pool.go).
+//
+// The arithmetic is SkyServe's, measured in time instead of in ticks, so that
+// the function may be called whenever something happens.
 package policy
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
+
+// Window is the time over which requests are counted to get their rate.
+const Window = 60 * time.Second
 
 // Input is what is known at one moment.
 type Input struct {
@@ -44,4 +59,144 @@ type Output struct {
 	// Hold says why nothing is launched although replicas are missing, as a
 	// sentence for the service's status; empty when nothing holds.
 	Hold string
+}
+
+// Plan decides what should be done now. Its decisions come in the order in
+// which they are to be carried out: relabelling, offers for those who wait,
+// launches of spot replicas, launches of on-demand replicas, removals. In does
+// not change and shares nothing with the result that could.
+func Plan(now time.Time, in Input) Output {
+	e := begin(now, in)
+	e.recall()
+	e.retarget()
+	if why := e.frozen(); why != "" {
+		e.out.Hold = why
+		e.retry(e.old)
+		return e.finish()
+	}
+	demands := e.mix()
+	ends := e.removals(demands)
+	e.retry(staying(slices.Concat(e.old, e.newest), ends))
+	for _, d := range demands {
+		e.launch(d)
+	}
+	for _, r := range ends {
+		e.decide(serve.Decision{
+			Action: serve.Terminate, ReplicaID: r.replica.ID, Market: r.replica.Market,
+			Cause: r.cause, Reason: r.why,
+		})
+	}
+	return e.finish()
+}
+
+// evaluation is one call of Plan under way.
+type evaluation struct {
+	now    time.Time
+	in     Input
+	policy serve.ReplicaPolicy
+	memory Memory
+	// newest are the nonterminal replicas that count as ones of the newest
+	// revision, old the other nonterminal ones.
+	newest, old []serve.Replica
+	// final is the target with overprovision.
+	final int
+	// spread is where replicas are, those launched by this evaluation included.
+	spread spread
+	// launched counts the launches of this evaluation.
+	launched int
+	out      Output
+}
+
+// begin sorts what is known. The time is brought into the form it has after a
+// journey through JSON, as it will be stored.
+func begin(now time.Time, in Input) *evaluation {
+	e := &evaluation{
+		now: now.UTC().Round(0), in: in,
+		policy: in.Spec.ReplicaPolicy, memory: in.Memory,
+		spread: spreadOf(in.Replicas),
+	}
+	for _, r := range in.Replicas {
+		if r.Status().IsTerminal() {
+			continue
+		}
+		if r.Revision == in.Revision {
+			e.newest = append(e.newest, r)
+		} else {
+			e.old = append(e.old, r)
+		}
+	}
+	e.relabel()
+	return e
+}
+
+// decide takes a decision.
+func (e *evaluation) decide(d serve.Decision) {
+	e.out.Decisions = append(e.out.Decisions, d)
+}
+
+// wake asks to be called again at the given time, if it is still to come.
+func (e *evaluation) wake(at time.Time) {
+	if at.After(e.now) && (e.out.Next.IsZero() || at.Before(e.out.Next)) {
+		e.out.Next = at
+	}
+}
+
+// launch decides the launches that fill a demand.
+func (e *evaluation) launch(d demand) {
+	for have := len(d.live); have < d.want; have++ {
+		if why := e.mayNotLaunch(); why != "" {
+			e.out.Hold = why
+			return
+		}
+		c := e.place(d.market)
+		why := fmt.Sprintf("%d of %d wanted %s replicas %s there: %s", have, d.want, word(d.market), are(have), d.why)
+		if c.offer.IsZero() {
+			why += "; it waits, as " + c.lack
+		}
+		e.decide(serve.Decision{
+			Action: serve.Launch, ReplicaID: e.in.NextID + int64(e.launched), Revision: e.in.Revision,
+			Market: d.market, Offer: c.offer, Reason: why, Rejected: c.rejected,
+		})
+		e.launched++
+	}
+}
+
+// mayNotLaunch says why no replica may be launched now, empty when one may.
+func (e *evaluation) mayNotLaunch() string {
+	if why := e.backingOff(); why != "" {
+		return why
+	}
+	// The mix never asks for as much: each replica and its stand-in, and what is
+	// overprovisioned. It is checked again here, where a fault costs money; after
+	// an update to a lower maximum, launches wait for removals because of it.
+	live, most := len(e.newest)+e.launched, 2*e.policy.MaxReplicas+e.policy.NumOverprovision
+	if live >= most {
+		return fmt.Sprintf("%d replicas of revision %d are there, and at most %d may be: nothing is launched before some are gone.", live, e.in.Revision, most)
+	}
+	return ""
+}
+
+// retry gives waiting replicas an offer where there is one again.
+func (e *evaluation) retry(replicas []serve.Replica) {
+	for _, r := range replicas {
+		if r.Launch != serve.LaunchWaiting {
+			continue
+		}
+		c := e.place(r.Market)
+		if c.offer.IsZero() {
+			continue
+		}
+		e.decide(serve.Decision{
+			Action: serve.Retry, ReplicaID: r.ID, Revision: r.Revision, Market: r.Market, Offer: c.offer,
+			Reason:   fmt.Sprintf("replica %d waits for %s machine, and %s may have one", r.ID, article(r.Market), c.offer.Location),
+			Rejected: c.rejected,
+		})
+	}
+}
+
+// finish gives the result.
+func (e *evaluation) finish() Output {
+	e.memory.Revision = e.in.Revision
+	e.out.Memory, e.out.Target = e.memory, e.memory.Target
+	return e.out
 }

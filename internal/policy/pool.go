@@ -1,0 +1,109 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package policy
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// For how long a pool is left alone: after the first refusal or preemption in a
+// row, and at most. Each further one doubles it.
+const (
+	refusedFirst   = 10 * time.Second
+	refusedLimit   = 5 * time.Minute
+	preemptedFirst = 30 * time.Second
+	preemptedLimit = 10 * time.Minute
+)
+
+// markLife is for how long a mark is remembered. It is longer than any block,
+// as a mark must outlive its block to be doubled by the next one.
+const markLife = time.Hour
+
+// Pool is what went wrong lately with the machines of one offer.
+type Pool struct {
+	Location serve.Location `json:"location"`
+	Market   serve.Market   `json:"market"`
+	// Refused tells of launches that found no capacity, Preempted of machines
+	// that were taken away.
+	Refused   Mark `json:"refused,omitzero"`
+	Preempted Mark `json:"preempted,omitzero"`
+}
+
+// Mark is a grudge with an end.
+type Mark struct {
+	// Count is how often it happened in a row, At when it last did.
+	Count int       `json:"count"`
+	At    time.Time `json:"at"`
+	// Until is when it is forgiven; it is remembered for longer.
+	Until time.Time `json:"until"`
+}
+
+// again gives the mark after it happened once more. What happens while the mark
+// stands comes of the same shortage, not of a new attempt: when ten launches
+// are refused at once, the pool is blocked for ten seconds, not for minutes.
+func (m Mark) again(now time.Time, first, limit time.Duration) Mark {
+	now = now.UTC().Round(0)
+	if now.Sub(m.At) > markLife {
+		m.Count = 0
+	}
+	if !now.Before(m.Until) {
+		m.Count++
+	}
+	m.At, m.Until = now, now.Add(backoff(m.Count, first, limit))
+	return m
+}
+
+// stands reports whether the mark is not forgiven yet.
+func (m Mark) stands(now time.Time) bool { return now.Before(m.Until) }
+
+// fresh gives the pool without marks that are too old.
+func (p Pool) fresh(now time.Time) Pool {
+	if now.Sub(p.Refused.At) > markLife {
+		p.Refused = Mark{}
+	}
+	if now.Sub(p.Preempted.At) > markLife {
+		p.Preempted = Mark{}
+	}
+	return p
+}
+
+// unmarked reports whether there is nothing to remember of the pool.
+func (p Pool) unmarked() bool { return p.Refused == Mark{} && p.Preempted == Mark{} }
+
+// block is why an offer is not to be tried now; without a time it may be.
+type block struct {
+	until time.Time
+	why   string
+}
+
+// refusals gives the block that refused launches put on an offer.
+func (e *evaluation) refusals(o serve.Offer) block {
+	m := e.memory.Pools[o.Key()].Refused
+	if !m.stands(e.now) {
+		return block{}
+	}
+	return block{m.Until, fmt.Sprintf("no capacity (%s in a row), blocked until %s", times(m.Count), clock(m.Until))}
+}
+
+// grudges gives the block that refused launches or preemptions put on an offer.
+func (e *evaluation) grudges(o serve.Offer) block {
+	b, m := e.refusals(o), e.memory.Pools[o.Key()].Preempted
+	if m.stands(e.now) && m.Until.After(b.until) {
+		return block{m.Until, fmt.Sprintf("preempted (%s lately), blocked until %s", times(m.Count), clock(m.Until))}
+	}
+	return b
+}
+
+// backoff gives the wait after the n-th failure in a row: first, doubled by
+// each further one, at most limit.
+func backoff(n int, first, limit time.Duration) time.Duration {
+	wait := first
+	for i := 1; i < n && wait < limit; i++ {
+		wait *= 2
+	}
+	return min(wait, limit)
+}
