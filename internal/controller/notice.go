@@ -1,0 +1,207 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// listen hears what the clouds have to tell about the service's machines.
+func (l *loop) listen() {
+	if l.listening {
+		return
+	}
+	l.listening = true
+	for _, cloud := range l.c.o.Clouds {
+		l.workers.Go(func() {
+			for failures := 1; ; failures++ {
+				err := cloud.Notices(l.ctx, l.c.o.Service, func(n serve.Notice) {
+					failures = 0
+					l.c.post(l.ctx, func() { l.noticed(n) })
+				})
+				if l.ctx.Err() != nil {
+					return
+				}
+				// Notices may have been missed: look for ourselves before listening again.
+				l.c.o.Log.Warn("listening to a cloud was interrupted", "cloud", cloud.Name(), "error", err)
+				l.c.post(l.ctx, l.verify)
+				if !sleep(l.ctx, backoff(failures, time.Second, time.Minute)) {
+					return
+				}
+			}
+		})
+	}
+}
+
+// sleep waits, and reports false when the context ended first.
+func sleep(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// noticed takes in one notice.
+func (l *loop) noticed(n serve.Notice) {
+	if n.Kind == serve.NoticeCapacity {
+		l.memory = l.memory.CapacityReturned(n.Location, n.Market)
+		l.dirty, l.touched = true, true
+		l.note(serve.EventNotice, 0, "There may be %s machines in %s again", marketWord(n.Market), n.Location)
+		return
+	}
+	if n.Ref.UID != l.state.UID {
+		return
+	}
+	r := l.find(n.Ref.Replica)
+	if r == nil || r.Teardown == serve.TeardownSucceeded {
+		return
+	}
+	switch n.Kind {
+	case serve.NoticeInterruption:
+		l.interrupted(r, n)
+	case serve.NoticeGone:
+		l.lost(r, n.Detail)
+	case serve.NoticeExited:
+		l.exited(r, n)
+	}
+}
+
+// interrupted acts on the warning that a machine will be taken: no new request
+// goes there, its replacement is launched now, and what is under way has until
+// the deadline.
+func (l *loop) interrupted(r *serve.Replica, n serve.Notice) {
+	if r.Teardown != "" {
+		return
+	}
+	l.note(serve.EventNotice, r.ID, "The machine of replica %d will be taken at %s", r.ID, n.Deadline.Format(time.TimeOnly))
+	if r.Market == serve.Spot {
+		l.memory = l.memory.Preempted(now(), r.Offer)
+	}
+	l.end(r, serve.CausePreempted, "Its machine will be taken at "+n.Deadline.Format(time.TimeOnly))
+	r.DrainUntil = n.Deadline
+}
+
+// lost acts on a machine that is not there any more. Its replica is replaced at
+// once: what is gone does not come back, in either market.
+func (l *loop) lost(r *serve.Replica, detail string) {
+	defer func() {
+		// Out of the balancer first, so that what is given up now is tried elsewhere.
+		r.Ready = false
+		l.route()
+		l.c.balancer.Abort(r.ID)
+	}()
+	if r.Teardown != "" {
+		r.DrainUntil = now() // its end was decided before; there is nothing left to wait for
+		return
+	}
+	cause, message := serve.CauseLost, "Its machine is gone"
+	if r.Market == serve.Spot {
+		cause, message = serve.CausePreempted, "Its spot machine was taken"
+		l.memory = l.memory.Preempted(now(), r.Offer)
+	}
+	if detail != "" {
+		message += ": " + detail
+	}
+	l.note(serve.EventNotice, r.ID, "Replica %d: %s", r.ID, message)
+	l.end(r, cause, message)
+}
+
+// exited acts on the end of setup or run. A failure is final for the replica; a
+// run that ends well is not one by itself, as it may have left a server in the
+// background: the probes will tell.
+func (l *loop) exited(r *serve.Replica, n serve.Notice) {
+	if r.Teardown != "" {
+		return
+	}
+	message := fmt.Sprintf("%s ended with exit code %d", orRun(n.Detail), n.ExitCode)
+	l.note(serve.EventNotice, r.ID, "Replica %d: %s", r.ID, message)
+	if n.ExitCode != 0 {
+		l.end(r, serve.CauseAppFailed, message)
+		return
+	}
+	r.Message = message
+	l.touched = true
+	l.suspect(r.ID)
+}
+
+func orRun(what string) string {
+	if what == "" {
+		return "run"
+	}
+	return what
+}
+
+// verifyPause is the least time between two questions to a cloud about which
+// machines there are, outside of recovery.
+const verifyPause = 5 * time.Second
+
+// verify asks the clouds whether every machine is still there: a probe has
+// failed, or notices may have been missed.
+func (l *loop) verify() {
+	if l.verifying {
+		return
+	}
+	l.verifying = true
+	l.background(func() func() {
+		found, err := l.list(l.ctx)
+		wait := time.NewTimer(verifyPause)
+		defer wait.Stop()
+		l.c.post(l.ctx, func() {
+			if err == nil {
+				l.compare(found)
+			}
+		})
+		select {
+		case <-wait.C:
+		case <-l.ctx.Done():
+		}
+		return func() { l.verifying = false }
+	})
+}
+
+// compare finds replicas whose machine is not listed as running. Those launched
+// after the list was asked for are not judged by it.
+func (l *loop) compare(found inventory) {
+	for i := range l.state.Replicas {
+		r := &l.state.Replicas[i]
+		if r.Launch != serve.LaunchSucceeded || r.Teardown != "" || r.LaunchedAt.After(found.asked) {
+			continue
+		}
+		if instance, ok := found.machines[l.ref(r.ID)]; !ok || !instance.Running {
+			l.lost(r, "the cloud does not list it as running")
+		}
+	}
+}
+
+// inventory is what the clouds said there is.
+type inventory struct {
+	asked    time.Time
+	machines map[serve.Ref]serve.Instance
+}
+
+// list asks every cloud. It fails if one of them does not answer: a machine
+// must never be thought gone because nobody could say.
+func (l *loop) list(ctx context.Context) (inventory, error) {
+	inv := inventory{asked: now(), machines: map[serve.Ref]serve.Instance{}}
+	var failed error
+	for _, cloud := range l.c.o.Clouds {
+		instances, err := cloud.List(ctx, l.c.o.Service)
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("listing the machines in %s: %w", cloud.Name(), err))
+		}
+		for _, instance := range instances {
+			inv.machines[instance.Ref] = instance
+		}
+	}
+	return inv, failed
+}

@@ -1,0 +1,97 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package controller
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// offers is what the clouds would sell for the newest spec.
+type offers struct {
+	list []serve.Offer
+	// known is false until every cloud has answered once for the present spec.
+	known     bool
+	asking    bool
+	refreshAt time.Time
+	failures  int
+}
+
+// offersLifetime is for how long prices are believed.
+const offersLifetime = 5 * time.Minute
+
+// refreshOffers asks the clouds for offers that satisfy the newest spec.
+func (l *loop) refreshOffers() {
+	if l.offers.asking {
+		return
+	}
+	l.offers.asking, l.offers.refreshAt = true, time.Time{}
+	revision, resources := l.state.Revision, l.state.Spec.Resources
+	l.background(func() func() {
+		list, err := l.askOffers(resources)
+		return func() {
+			l.offers.asking = false
+			if revision != l.state.Revision {
+				l.refreshOffers()
+				return
+			}
+			if err != nil {
+				// What some clouds offer is better than nothing; the rest is asked again soon.
+				l.offers.failures++
+				l.offers.refreshAt = now().Add(backoff(l.offers.failures, time.Second, time.Minute))
+				if l.offers.failures == 1 {
+					l.note(serve.EventError, 0, "Some offers could not be had: %v", err)
+				}
+			} else {
+				l.offers.failures = 0
+				l.offers.refreshAt = now().Add(offersLifetime)
+			}
+			if err == nil || !l.offers.known {
+				l.offers.list = list
+			}
+			l.offers.known, l.dirty = true, true
+		}
+	})
+}
+
+// askOffers gives the offers for every entry of the resources, in a fixed order.
+func (l *loop) askOffers(resources serve.Resources) ([]serve.Offer, error) {
+	var list []serve.Offer
+	var failed error
+	for i, entry := range resources.Entries() {
+		for _, cloud := range l.c.o.Clouds {
+			where := entry.Location()
+			if where.Cloud != "" && where.Cloud != cloud.Name() {
+				continue
+			}
+			offered, err := cloud.Offers(l.ctx, entry)
+			failed = errors.Join(failed, err)
+			for _, o := range offered {
+				o.Entry = i
+				if len(resources.Ordered) > 0 {
+					o.Rank = i
+				}
+				list = append(list, o)
+			}
+		}
+	}
+	return dedupe(list), failed
+}
+
+// dedupe keeps the first of several entries that lead to the same pool.
+func dedupe(list []serve.Offer) []serve.Offer {
+	slices.SortStableFunc(list, func(a, b serve.Offer) int { return cmp.Compare(a.Rank, b.Rank) })
+	seen := map[string]bool{}
+	return slices.DeleteFunc(list, func(o serve.Offer) bool {
+		if seen[o.Key()] {
+			return true
+		}
+		seen[o.Key()] = true
+		return false
+	})
+}

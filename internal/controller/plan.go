@@ -1,0 +1,174 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package controller
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/balancer"
+	"github.com/serve-infra/terraform-provider-serve/internal/policy"
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// consult asks policy and turns its decisions into records. The decisions are
+// carried out by later steps, after the records are saved.
+func (l *loop) consult() {
+	l.dirty = false
+	at := now()
+	l.plan = policy.Plan(at, policy.Input{
+		Spec:     l.state.Spec,
+		Revision: l.state.Revision,
+		Replicas: slices.Clone(l.state.Replicas),
+		Offers:   l.offers.list,
+		Requests: l.c.balancer.Requests(at),
+		NextID:   l.state.NextID,
+		Memory:   l.memory,
+	})
+	l.memory = l.plan.Memory
+	for _, d := range l.plan.Decisions {
+		if err := l.accept(d); err != nil {
+			// The safety checks are meant never to fail. When one does, the decision is
+			// dropped and said, and the service goes on with what it has.
+			l.note(serve.EventError, d.ReplicaID, "A decision was refused: %v (%s)", err, d.Reason)
+		}
+	}
+	l.c.balancer.SetHolding(l.mayScaleFromZero())
+}
+
+// accept checks a decision against the safety rules and records it.
+func (l *loop) accept(d serve.Decision) error {
+	switch d.Action {
+	case serve.Launch:
+		if err := l.checkLaunch(d); err != nil {
+			return err
+		}
+		l.state.NextID = d.ReplicaID + 1
+		l.state.Replicas = append(l.state.Replicas, serve.Replica{
+			ID: d.ReplicaID, Revision: d.Revision, Market: d.Market, Offer: d.Offer,
+			Task: l.state.Spec.Task.Digest(), CreatedAt: now(), Launch: launchOf(d.Offer), Message: waiting(d),
+		})
+	case serve.Retry:
+		r := l.find(d.ReplicaID)
+		if r == nil || r.Launch != serve.LaunchWaiting || r.Teardown != "" {
+			return fmt.Errorf("replica %d is not waiting for an offer", d.ReplicaID)
+		}
+		r.Offer, r.Launch, r.Message = d.Offer, launchOf(d.Offer), waiting(d)
+	case serve.Terminate:
+		r := l.find(d.ReplicaID)
+		if r == nil || r.Teardown != "" {
+			return fmt.Errorf("replica %d is not running", d.ReplicaID)
+		}
+		l.end(r, d.Cause, "")
+	case serve.Relabel:
+		r := l.find(d.ReplicaID)
+		if r == nil || r.Teardown != "" {
+			return fmt.Errorf("replica %d is not running", d.ReplicaID)
+		}
+		r.Revision = d.Revision
+	default:
+		return fmt.Errorf("unknown action %q", d.Action)
+	}
+	l.touched = true
+	l.record(serve.Event{Kind: serve.EventDecision, ReplicaID: d.ReplicaID, Decision: &d, Message: describe(d)})
+	return nil
+}
+
+// checkLaunch holds the invariants that keep a fault in policy from becoming a
+// bill: an id is used once, and never more machines live than any rule allows
+// (twice the maximum: every spot replica with a stand-in, and overprovision).
+func (l *loop) checkLaunch(d serve.Decision) error {
+	if d.ReplicaID != l.state.NextID {
+		return fmt.Errorf("replica id %d is not the next one, %d", d.ReplicaID, l.state.NextID)
+	}
+	if d.Reason == "" {
+		return fmt.Errorf("launching replica %d has no reason", d.ReplicaID)
+	}
+	live, p := 0, l.state.Spec.ReplicaPolicy
+	for _, r := range l.state.Replicas {
+		if r.Revision == l.state.Revision && !r.Status().IsTerminal() {
+			live++
+		}
+	}
+	if limit := 2*p.MaxReplicas + p.NumOverprovision; live >= limit {
+		return fmt.Errorf("%d replicas of revision %d are alive already, and %d are the most there can be", live, l.state.Revision, limit)
+	}
+	return nil
+}
+
+func launchOf(o serve.Offer) serve.LaunchState {
+	if o.IsZero() {
+		return serve.LaunchWaiting
+	}
+	return serve.LaunchPending
+}
+
+func waiting(d serve.Decision) string {
+	if d.Offer.IsZero() {
+		return d.Reason
+	}
+	return ""
+}
+
+// describe says a decision in a sentence.
+func describe(d serve.Decision) string {
+	switch d.Action {
+	case serve.Launch, serve.Retry:
+		where := "when a place is found"
+		if !d.Offer.IsZero() {
+			where = "in " + d.Offer.Location.String()
+		}
+		return fmt.Sprintf("%s %s replica %d %s: %s", map[serve.Action]string{serve.Launch: "Launch", serve.Retry: "Try"}[d.Action],
+			marketWord(d.Market), d.ReplicaID, where, d.Reason)
+	case serve.Relabel:
+		return fmt.Sprintf("Count replica %d as revision %d: %s", d.ReplicaID, d.Revision, d.Reason)
+	default:
+		return fmt.Sprintf("End replica %d: %s", d.ReplicaID, d.Reason)
+	}
+}
+
+func marketWord(m serve.Market) string {
+	if m == serve.OnDemand {
+		return "on-demand"
+	}
+	return string(m)
+}
+
+// route pushes the replicas that may take requests to the balancer.
+func (l *loop) route() {
+	var backends, leaving []balancer.Backend
+	for _, r := range l.state.Replicas {
+		if r.Address == "" || !r.Ready {
+			continue
+		}
+		b := balancer.Backend{ID: r.ID, Address: r.Address,
+			Weight: policy.Weight(l.state.Spec.ReplicaPolicy.TargetQPSPerReplica, r.Offer.Accelerators)}
+		switch {
+		case r.Teardown == "":
+			backends = append(backends, b)
+		case l.lastResort(r):
+			leaving = append(leaving, b)
+		}
+	}
+	if len(backends) == 0 {
+		backends = leaving
+	}
+	if !slices.Equal(backends, l.routed) {
+		l.routed = backends
+		l.c.balancer.SetBackends(backends)
+	}
+}
+
+// lastResort reports whether a replica under notice may go on serving if
+// nothing else can: its machine is there until the deadline, and an answer from
+// it is better than none.
+func (l *loop) lastResort(r serve.Replica) bool {
+	return r.Teardown == serve.TeardownScheduled && r.Cause == serve.CausePreempted && now().Before(r.DrainUntil)
+}
+
+// mayScaleFromZero reports whether a request that finds no replica should wait
+// for one: replicas are on their way because traffic woke the service.
+func (l *loop) mayScaleFromZero() bool {
+	return l.state.Spec.ReplicaPolicy.MinReplicas == 0 && l.state.Spec.ReplicaPolicy.MaxReplicas > 0
+}

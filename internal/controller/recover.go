@@ -1,0 +1,154 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package controller
+
+import (
+	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/policy"
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// begin starts what a controller with a service does beside its turns. It is
+// called once in the life of a service within one process: when the state was
+// loaded, or when the first spec is applied.
+func (l *loop) begin() {
+	l.configure()
+	l.refreshOffers()
+	l.listen()
+	l.recover()
+}
+
+// configure applies what the spec says about the endpoint.
+func (l *loop) configure() {
+	spec := l.state.Spec
+	l.c.balancer.Configure(string(spec.LoadBalancingPolicy), serve.Seconds(spec.LoadBalancer.StreamTimeoutSeconds))
+	if err := l.c.o.Endpoint.SetTLS(spec.TLS); err != nil {
+		l.note(serve.EventError, 0, "The endpoint's certificate cannot be used: %v", err)
+	}
+}
+
+// recover asks the clouds what there is, for as long as it takes to get an
+// answer, and makes records and machines agree. Until then nothing is launched
+// or ended: an unknown is no reason to act.
+func (l *loop) recover() {
+	l.background(func() func() {
+		for failures := 1; ; failures++ {
+			found, err := l.list(l.ctx)
+			if err == nil {
+				return func() { l.adopt(found) }
+			}
+			l.c.o.Log.Warn("taking stock failed; trying again", "error", err)
+			if !sleep(l.ctx, backoff(failures, time.Second, time.Minute)) {
+				return nil
+			}
+		}
+	})
+}
+
+// adopt makes records and machines agree after a start:
+//
+//   - a machine with a record is the replica's again, and is probed before
+//     policy may judge, so that the restart of a healthy service decides nothing;
+//   - a record that says its machine was up, and no such machine: lost;
+//   - a launch that was under way is repeated by the ordinary steps, which is
+//     safe because launching is idempotent, and a teardown likewise;
+//   - a machine without a record, or of an earlier service of the same name, is
+//     ours by its tags and nobody's by the books: it is ended.
+func (l *loop) adopt(found inventory) {
+	l.recovered, l.dirty = true, true
+	adopted := 0
+	known := map[serve.Ref]bool{}
+	for i := range l.state.Replicas {
+		r := &l.state.Replicas[i]
+		known[l.ref(r.ID)] = true
+		instance, ok := found.machines[l.ref(r.ID)]
+		switch {
+		case r.Launch != serve.LaunchSucceeded || r.Teardown != "":
+		case !ok || !instance.Running:
+			l.lost(r, "it was gone when the controller started")
+		default:
+			adopted++
+			if r.Ready {
+				l.settling[r.ID] = true
+			}
+		}
+	}
+	orphans := 0
+	for ref, instance := range found.machines {
+		if known[ref] {
+			continue
+		}
+		orphans++
+		if ref.UID == l.state.UID && ref.Replica >= l.state.NextID {
+			l.state.NextID, l.touched = ref.Replica+1, true
+		}
+		l.note(serve.EventRecovery, ref.Replica, "The machine %s of replica %d has no record and is ended", instance.ID, ref.Replica)
+		l.sweep(ref)
+	}
+	if adopted+orphans > 0 {
+		l.note(serve.EventRecovery, 0, "The controller started, adopted %d replicas and found %d orphans", adopted, orphans)
+	}
+}
+
+// sweep ends a machine that has no record, however often it takes.
+func (l *loop) sweep(ref serve.Ref) {
+	l.sweeping++
+	l.background(func() func() {
+		for failures := 1; ; failures++ {
+			var failed error
+			for _, cloud := range l.c.o.Clouds {
+				if err := cloud.Terminate(l.ctx, ref); err != nil {
+					failed = err
+				}
+			}
+			if failed == nil {
+				return func() { l.sweeping-- }
+			}
+			l.c.o.Log.Warn("ending an orphan failed; trying again", "replica", ref.Replica, "error", failed)
+			if !sleep(l.ctx, backoff(failures, time.Second, time.Minute)) {
+				return nil
+			}
+		}
+	})
+}
+
+// forget lets go of all that was known of a deleted service.
+func (l *loop) forget() {
+	l.replicas, l.settling = map[int64]*running{}, map[int64]bool{}
+	l.memory, l.plan, l.offers = policy.Memory{}, policy.Output{}, offers{}
+	l.recovered = false
+}
+
+// finish ends the service once it is being deleted and its last replica is
+// gone: the clouds are asked one last time, and only when they know of no
+// machine either is the service forgotten.
+func (l *loop) finish() {
+	if !l.state.Deleting || !l.recovered || l.finishing || l.sweeping > 0 || len(l.state.Replicas) > 0 {
+		return
+	}
+	l.finishing = true
+	l.background(func() func() {
+		found, err := l.list(l.ctx)
+		if err != nil {
+			sleep(l.ctx, verifyPause)
+		}
+		return func() {
+			l.finishing = false
+			if err != nil {
+				l.c.o.Log.Warn("checking that nothing is left failed; trying again", "error", err)
+				return
+			}
+			for ref := range found.machines {
+				l.sweep(ref)
+			}
+			if len(found.machines) == 0 && l.state.Deleting {
+				l.note(serve.EventSpec, 0, "Service %s is deleted; nothing of it is left", l.state.Name)
+				l.state = serve.State{Version: l.state.Version, Name: l.state.Name, Revision: l.state.Revision, NextID: l.state.NextID}
+				l.touched = true
+				l.forget()
+			}
+		}
+	})
+}
