@@ -87,13 +87,14 @@ func (d *Deployer) enter(ctx context.Context, h home, service string) (unlock fu
 		return nil, err
 	}
 	for {
+		var release func()
 		err := os.MkdirAll(h.controller(service), 0o700)
 		if err == nil {
-			unlock, err = lock(ctx, filepath.Join(h.controller(service), deployLock))
+			release, err = lock(ctx, filepath.Join(h.controller(service), deployLock))
 		}
 		switch {
 		case err == nil:
-			return func() { unlock(); leave() }, nil
+			return func() { release(); leave() }, nil
 		case !errors.Is(err, fs.ErrNotExist):
 			leave()
 			return nil, err

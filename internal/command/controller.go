@@ -1,0 +1,179 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package command
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/api"
+	"github.com/serve-infra/terraform-provider-serve/internal/bolt"
+	"github.com/serve-infra/terraform-provider-serve/internal/bundle"
+	"github.com/serve-infra/terraform-provider-serve/internal/controller"
+	"github.com/serve-infra/terraform-provider-serve/internal/local"
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+const (
+	// firstPort is where endpoints are looked for, as SkyServe does; unlike there,
+	// any number of services find one.
+	firstPort = 30001
+	// idleTimeout is how long a controller without a service stays: long enough to
+	// be told of one, or to tell that the last one is gone.
+	idleTimeout = 5 * time.Minute
+)
+
+// controller keeps one local service alive until it is killed or has had no
+// service for a while.
+func (p *Program) controller(ctx context.Context, args []string) (err error) {
+	f := newFlags("controller")
+	name := f.String("name", "", "")
+	if _, err := f.parse(args, 0, 0); err != nil {
+		return err
+	}
+	home, err := homeOf(*f.home)
+	if err != nil {
+		return err
+	}
+	claim, err := local.ClaimController(ctx, home, *name)
+	if err != nil {
+		return err
+	}
+	defer claim.Release()
+	own := claim.Log()
+	defer own.Close()
+	log := slog.New(slog.NewJSONHandler(own, nil))
+	store, err := bolt.Open(filepath.Join(claim.Dir(), "state.db"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	bundles, err := bundle.OpenDir(filepath.Join(claim.Dir(), "bundles"))
+	if err != nil {
+		return err
+	}
+	executable, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding this program's own file: %w", err)
+	}
+	before, err := claim.Published()
+	if err != nil && !errors.Is(err, serve.ErrNotFound) {
+		return err
+	}
+	endpoint, err := openEndpoint(before.Endpoint)
+	if err != nil {
+		return err
+	}
+	defer endpoint.Close()
+	c := controller.New(controller.Options{
+		Service: *name, Store: store, Bundles: bundles, Endpoint: endpoint, Log: log,
+		Clouds:  []serve.Cloud{local.NewCloud(local.CloudOptions{Root: home, Executable: executable, Log: log})},
+		Archive: controller.Archive{Dir: filepath.Join(claim.Dir(), "logs")},
+		OwnLog:  claim.Logs,
+	})
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer cancel()
+		return c.Run(ctx)
+	})
+	group.Go(func() error {
+		defer cancel()
+		return serveAPI(ctx, c, claim, endpoint, log)
+	})
+	group.Go(func() error {
+		defer cancel()
+		return untilIdle(ctx, c)
+	})
+	log.Info("the controller starts", "service", *name, "endpoint", endpoint.URL(), "version", p.Version)
+	err = group.Wait()
+	log.Info("the controller stops", "error", err)
+	return err
+}
+
+// openEndpoint opens the address the endpoint had before, or the first free
+// port. An address that is taken meanwhile is an error: users were told it.
+func openEndpoint(before string) (*controller.Endpoint, error) {
+	if before != "" {
+		return controller.Listen(before, "")
+	}
+	for port := firstPort; port < firstPort+1000; port++ {
+		endpoint, err := controller.Listen(net.JoinHostPort("127.0.0.1", fmt.Sprint(port)), "")
+		if err == nil {
+			return endpoint, nil
+		}
+	}
+	return controller.Listen("127.0.0.1:0", "")
+}
+
+// serveAPI answers the provider and the command line, and publishes where.
+func serveAPI(ctx context.Context, c *controller.Controller, claim *local.Claim, endpoint *controller.Endpoint, log *slog.Logger) error {
+	credentials, err := claim.Credentials()
+	if err != nil {
+		return err
+	}
+	secure, err := api.ServerTLS(credentials)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("opening the controller's API: %w", err)
+	}
+	server := &http.Server{
+		Handler:           api.NewHandler(c, credentials.Token, log),
+		TLSConfig:         secure,
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	stop := context.AfterFunc(ctx, func() { server.Close() })
+	defer stop()
+	if err := claim.Publish("https://"+listener.Addr().String(), endpoint.Addr()); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	if err := server.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving the controller's API: %w", err)
+	}
+	return nil
+}
+
+// untilIdle returns when the controller has had no service for a while.
+func untilIdle(ctx context.Context, c serve.Client) error {
+	for {
+		err := c.Watch(ctx, func(serve.Service) bool { return true })
+		if !errors.Is(err, serve.ErrNotFound) {
+			return nil // the controller is stopping
+		}
+		timer := time.NewTimer(idleTimeout)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+		if _, err := c.Service(ctx); errors.Is(err, serve.ErrNotFound) {
+			return nil
+		}
+	}
+}
+
+// localMachine is one replica's machine on the local cloud.
+func (p *Program) localMachine(ctx context.Context, args []string) error {
+	set := flag.NewFlagSet("local-machine", flag.ContinueOnError)
+	if err := set.Parse(args); err != nil || set.NArg() != 1 {
+		return usageError{"it takes one directory"}
+	}
+	return local.RunMachine(ctx, set.Arg(0))
+}

@@ -1,0 +1,140 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// logs prints what a replica or the controller has printed.
+func (p *Program) logs(ctx context.Context, args []string) error {
+	f := newFlags("logs")
+	follow := f.Bool("follow", false, "")
+	tail := f.Int("tail", 0, "")
+	controller := f.Bool("controller", false, "")
+	names, err := f.parse(args, 1, 2)
+	if err != nil {
+		return err
+	}
+	if *controller == (len(names) == 2) {
+		return usageError{"it takes the id of a replica, or --controller"}
+	}
+	var id int64
+	if !*controller {
+		if id, err = replicaID(names[1]); err != nil {
+			return err
+		}
+	}
+	client, _, err := p.find(ctx, *f.home, names[0])
+	if err != nil {
+		return err
+	}
+	log, err := client.Logs(ctx, id, serve.LogOptions{Follow: *follow, Tail: *tail})
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	_, err = io.Copy(p.Stdout, log)
+	return err
+}
+
+func replicaID(text string) (int64, error) {
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || id < 1 {
+		return 0, usageError{fmt.Sprintf("%q is not the id of a replica", text)}
+	}
+	return id, nil
+}
+
+// events prints the history of a service.
+func (p *Program) events(ctx context.Context, args []string) error {
+	f := newFlags("events")
+	follow := f.Bool("follow", false, "")
+	asJSON := f.Bool("json", false, "")
+	names, err := f.parse(args, 1, 1)
+	if err != nil {
+		return err
+	}
+	client, _, err := p.find(ctx, *f.home, names[0])
+	if err != nil {
+		return err
+	}
+	encoder := json.NewEncoder(p.Stdout)
+	var failed error
+	err = client.Events(ctx, 0, *follow, func(e serve.Event) bool {
+		if *asJSON {
+			failed = encoder.Encode(e)
+		} else {
+			failed = writeEvent(p.Stdout, e)
+		}
+		return failed == nil
+	})
+	return errors.Join(err, failed)
+}
+
+// writeEvent prints one event: when, what, and for a decision what else was
+// considered.
+func writeEvent(w io.Writer, e serve.Event) error {
+	_, err := fmt.Fprintf(w, "%s  %-8s  %s\n", e.At.Local().Format(time.StampMilli), e.Kind, e.Message)
+	if e.Decision != nil {
+		for _, r := range e.Decision.Rejected {
+			_, err = fmt.Fprintf(w, "%-31s  not %s: %s\n", "", r.What, r.Why)
+		}
+	}
+	return err
+}
+
+// terminate drains and ends one replica.
+func (p *Program) terminate(ctx context.Context, args []string) error {
+	f := newFlags("terminate")
+	purge := f.Bool("purge", false, "")
+	names, err := f.parse(args, 2, 2)
+	if err != nil {
+		return err
+	}
+	id, err := replicaID(names[1])
+	if err != nil {
+		return err
+	}
+	client, _, err := p.find(ctx, *f.home, names[0])
+	if err != nil {
+		return err
+	}
+	return client.TerminateReplica(ctx, id, *purge)
+}
+
+// down ends a service and its controller, without Terraform knowing.
+func (p *Program) down(ctx context.Context, args []string) error {
+	f := newFlags("down")
+	names, err := f.parse(args, 1, 1)
+	if err != nil {
+		return err
+	}
+	client, deployer, err := p.find(ctx, *f.home, names[0])
+	switch {
+	case err == nil:
+		err = client.Delete(ctx)
+		if err == nil {
+			err = client.Watch(ctx, func(serve.Service) bool { return true })
+		}
+		if err != nil && !errors.Is(err, serve.ErrNotFound) && !errors.Is(err, serve.ErrUnreachable) {
+			return err
+		}
+	case !errors.Is(err, serve.ErrUnreachable) && !errors.Is(err, serve.ErrNotFound):
+		return err
+	}
+	swept, err := deployer.Destroy(ctx, names[0])
+	for _, instance := range swept {
+		fmt.Fprintf(p.Stdout, "ended machine %s of replica %d\n", instance.ID, instance.Ref.Replica)
+	}
+	return err
+}
