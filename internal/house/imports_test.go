@@ -64,7 +64,7 @@ func owners() map[string][]string {
 		"github.com/hashicorp/terraform-plugin-testing": {},
 		"go.etcd.io/bbolt":                              {"bolt"},
 		"go.yaml.in/yaml/v3":                            {"skyserve"},
-		"golang.org/x/sync":                             {"controller"},
+		"golang.org/x/sync":                             {"command"},
 		"golang.org/x/sys":                              {"local"},
 		"gopkg.in/natefinch/lumberjack.v2":              {"local"},
 		"pgregory.net/rapid":                            {},

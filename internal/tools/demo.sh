@@ -171,39 +171,57 @@ ask() {
 	done >"$dir/answers.$1"
 }
 
-lose_and_recover() {
-	local loops=2 asking=() i
+# asking begins to send requests, in two loops.
+asking() {
+	loops=(1 2)
 	touch "$dir/asking"
-	for ((i = 0; i < loops; i++)); do
+	local i pid=()
+	for i in "${loops[@]}"; do
 		ask "$i" &
-		asking+=($!)
+		pid+=($!)
 	done
+	askers=("${pid[@]}")
+}
 
-	local region
-	region=$(awk -v name="$name" '$1 == name && $2 == 1 { region = $NF } END { print region }' <<<"$tables")
-	say "$loops curl loops are asking $endpoint. The machine of replica 1 is taken away, and $region has no other spot machine to sell."
-	run "$serve" preempt "$name" 1
-	run "$serve" market set "$region" --spot 0
-
-	say "One replica serves. On-demand steps in for the lost one, and a new spot replica waits for a machine."
-	await "READY 1/3 2:spot:READY 5:spot:PROVISIONING 6:on_demand:PROVISIONING"
-	await "READY 2/3 2:spot:READY 5:spot:PROVISIONING 6:on_demand:READY"
-
-	say "$region sells spot machines again."
-	run "$serve" market set "$region" --spot 1
-	await "READY 2/3 2:spot:READY 5:spot:READY 6:on_demand:SHUTTING_DOWN"
-	await "READY 2/2 2:spot:READY 5:spot:READY"
-
+# answered ends the asking and counts what came back.
+answered() {
 	rm "$dir/asking"
-	wait "${asking[@]}"
+	wait "${askers[@]}"
 	sent=$(cat "$dir"/answers.* | wc -l)
 	lost=$(cat "$dir"/answers.* | grep -cv '^200$' || true)
 	if ((sent == 0)); then fail "no request was sent"; fi
-	# Each loop has one request under way, and each may have been on the machine.
-	if ((lost > loops)); then fail "$lost of $sent requests were lost, more than can have been under way on one machine"; fi
+	# Two machines are lost, each with at most one request of each loop on it.
+	if ((lost > 2 * ${#loops[@]})); then
+		fail "$lost of $sent requests were lost, more than can have been under way on the machines that were taken"
+	fi
+}
 
-	say "What happened, and why"
-	run "$serve" events "$name"
+# lose has one spot machine taken, without a warning, while there are others.
+lose() {
+	say "Two curl loops ask $endpoint from now on. The machine of replica 1 is taken away, without a warning."
+	run "$serve" preempt "$name" 1
+
+	say "One replica serves. Another spot replica is launched, and an on-demand one to stand in until that is ready."
+	await "READY 1/3 2:spot:READY 5:spot:PROVISIONING 6:on_demand:PROVISIONING"
+
+	say "The new spot replica is ready: on-demand goes at once."
+	await "READY 2/3 2:spot:READY 5:spot:READY 6:on_demand:SHUTTING_DOWN"
+	await "READY 2/2 2:spot:READY 5:spot:READY"
+}
+
+# starve has a region take its spot machine back and sell no other.
+starve() {
+	say "Now us-east1 takes back its spot machine, and has no other; us-central1 has sold its only one to replica 2."
+	run "$serve" market set us-east1 --spot 0
+
+	say "The new spot replica waits for a machine. On-demand steps in and carries half of the load."
+	await "READY 1/3 2:spot:READY 7:spot:PROVISIONING 8:on_demand:PROVISIONING"
+	await "READY 2/3 2:spot:READY 7:spot:PROVISIONING 8:on_demand:READY"
+
+	say "us-east1 sells spot machines again: the waiting replica takes one, and on-demand has done its service."
+	run "$serve" market set us-east1 --spot 1
+	await "READY 2/3 2:spot:READY 7:spot:READY 8:on_demand:SHUTTING_DOWN"
+	await "READY 2/2 2:spot:READY 7:spot:READY"
 }
 
 down() {
@@ -255,7 +273,12 @@ trap 'exit 130' INT TERM
 case $mode in
 run)
 	up
-	lose_and_recover
+	asking
+	lose
+	starve
+	answered
+	say "What happened, and why"
+	run "$serve" events "$name"
 	down
 	say "demo: done in $SECONDS seconds. $sent requests sent, $lost lost. No process and no file is left."
 	;;
