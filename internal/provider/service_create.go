@@ -44,7 +44,7 @@ func (r *serviceResource) Create(ctx context.Context, req resource.CreateRequest
 	// Kept before the wait, so that nothing that happens during it loses the
 	// service.
 	m.observe(svc)
-	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
+	resp.Diagnostics.Append(m.keep(ctx, &resp.State)...)
 	resp.Diagnostics.Append(m.identify(ctx, resp.Identity)...)
 	if resp.Diagnostics.HasError() || !m.WaitForReady.ValueBool() {
 		return
@@ -52,7 +52,7 @@ func (r *serviceResource) Create(ctx context.Context, req resource.CreateRequest
 	svc, diags = m.settle(ctx, client, svc)
 	resp.Diagnostics.Append(diags...)
 	m.observe(svc)
-	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
+	resp.Diagnostics.Append(m.keep(ctx, &resp.State)...)
 }
 
 // create deploys a controller and has it accept the spec, or undoes what it did.

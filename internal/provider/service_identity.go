@@ -32,3 +32,10 @@ func (m serviceModel) identify(ctx context.Context, identity *tfsdk.ResourceIden
 	diags.Append(identity.Set(ctx, identityModel{Name: m.Name, Infra: types.StringValue(infra)})...)
 	return diags
 }
+
+// keep puts the model into state, without its secrets. The framework would drop
+// them itself, but not where there is also an error.
+func (m serviceModel) keep(ctx context.Context, state *tfsdk.State) diag.Diagnostics {
+	m.SecretsWO = types.MapNull(types.StringType)
+	return state.Set(ctx, m)
+}

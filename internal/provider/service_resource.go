@@ -114,7 +114,7 @@ func (r *serviceResource) Read(ctx context.Context, req resource.ReadRequest, re
 		resp.Diagnostics.Append(m.refresh(ctx, svc.Spec)...)
 		m.observe(svc)
 	}
-	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
+	resp.Diagnostics.Append(m.keep(ctx, &resp.State)...)
 }
 
 // look asks for the service as it is now.

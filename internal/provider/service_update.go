@@ -48,7 +48,7 @@ func (r *serviceResource) Update(ctx context.Context, req resource.UpdateRequest
 		return
 	}
 	m.observeAsPlanned(svc, plan)
-	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
+	resp.Diagnostics.Append(m.keep(ctx, &resp.State)...)
 	resp.Diagnostics.Append(m.identify(ctx, resp.Identity)...)
 	if resp.Diagnostics.HasError() || !sent || !m.WaitForReady.ValueBool() {
 		return
@@ -56,7 +56,7 @@ func (r *serviceResource) Update(ctx context.Context, req resource.UpdateRequest
 	svc, diags = m.settle(ctx, client, svc)
 	resp.Diagnostics.Append(diags...)
 	m.observeAsPlanned(svc, plan)
-	resp.Diagnostics.Append(resp.State.Set(ctx, m)...)
+	resp.Diagnostics.Append(m.keep(ctx, &resp.State)...)
 }
 
 // update makes sure that the controller runs and has it accept the spec.

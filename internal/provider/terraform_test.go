@@ -4,6 +4,7 @@
 package provider
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -85,18 +86,31 @@ type diagnostic struct {
 	} `json:"snippet"`
 }
 
-// command runs Terraform and gives what it printed. It fails when there are
-// errors in a configuration, which is what these tests are about.
-func (tf *terraform) command(t *testing.T, args ...string) string {
+// start begins a run of Terraform, which ends with the test.
+func (tf *terraform) start(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "terraform", args...)
 	cmd.Dir = tf.dir
 	cmd.Env = append(cmd.Environ(), tf.env...)
-	out, err := cmd.Output()
+	out := new(bytes.Buffer)
+	cmd.Stdout = out
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("starting terraform %s: %v", strings.Join(args, " "), err)
+	}
+	return cmd, out
+}
+
+// command runs Terraform and gives what it printed, and whether it succeeded:
+// it fails when there are errors in a configuration, which some of these tests
+// are about.
+func (tf *terraform) command(t *testing.T, args ...string) (out string, ok bool) {
+	t.Helper()
+	cmd, buffer := tf.start(t, args...)
+	err := cmd.Wait()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		t.Fatalf("running terraform %s: %v", strings.Join(args, " "), err)
 	}
-	return string(out)
+	return buffer.String(), err == nil
 }
 
 // validate gives what terraform validate finds.
@@ -105,7 +119,7 @@ func (tf *terraform) validate(t *testing.T) []diagnostic {
 	var result struct {
 		Diagnostics []diagnostic `json:"diagnostics"`
 	}
-	out := tf.command(t, "validate", "-json")
+	out, _ := tf.command(t, "validate", "-json")
 	if err := json.Unmarshal([]byte(out), &result); err != nil {
 		t.Fatalf("reading the output of terraform validate: %v\n%s", err, out)
 	}
@@ -115,18 +129,91 @@ func (tf *terraform) validate(t *testing.T) []diagnostic {
 // plan gives what terraform plan finds.
 func (tf *terraform) plan(t *testing.T) []diagnostic {
 	t.Helper()
+	out, _ := tf.command(t, "plan", "-json")
+	return diagnostics(t, out)
+}
+
+// apply applies, and gives what Terraform had to say and whether it succeeded.
+func (tf *terraform) apply(t *testing.T, args ...string) (found []diagnostic, ok bool) {
+	t.Helper()
+	out, ok := tf.command(t, append([]string{"apply", "-auto-approve", "-json"}, args...)...)
+	return diagnostics(t, out), ok
+}
+
+// diagnostics reads the lines that plan and apply print for programs.
+func diagnostics(t *testing.T, out string) []diagnostic {
+	t.Helper()
 	var found []diagnostic
-	out := tf.command(t, "plan", "-json", "-refresh=false")
 	for line := range strings.Lines(out) {
 		var message struct {
 			Diagnostic *diagnostic `json:"diagnostic"`
 		}
 		if err := json.Unmarshal([]byte(line), &message); err != nil {
-			t.Fatalf("reading the output of terraform plan: %v\n%s", err, out)
+			t.Fatalf("reading the output of terraform: %v\n%s", err, out)
 		}
 		if message.Diagnostic != nil {
 			found = append(found, *message.Diagnostic)
 		}
 	}
 	return found
+}
+
+// changes reports whether a plan would change anything.
+func (tf *terraform) changes(t *testing.T) bool {
+	t.Helper()
+	cmd, out := tf.start(t, "plan", "-detailed-exitcode")
+	err := cmd.Wait()
+	switch code := cmd.ProcessState.ExitCode(); code {
+	case 0, 2:
+		return code == 2
+	default:
+		t.Fatalf("planning: %v\n%s", err, out)
+		return false
+	}
+}
+
+// kept is what the state has of the service.
+type kept struct {
+	Tainted bool `json:"tainted"`
+	Values  struct {
+		Revision int64 `json:"revision"`
+		Status   struct {
+			Phase string `json:"phase"`
+			Ready int    `json:"ready"`
+		} `json:"status"`
+	} `json:"values"`
+}
+
+// kept gives what the state has of the only resource, nil when there is none.
+func (tf *terraform) kept(t *testing.T) *kept {
+	t.Helper()
+	var state struct {
+		Values struct {
+			Root struct {
+				Resources []kept `json:"resources"`
+			} `json:"root_module"`
+		} `json:"values"`
+	}
+	out, _ := tf.command(t, "show", "-json")
+	if err := json.Unmarshal([]byte(out), &state); err != nil {
+		t.Fatalf("reading the state: %v\n%s", err, out)
+	}
+	if len(state.Values.Root.Resources) == 0 {
+		return nil
+	}
+	return &state.Values.Root.Resources[0]
+}
+
+// said checks that Terraform said just one thing, and all of the texts in it.
+func said(t *testing.T, found []diagnostic, severity string, texts ...string) {
+	t.Helper()
+	if len(found) != 1 || found[0].Severity != severity {
+		t.Fatalf("got %+v, want one %s", found, severity)
+	}
+	all := found[0].Summary + "\n" + found[0].Detail
+	for _, text := range texts {
+		if !strings.Contains(all, text) {
+			t.Errorf("the %s does not say %q:\n%s", severity, text, all)
+		}
+	}
 }

@@ -1,0 +1,181 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-testing/compare"
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+func TestAnEditedWorkdirIsADiff(t *testing.T) {
+	t.Parallel()
+	dir := writeFiles(t, map[string]string{"server.py": "one", ".gitignore": "*.log\n"})
+	config := service(`workdir = "` + dir + `"`)
+	digests := statecheck.CompareValue(compare.ValuesDiffer())
+	remember := func() []statecheck.StateCheck {
+		return []statecheck.StateCheck{digests.AddStateValue(address, tfjsonpath.New("workdir_digest"))}
+	}
+	f := newInfra(ready)
+	run(t, f,
+		resource.TestStep{Config: config, ConfigPlanChecks: thenNothingToDo(), ConfigStateChecks: remember()},
+		resource.TestStep{
+			PreConfig:        func() { writeFile(t, filepath.Join(dir, "access.log"), "ignored") },
+			Config:           config,
+			ConfigPlanChecks: planned(plancheck.ResourceActionNoop),
+		},
+		resource.TestStep{
+			PreConfig: func() { writeFile(t, filepath.Join(dir, "server.py"), "two") },
+			Config:    config,
+			ConfigPlanChecks: planned(plancheck.ResourceActionUpdate,
+				plancheck.ExpectKnownValue(address, tfjsonpath.New("workdir_digest"), knownvalue.NotNull()),
+				plancheck.ExpectUnknownValue(address, tfjsonpath.New("revision"))),
+			ConfigStateChecks: remember(),
+		},
+		resource.TestStep{
+			Config:            service(""),
+			ConfigPlanChecks:  planned(plancheck.ResourceActionUpdate),
+			ConfigStateChecks: []statecheck.StateCheck{has(knownvalue.Null(), "workdir_digest")},
+		},
+	)
+	if got := f.count("put bundle"); got != 2 {
+		t.Errorf("%d bundles were uploaded, want 2", got)
+	}
+}
+
+func TestAnEditedMountIsADiff(t *testing.T) {
+	t.Parallel()
+	dir := writeFiles(t, map[string]string{"app.conf": "one"})
+	config := service(`file_mounts = { "/etc/app.conf" = "` + filepath.Join(dir, "app.conf") + `" }`)
+	run(t, newInfra(ready),
+		resource.TestStep{Config: config, ConfigPlanChecks: thenNothingToDo()},
+		resource.TestStep{
+			PreConfig:        func() { writeFile(t, filepath.Join(dir, "app.conf"), "two") },
+			Config:           config,
+			ConfigPlanChecks: planned(plancheck.ResourceActionUpdate),
+		},
+		resource.TestStep{
+			Config:            service(""),
+			ConfigPlanChecks:  planned(plancheck.ResourceActionUpdate),
+			ConfigStateChecks: []statecheck.StateCheck{has(knownvalue.Null(), "file_mounts_digests")},
+		},
+	)
+}
+
+func TestARenewedCertificateIsADiff(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	writeCertificate(t, dir)
+	config := service(fmt.Sprintf("tls = {\n keyfile = %q\n certfile = %q\n }", filepath.Join(dir, "key.pem"), filepath.Join(dir, "cert.pem")))
+	run(t, newInfra(ready),
+		resource.TestStep{Config: service("")},
+		resource.TestStep{
+			Config: config,
+			ConfigPlanChecks: planned(plancheck.ResourceActionUpdate,
+				plancheck.ExpectUnknownValue(address, tfjsonpath.New("endpoint"))),
+			ConfigStateChecks: []statecheck.StateCheck{has(knownvalue.StringExact("https://127.0.0.1:30001"), "endpoint")},
+		},
+		resource.TestStep{
+			PreConfig: func() { writeCertificate(t, dir) },
+			Config:    config,
+			ConfigPlanChecks: planned(plancheck.ResourceActionUpdate,
+				plancheck.ExpectKnownValue(address, tfjsonpath.New("endpoint"), knownvalue.StringExact("https://127.0.0.1:30001"))),
+		},
+	)
+}
+
+func TestAPathThatIsKnownLateIsReadLate(t *testing.T) {
+	t.Parallel()
+	dir := writeFiles(t, map[string]string{"server.py": "serve()"})
+	writeCertificate(t, dir)
+	config := fmt.Sprintf(`
+resource "terraform_data" "dir" { input = %q }
+`, dir) + service(`
+  workdir     = terraform_data.dir.output
+  file_mounts = { "/etc/app" = "${terraform_data.dir.output}/server.py" }
+  envs        = { DIR = terraform_data.dir.output }
+  tls         = { keyfile = "${terraform_data.dir.output}/key.pem", certfile = "${terraform_data.dir.output}/cert.pem" }`)
+	run(t, newInfra(ready), resource.TestStep{
+		Config: config,
+		ConfigPlanChecks: planned(plancheck.ResourceActionCreate,
+			plancheck.ExpectUnknownValue(address, tfjsonpath.New("workdir_digest")),
+			plancheck.ExpectUnknownValue(address, tfjsonpath.New("tls_digest")),
+			plancheck.ExpectUnknownValue(address, attribute("file_mounts_digests", "/etc/app"))),
+	})
+}
+
+func TestWhatIsWrongOnlyOnceItIsKnownIsSaidBeforeAnythingIsMade(t *testing.T) {
+	t.Parallel()
+	f := newInfra(ready)
+	tf := newTerraform(t, f, `
+resource "terraform_data" "port" { input = "no port" }
+`+service("envs = { (terraform_data.port.output) = 1 }"))
+	found, _ := tf.apply(t)
+	said(t, found, "error", `"no port" is not the name of a variable`)
+	if len(f.calls) > 0 {
+		t.Errorf("the infra was asked to %v", f.calls)
+	}
+}
+
+func TestContentThatChangesAfterThePlanIsNotSent(t *testing.T) {
+	t.Parallel()
+	dir := writeFiles(t, map[string]string{"server.py": "one"})
+	m := serviceModel{Workdir: types.StringValue(dir)}
+	if diags := m.digestContent(t.Context()); diags.HasError() {
+		t.Fatal(diags)
+	}
+	writeFile(t, filepath.Join(dir, "server.py"), "two")
+	client, err := newInfra(ready).Deploy(t.Context(), "web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, diags := m.send(t.Context(), client, serve.NewSpec("web"), false)
+	if len(diags) != 1 || diags[0].Summary() != "The content has changed" {
+		t.Errorf("got %v, want one error about changed content", diags)
+	}
+}
+
+// writeCertificate makes a key and a certificate for it in PEM.
+func writeCertificate(t *testing.T, dir string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{
+		"key.pem":  {Type: "PRIVATE KEY", Bytes: private},
+		"cert.pem": {Type: "CERTIFICATE", Bytes: certificate},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,56 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+func TestDeployersAreOpenedOnceAndLate(t *testing.T) {
+	t.Parallel()
+	var opened []string
+	d := &deployers{home: types.StringValue("mine"), options: Options{
+		Home: func(configured string) (string, error) { return "/home/" + configured, nil },
+		Deployers: func(home string) (map[string]serve.Deployer, error) {
+			opened = append(opened, home)
+			return map[string]serve.Deployer{"local": newInfra(ready)}, nil
+		},
+	}}
+	if !d.known() || len(opened) > 0 {
+		t.Errorf("opened %v before anything was asked for", opened)
+	}
+	for range 2 {
+		if _, err := d.get("local"); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := d.get("moon"); !errors.Is(err, serve.ErrNotFound) {
+		t.Errorf("an infra that there is not gives %v", err)
+	}
+	if len(opened) != 1 || opened[0] != "/home/mine" {
+		t.Errorf("opened %v, want /home/mine once", opened)
+	}
+}
+
+func TestDeployersThatCannotBeOpenedSayWhy(t *testing.T) {
+	t.Parallel()
+	boom := errors.New("no home")
+	for what, d := range map[string]*deployers{
+		"home":      {options: Options{Home: func(string) (string, error) { return "", boom }}},
+		"deployers": {options: Options{Deployers: func(string) (map[string]serve.Deployer, error) { return nil, boom }}},
+	} {
+		if _, err := d.get("local"); !errors.Is(err, boom) {
+			t.Errorf("%s: got %v", what, err)
+		}
+	}
+	unknown := &deployers{home: types.StringUnknown()}
+	if _, err := unknown.get("local"); err == nil || unknown.known() {
+		t.Error("a home that is not known yet is used")
+	}
+}

@@ -1,0 +1,83 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+func TestTheDataSourceShowsWhatMoves(t *testing.T) {
+	t.Parallel()
+	f := newInfra(ready)
+	config := service("replicas = 2")
+	shows := func(value knownvalue.Check, path tfjsonpath.Path) statecheck.StateCheck {
+		return statecheck.ExpectKnownValue(view, path, value)
+	}
+	run(t, f,
+		resource.TestStep{Config: config},
+		resource.TestStep{
+			PreConfig: func() {
+				f.alter("web", func(c *controller) {
+					c.svc.QPS, c.svc.CostPerHour, c.svc.ActiveRevisions, c.svc.Message = 1.5, 1, []int64{1}, "All is well"
+					c.svc.Replicas[1].Message = "On-demand stands in"
+					for i := range 60 {
+						c.events = append(c.events, serve.Event{Seq: int64(i + 1), At: time.Unix(1700000000, 0), Kind: serve.EventStatus, ReplicaID: int64(i % 2), Message: fmt.Sprint("event ", i+1)})
+					}
+				})
+			},
+			Config: config + `data "serve_service" "web" { name = serve_service.web.name }`,
+			ConfigStateChecks: []statecheck.StateCheck{
+				shows(knownvalue.StringExact("local"), tfjsonpath.New("infra")),
+				shows(knownvalue.StringExact("READY"), tfjsonpath.New("status")),
+				shows(knownvalue.StringExact("All is well"), tfjsonpath.New("message")),
+				shows(knownvalue.Int64Exact(2), tfjsonpath.New("ready")),
+				shows(knownvalue.Int64Exact(2), tfjsonpath.New("target")),
+				shows(knownvalue.Float64Exact(1.5), tfjsonpath.New("qps")),
+				shows(knownvalue.Int64Exact(1), tfjsonpath.New("cost_per_hour")),
+				shows(knownvalue.ListExact([]knownvalue.Check{knownvalue.Int64Exact(1)}), tfjsonpath.New("active_revisions")),
+				shows(knownvalue.NotNull(), tfjsonpath.New("uptime_seconds")),
+				shows(knownvalue.StringExact("On-demand stands in"), tfjsonpath.New("replicas").AtSliceIndex(1).AtMapKey("message")),
+				shows(knownvalue.StringExact("on_demand"), tfjsonpath.New("replicas").AtSliceIndex(1).AtMapKey("market")),
+				shows(knownvalue.Float64Exact(0.5), tfjsonpath.New("replicas").AtSliceIndex(1).AtMapKey("price")),
+				shows(knownvalue.NotNull(), tfjsonpath.New("replicas").AtSliceIndex(1).AtMapKey("age_seconds")),
+				shows(knownvalue.ListSizeExact(50), tfjsonpath.New("events")),
+				shows(knownvalue.Int64Exact(11), tfjsonpath.New("events").AtSliceIndex(0).AtMapKey("seq")),
+				shows(knownvalue.Null(), tfjsonpath.New("events").AtSliceIndex(0).AtMapKey("replica_id")),
+				shows(knownvalue.StringExact("event 60"), tfjsonpath.New("events").AtSliceIndex(49).AtMapKey("message")),
+			},
+		},
+	)
+}
+
+func TestTheDataSourceNeedsAServiceThatAnswers(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		what, infra, says string
+		there             *controller
+	}{
+		{"no service", "local", "There is no service \"web\" on local", nil},
+		{"no answer", "local", "its controller does not answer", &controller{dead: true}},
+		{"no such infra", "moon", `putting a controller on "moon"`, nil},
+	} {
+		t.Run(row.what, func(t *testing.T) {
+			t.Parallel()
+			f := newInfra(ready)
+			if row.there != nil {
+				row.there.infra = f
+				f.controllers["web"] = row.there
+			}
+			tf := newTerraform(t, f, fmt.Sprintf("data \"serve_service\" \"web\" {\n name = \"web\"\n infra = %q\n}", row.infra))
+			said(t, tf.plan(t), "error", row.says)
+		})
+	}
+}
