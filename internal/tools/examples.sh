@@ -36,6 +36,17 @@ find . -name '*.tf' -exec dirname {} + | sort -u | while read -r dir; do
 	echo "valid  examples/${dir#./}"
 done
 
+# What can be run as it stands must have a plan, too: that reads its files.
+grep -l required_version ./*/main.tf | while read -r main; do
+	dir=$(dirname "$main")
+	if ! "$terraform" -chdir="$dir" plan -input=false -lock=false -no-color >"$work/out" 2>&1 </dev/null; then
+		echo "examples/${dir#./} cannot be planned:" >&2
+		cat "$work/out" >&2
+		exit 1
+	fi
+	echo "plans  examples/${dir#./}"
+done
+
 color=
 if [ ! -t 1 ]; then color=-no-color; fi
 find . -name '*.tftest.hcl' -exec dirname {} + | sort -u | while read -r tests; do
