@@ -15,8 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
-
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -148,14 +146,11 @@ func (d *Deployer) start(ctx context.Context, h home, service string) (process, 
 // await waits until the controller that runs as p answers; errEnded means that
 // it ended before.
 func (d *Deployer) await(ctx context.Context, h home, service string, p process) (serve.Client, error) {
-	files, err := fsnotify.NewWatcher()
+	files, err := newWatcher(h.controller(service))
 	if err != nil {
 		return nil, fmt.Errorf("watching the controller: %w", err)
 	}
-	defer files.Close()
-	if err := files.Add(h.controller(service)); err != nil {
-		return nil, fmt.Errorf("watching the controller: %w", err)
-	}
+	defer files.close()
 	waiting, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	done := make(chan struct{})
@@ -183,7 +178,7 @@ func (d *Deployer) await(ctx context.Context, h home, service string, p process)
 			if filepath.Base(e.Name) != accessFile {
 				continue
 			}
-		case <-files.Errors:
+		case <-files.failed:
 		case <-retry:
 		case err := <-ended:
 			if err == nil {

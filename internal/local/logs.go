@@ -14,27 +14,21 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/fsnotify/fsnotify"
-
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
 // openLog reads a rotated log. With opt.Follow it goes on until ended returns,
 // ctx ends or the reader is closed.
 func openLog(ctx context.Context, path string, opt serve.LogOptions, ended func(context.Context) error) (io.ReadCloser, error) {
-	var changes *fsnotify.Watcher
-	if opt.Follow {
-		var err error
-		if changes, err = fsnotify.NewWatcher(); err == nil {
-			err = changes.Add(filepath.Dir(path))
-		}
-		if err != nil {
-			return nil, fmt.Errorf("following %s: %w", path, err)
-		}
-	}
 	from, err := tail(path, opt.Tail)
 	if err != nil {
 		return nil, err
+	}
+	var changes *watcher
+	if opt.Follow {
+		if changes, err = newWatcher(filepath.Dir(path)); err != nil {
+			return nil, fmt.Errorf("following a log: %w", err)
+		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	r, w := io.Pipe()
@@ -79,11 +73,11 @@ type position struct {
 	offset int64
 }
 
-func (f *follower) run(ctx context.Context, changes *fsnotify.Watcher, ended func(context.Context) error) error {
+func (f *follower) run(ctx context.Context, changes *watcher, ended func(context.Context) error) error {
 	if changes == nil {
 		return f.copy()
 	}
-	defer changes.Close()
+	defer changes.close()
 	waiting, cancel := context.WithCancel(ctx)
 	over := make(chan error, 1)
 	done := make(chan struct{})
@@ -101,10 +95,8 @@ func (f *follower) run(ctx context.Context, changes *fsnotify.Watcher, ended fun
 		}
 		select {
 		case <-changes.Events:
-		case err := <-changes.Errors:
-			if !errors.Is(err, fsnotify.ErrEventOverflow) {
-				return fmt.Errorf("following %s: %w", f.path, err)
-			}
+		case <-changes.failed:
+			// That something has changed is all there is to know.
 		case err := <-over:
 			return errors.Join(err, f.copy())
 		case <-ctx.Done():

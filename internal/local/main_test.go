@@ -24,6 +24,8 @@ func TestMain(m *testing.M) {
 			exit(runController(os.Args[3], os.Args[5]))
 		}
 	}
+	// With the race detector a process sleeps for a second before it exits.
+	os.Setenv("GORACE", "atexit_sleep_ms=0")
 	os.Exit(m.Run())
 }
 

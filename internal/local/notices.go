@@ -31,11 +31,11 @@ func (c *Cloud) Notices(ctx context.Context, service string, tell func(serve.Not
 	if err != nil {
 		return fmt.Errorf("watching machines: %w", err)
 	}
-	files, err := fsnotify.NewWatcher()
+	files, err := newWatcher(string(h), h.replicas())
 	if err != nil {
 		return fmt.Errorf("watching machines: %w", err)
 	}
-	defer files.Close()
+	defer files.close()
 	ctx, cancel := context.WithCancel(ctx)
 	w := &watch{
 		cloud: c, home: h, service: service, tell: tell, files: files,
@@ -56,7 +56,7 @@ type watch struct {
 	home    home
 	service string
 	tell    func(serve.Notice)
-	files   *fsnotify.Watcher
+	files   *watcher
 	seen    map[string]*sighting // by directory
 	gone    chan string          // directories of machines whose process has ended
 	waits   sync.WaitGroup
@@ -70,12 +70,8 @@ type sighting struct {
 }
 
 func (w *watch) run(ctx context.Context) error {
-	for _, dir := range []string{string(w.home), w.home.replicas()} {
-		if err := w.files.Add(dir); err != nil {
-			return err
-		}
-	}
-	// Only now that nothing can be missed comes the first look.
+	// Files are being watched already, so that nothing falls between the first
+	// look and what comes after it.
 	records, err := w.home.records()
 	if err != nil {
 		return err
@@ -95,7 +91,7 @@ func (w *watch) run(ctx context.Context) error {
 				return fsnotify.ErrClosed
 			}
 			err = w.changed(ctx, e)
-		case err = <-w.files.Errors: // an overflow: something was missed
+		case err = <-w.files.failed:
 		case dir := <-w.gone:
 			err = w.lost(ctx, dir)
 		case <-w.trace.C:
