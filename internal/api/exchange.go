@@ -92,7 +92,7 @@ func (x *exchange) Read(p []byte) (int, error) {
 	x.patient.Reset(silence)
 	n, err := x.body.Read(p)
 	x.patient.Stop()
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = x.explain(err)
 	}
 	return n, err
@@ -135,7 +135,7 @@ func (u *upload) Read(p []byte) (int, error) {
 	u.x.patient.Stop()
 	defer u.x.patient.Reset(silence)
 	n, err := u.content.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		u.x.cancel(fmt.Errorf("reading what to send: %w", err))
 	}
 	return n, err

@@ -8,7 +8,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log"
 	"log/slog"
 	"net/http/httptest"
 	"slices"
@@ -159,7 +158,7 @@ func start(t *testing.T, f *fake) controller {
 	var out bytes.Buffer
 	handler := api.NewHandler(f, credentials.Token, slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	server := httptest.NewUnstartedServer(handler)
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 	if server.TLS, err = api.ServerTLS(credentials); err != nil {
 		t.Fatal(err)
 	}

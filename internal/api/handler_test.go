@@ -4,10 +4,8 @@
 package api_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -96,10 +94,10 @@ func foreign(t *testing.T, answer http.HandlerFunc) *api.Client {
 func TestAnswersOfANewerControllerAreUnderstood(t *testing.T) {
 	c := foreign(t, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/watch") {
-			io.WriteString(w, `{"weather":"fine"}`+"\n"+`{"service":{"name":"a","mood":"good"}}`+"\n"+`{"end":true}`)
+			fmt.Fprint(w, `{"weather":"fine"}`+"\n"+`{"service":{"name":"a","mood":"good"}}`+"\n"+`{"end":true}`)
 			return
 		}
-		io.WriteString(w, `{"name":"a","mood":"good","spec":{"blue_green":true}}`)
+		fmt.Fprint(w, `{"name":"a","mood":"good","spec":{"blue_green":true}}`)
 	})
 	if s, err := c.Service(t.Context()); err != nil || s.Name != "a" {
 		t.Errorf("Service: %v %v", s.Name, err)
@@ -115,7 +113,7 @@ func TestANotFoundOfSomeoneElseIsNone(t *testing.T) {
 	for _, body := range []string{"404 page not found", "{}", ""} {
 		c := foreign(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusNotFound)
-			io.WriteString(w, body)
+			fmt.Fprint(w, body)
 		})
 		for name, call := range methods(t.Context(), c) {
 			if err := call(); err == nil || errors.Is(err, serve.ErrNotFound) || !strings.Contains(err.Error(), "404") {
@@ -127,10 +125,10 @@ func TestANotFoundOfSomeoneElseIsNone(t *testing.T) {
 
 func TestAStreamThatBreaksOffIsUnreachable(t *testing.T) {
 	ways := map[string]http.HandlerFunc{
-		"after a frame":            func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}\n") },
+		"after a frame":            func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}\n") },
 		"before the first":         func(http.ResponseWriter, *http.Request) {},
-		"within a frame":           func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"da`) },
-		"with its connection":      func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}\n"); panic(http.ErrAbortHandler) },
+		"within a frame":           func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"da`) },
+		"with its connection":      func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}\n"); panic(http.ErrAbortHandler) },
 		"with it before an answer": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	}
 	for name, way := range ways {
@@ -146,7 +144,7 @@ func TestAStreamThatBreaksOffIsUnreachable(t *testing.T) {
 }
 
 func TestAnAnswerThatIsNoneIsAnError(t *testing.T) {
-	c := foreign(t, func(w http.ResponseWriter, _ *http.Request) { w.Write(bytes.Repeat([]byte("?"), 100)) })
+	c := foreign(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Repeat("?", 100)) })
 	for _, name := range []string{"Apply", "Service", "Watch", "Events", "Logs"} {
 		if err := methods(t.Context(), c)[name](); err == nil || errors.Is(err, serve.ErrUnreachable) {
 			t.Errorf("%s: %v", name, err)

@@ -18,6 +18,7 @@ import (
 // net.Listener for the controller's side.
 type network struct {
 	client *Client
+	secure *tls.Config // the client's
 	conns  chan net.Conn
 	ended  context.Context
 	end    context.CancelFunc
@@ -40,7 +41,11 @@ func join(t *testing.T, controller func(net.Listener)) *network {
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := n.client.http.Transport.(*http.Transport)
+	transport, ok := n.client.http.Transport.(*http.Transport)
+	if !ok {
+		t.Fatalf("%T is no transport", n.client.http.Transport)
+	}
+	n.secure = transport.TLSClientConfig
 	transport.DialContext, transport.Proxy = n.dial, nil
 	done := make(chan struct{})
 	go func() {
@@ -75,7 +80,7 @@ func (n *network) dialTLS(t *testing.T) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return tls.Client(conn, n.client.http.Transport.(*http.Transport).TLSClientConfig)
+	return tls.Client(conn, n.secure)
 }
 
 func (n *network) Accept() (net.Conn, error) {

@@ -26,36 +26,29 @@ func newReceiver(x *exchange) *receiver {
 func (r *receiver) each(use func(frame) bool) error {
 	for {
 		f, err := r.next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil || !use(f) {
+		if err != nil || f.End || !use(f) {
 			return err
 		}
 	}
 }
 
-// next reads one frame. io.EOF means that the stream was whole, which the mere
-// end of the answer does not.
+// next reads one frame. Where the answer ends without a last frame the stream
+// was not whole, which is an error.
 func (r *receiver) next() (frame, error) {
 	var f frame
 	err := r.in.Decode(&f)
-	_, malformed := errors.AsType[*json.SyntaxError](err)
 	switch {
 	case r.x.caller.Err() != nil:
 		return f, r.x.explain(err) // whatever the controller made of that
-	case malformed:
-		return f, fmt.Errorf("reading the controller's answer: %w", err)
-	case err == io.EOF || err == io.ErrUnexpectedEOF:
-		return f, r.x.explain(errors.New("the answer broke off"))
-	case err != nil:
-		return f, err
-	case f.Error != nil:
+	case err == nil && f.Error != nil:
 		return f, f.Error.err()
-	case f.End:
-		return f, io.EOF
+	case err == nil || errors.Is(err, serve.ErrUnreachable):
+		return f, err
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return f, r.x.explain(errors.New("the answer broke off"))
+	default:
+		return f, fmt.Errorf("reading the controller's answer: %w", err)
 	}
-	return f, nil
 }
 
 // logReader joins the parts of a log again.
@@ -70,7 +63,9 @@ func (l *logReader) Read(p []byte) (int, error) {
 	for len(l.rest) == 0 && l.err == nil {
 		var f frame
 		f, l.err = l.next()
-		l.rest = f.Data
+		if l.rest = f.Data; f.End {
+			l.err = io.EOF
+		}
 	}
 	if len(l.rest) == 0 {
 		return 0, l.err

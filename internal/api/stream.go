@@ -6,6 +6,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -144,7 +145,7 @@ func (h *handler) logs(ctx context.Context, r *http.Request, send func(frame) bo
 		if n > 0 && !send(frame{Data: buffer[:n]}) {
 			return nil
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return ctx.Err() // a log that was given up is not a whole one
 		}
 		if err != nil {

@@ -218,8 +218,7 @@ func TestPackRefuses(t *testing.T) {
 		})
 	}
 	t.Run("a socket, unless it is left out", func(t *testing.T) {
-		// Not under t.TempDir, whose path may be too long for a socket.
-		dir, err := os.MkdirTemp("", "b")
+		dir, err := os.MkdirTemp("", "b") //nolint:usetesting // the path of t.TempDir may be too long for a socket
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -49,9 +50,9 @@ func (g *ignore) matches(name string, isDir bool) bool {
 	if path.Base(name) == ".git" {
 		return true
 	}
-	for i := len(g.rules) - 1; i >= 0; i-- {
-		if g.rules[i].matches(name, isDir) {
-			return !g.rules[i].negated
+	for _, r := range slices.Backward(g.rules) {
+		if r.matches(name, isDir) {
+			return !r.negated
 		}
 	}
 	return false

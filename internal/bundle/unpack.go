@@ -57,10 +57,10 @@ func unpack(r io.Reader, path string) error {
 	}
 	// The checksum comes last, behind the padding of the archive.
 	_, err = io.CopyN(io.Discard, zip, maxPadding)
-	switch err {
-	case io.EOF:
+	switch {
+	case errors.Is(err, io.EOF):
 		return nil
-	case nil:
+	case err == nil:
 		return fmt.Errorf("%w: more than %d bytes follow the last entry", serve.ErrInvalid, maxPadding)
 	default:
 		return err
