@@ -118,7 +118,8 @@ func address(r serve.Replica) string {
 	return "http://" + r.Address
 }
 
-// resources says what a replica runs on: "1x GCP([Spot]vCPU=2)".
+// resources says what a replica runs on: "1x GCP([Spot]vCPU=2)", or just
+// "[Spot]" while it has no machine to run on.
 func resources(r serve.Replica) string {
 	var inside []string
 	if r.Offer.CPUs > 0 {
@@ -131,7 +132,10 @@ func resources(r serve.Replica) string {
 	if r.Market == serve.Spot {
 		spot = "[Spot]"
 	}
-	return fmt.Sprintf("1x %s(%s%s)", cmp.Or(strings.ToUpper(r.Offer.Location.Cloud), "?"), spot, strings.Join(inside, ", "))
+	if r.Offer.IsZero() {
+		return cmp.Or(spot, "-") // it waits for a place
+	}
+	return fmt.Sprintf("1x %s(%s%s)", strings.ToUpper(r.Offer.Location.Cloud), spot, strings.Join(inside, ", "))
 }
 
 // jsonService is a service in the output of status --json: as the controller

@@ -7,8 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
 	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -156,13 +154,19 @@ func (l *loop) launch(r *serve.Replica, run *running) func() {
 	}
 }
 
+// launchTimeout is how long a cloud may take to make a machine. One that has
+// accepted a launch and never delivers is not waited for.
+const launchTimeout = 20 * time.Minute
+
 // launchOn launches, and after a failure other than want of capacity clears
-// away what may have been half made, so that the replica can try another offer.
+// away what may have been half made, so that it can be tried again.
 func launchOn(ctx context.Context, cloud serve.Cloud, req serve.LaunchRequest) (serve.Instance, error) {
 	if cloud == nil {
 		return serve.Instance{}, fmt.Errorf("no cloud %q here: %w", req.Offer.Location.Cloud, serve.ErrInvalid)
 	}
-	instance, err := cloud.Launch(ctx, req)
+	patient, cancel := context.WithTimeout(ctx, launchTimeout)
+	defer cancel()
+	instance, err := cloud.Launch(patient, req)
 	if err == nil || ctx.Err() != nil || errors.Is(err, serve.ErrCapacity) || errors.Is(err, serve.ErrQuota) {
 		return instance, err
 	}
@@ -183,7 +187,9 @@ func (l *loop) launched(id int64, instance serve.Instance, err error) {
 	l.dirty, l.touched = true, true
 	switch {
 	case err == nil:
-		r.Launch, r.Message = serve.LaunchSucceeded, ""
+		if r.Launch = serve.LaunchSucceeded; r.Teardown == "" {
+			r.Message = ""
+		}
 		r.Instance, r.Address, r.LaunchedAt = instance.ID, instance.Address, instance.LaunchedAt
 		l.memory = l.memory.LaunchSucceeded(r.Offer)
 	case r.Teardown != "":
@@ -197,9 +203,10 @@ func (l *loop) launched(id int64, instance serve.Instance, err error) {
 		r.Launch, r.Attempts = serve.LaunchFailed, r.Attempts+1
 		l.end(r, serve.CauseProvision, err.Error())
 	default:
+		// Not for want of capacity, so nothing is held against the place.
 		r.Attempts++
-		l.memory = l.memory.LaunchFailed(now(), r.Offer)
-		r.Launch, r.Offer, r.Message = serve.LaunchWaiting, serve.Offer{}, err.Error()
+		r.Launch, r.Message = serve.LaunchPending, err.Error()
+		run.notBefore = now().Add(backoff(r.Attempts, time.Second, time.Minute))
 		l.note(serve.EventError, id, "Launch %d of %d of replica %d failed: %v", r.Attempts, launchAttempts, id, err)
 	}
 }
@@ -262,25 +269,22 @@ func (l *loop) terminate(r *serve.Replica, run *running) func() {
 	id, ref, clouds := r.ID, l.ref(r.ID), l.cloudsOf(*r)
 	return func() {
 		l.background(func() func() {
-			excerpt := l.keepLog(ctx, clouds, ref)
+			l.keepLog(ctx, clouds, ref)
 			var failed error
 			for _, cloud := range clouds {
 				failed = errors.Join(failed, cloud.Terminate(ctx, ref))
 			}
 			return func() {
 				run.endStep()
-				if r := l.find(id); r != nil && r.Cause == serve.CauseAppFailed && excerpt != "" {
-					r.Message += "; its last lines:\n" + excerpt
-				}
 				l.ended(id, failed)
 			}
 		})
 	}
 }
 
-// keepLog copies the log of a machine that is about to go into the archive and
-// gives its last lines. A log that cannot be had must not keep a machine alive.
-func (l *loop) keepLog(ctx context.Context, clouds []serve.Cloud, ref serve.Ref) string {
+// keepLog copies the log of a machine that is about to go into the archive. A
+// log that cannot be had must not keep a machine alive.
+func (l *loop) keepLog(ctx context.Context, clouds []serve.Cloud, ref serve.Ref) {
 	for _, cloud := range clouds {
 		log, err := cloud.Logs(ctx, ref, serve.LogOptions{})
 		if err != nil {
@@ -292,13 +296,6 @@ func (l *loop) keepLog(ctx context.Context, clouds []serve.Cloud, ref serve.Ref)
 			l.c.o.Log.Warn("keeping the log of a replica failed", "replica", ref.Replica, "error", err)
 		}
 	}
-	tail, err := l.c.o.Archive.open(ref.Replica, serve.LogOptions{Tail: 20})
-	if err != nil {
-		return ""
-	}
-	defer tail.Close()
-	text, _ := io.ReadAll(tail)
-	return strings.TrimSpace(string(text))
 }
 
 // ended takes in how a teardown went. The record of a failure stays, as does

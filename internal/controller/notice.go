@@ -143,7 +143,7 @@ func orRun(what string) string {
 
 // verifyPause is the least time between two questions to a cloud about which
 // machines there are, outside of recovery.
-const verifyPause = 5 * time.Second
+const verifyPause = 10 * time.Second
 
 // verify asks the clouds whether every machine is still there: a probe has
 // failed, or notices may have been missed.

@@ -5,7 +5,9 @@ package controller
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
+	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/balancer"
 	"github.com/serve-infra/terraform-provider-serve/internal/policy"
@@ -26,7 +28,7 @@ func (l *loop) consult() {
 		NextID:   l.state.NextID,
 		Memory:   l.memory,
 	})
-	l.memory = l.plan.Memory
+	l.remember(l.plan.Memory)
 	for _, d := range l.plan.Decisions {
 		if err := l.accept(d); err != nil {
 			// The safety checks are meant never to fail. When one does, the decision is
@@ -35,6 +37,17 @@ func (l *loop) consult() {
 		}
 	}
 	l.c.balancer.SetHolding(l.mayScaleFromZero())
+}
+
+// remember keeps what policy asks to have kept. That it has looked at the load
+// once more is not worth a save.
+func (l *loop) remember(m policy.Memory) {
+	before, after := l.memory, m
+	before.Load.Seen, after.Load.Seen = time.Time{}, time.Time{}
+	if !reflect.DeepEqual(before, after) {
+		l.touched = true
+	}
+	l.memory = m
 }
 
 // accept checks a decision against the safety rules and records it.
