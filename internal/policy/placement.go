@@ -46,6 +46,9 @@ func (e *evaluation) place(market serve.Market) choice {
 	candidates := e.placer(market)(offers)
 	at := slices.IndexFunc(candidates, func(c candidate) bool { return c.against.why == "" })
 	if at < 0 {
+		at = leastAvoided(candidates)
+	}
+	if at < 0 {
 		return e.nothing(market, candidates)
 	}
 	chosen := candidates[at]
@@ -57,6 +60,20 @@ func (e *evaluation) place(market serve.Market) choice {
 	}
 	e.spread.add(chosen.Offer)
 	return c
+}
+
+// leastAvoided gives the index of the candidate that is merely avoided and will
+// be forgiven first, -1 when all are blocked. A pool that takes machines away
+// still sells them: where there is no better one it is worth asking, and it will
+// refuse when it has none.
+func leastAvoided(candidates []candidate) int {
+	at := -1
+	for i, c := range candidates {
+		if c.against.soft && (at < 0 || c.against.until.Before(candidates[at].against.until)) {
+			at = i
+		}
+	}
+	return at
 }
 
 // nothing is the choice where no offer can be taken. Somebody waits then, so it

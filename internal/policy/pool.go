@@ -10,8 +10,8 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
-// For how long a pool is left alone: after the first refusal or preemption in a
-// row, and at most. Each further one doubles it.
+// For how long a pool is blocked by a refusal and avoided after a preemption:
+// after the first in a row, and at most. Each further one doubles it.
 const (
 	refusedFirst   = 10 * time.Second
 	refusedLimit   = 5 * time.Minute
@@ -74,10 +74,12 @@ func (p Pool) fresh(now time.Time) Pool {
 // unmarked reports whether there is nothing to remember of the pool.
 func (p Pool) unmarked() bool { return p.Refused == Mark{} && p.Preempted == Mark{} }
 
-// block is why an offer is not to be tried now; without a time it may be.
+// block is why an offer is not to be tried now; without a why it may be.
 type block struct {
 	until time.Time
 	why   string
+	// soft blocks give way when there is nothing else.
+	soft bool
 }
 
 // refusals gives the block that refused launches put on an offer.
@@ -86,14 +88,15 @@ func (e *evaluation) refusals(o serve.Offer) block {
 	if !m.stands(e.now) {
 		return block{}
 	}
-	return block{m.Until, fmt.Sprintf("no capacity (%s in a row), blocked until %s", times(m.Count), clock(m.Until))}
+	return block{until: m.Until, why: fmt.Sprintf("no capacity (%s in a row), blocked until %s", times(m.Count), clock(m.Until))}
 }
 
-// grudges gives the block that refused launches or preemptions put on an offer.
+// grudges gives the block that refused launches or, more softly, preemptions
+// put on an offer.
 func (e *evaluation) grudges(o serve.Offer) block {
 	b, m := e.refusals(o), e.memory.Pools[o.Key()].Preempted
-	if m.stands(e.now) && m.Until.After(b.until) {
-		return block{m.Until, fmt.Sprintf("preempted (%s lately), blocked until %s", times(m.Count), clock(m.Until))}
+	if b.why == "" && m.stands(e.now) {
+		return block{until: m.Until, why: fmt.Sprintf("preempted (%s lately), avoided until %s", times(m.Count), clock(m.Until)), soft: true}
 	}
 	return b
 }
