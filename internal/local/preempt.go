@@ -24,10 +24,10 @@ func (c *Cloud) Preempt(ctx context.Context, service string, replica int64) erro
 	var taken []record
 	h, err := openHome(c.root)
 	if err != nil {
-		return fmt.Errorf("preempting replica %d: %w", replica, err)
+		return fmt.Errorf("preempting replica %d of service %q: %w", replica, service, err)
 	}
 	if !exists(h.replicas()) {
-		return fmt.Errorf("preempting replica %d: %w", replica, serve.ErrNotFound)
+		return fmt.Errorf("preempting replica %d of service %q: %w", replica, service, serve.ErrNotFound)
 	}
 	err = c.inMarket(ctx, func(h home, cfg config) error {
 		records, err := h.records()
