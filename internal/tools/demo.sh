@@ -41,7 +41,7 @@ say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 exec 9>&1
 run() { # a command, shown as one would type it wherever its output goes
 	printf '$ %s %s\n' "$(basename "$1")" "${*:2}" >&9
-	"$@"
+	"$@" 9>&- 3<&-
 }
 
 fail() {
