@@ -157,8 +157,8 @@ func TestAccLife(t *testing.T) {
 	w.write(arguments)
 	w.must(0, "validate")
 	w.must(0, "apply", "-auto-approve")
-	if phase := w.state()["status"].(map[string]any)["phase"]; phase != "READY" {
-		t.Errorf("after apply the service is %v", phase)
+	if status, ok := w.state()["status"].(map[string]any); !ok || status["phase"] != "READY" {
+		t.Errorf("after apply the service is %v", w.state()["status"])
 	}
 	endpoint := w.state()["endpoint"]
 

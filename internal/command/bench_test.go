@@ -48,7 +48,7 @@ func BenchmarkPreemption(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	endpoint, err := controller.Listen("127.0.0.1:0", "")
+	endpoint, err := controller.Listen(b.Context(), "127.0.0.1:0", "")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -59,7 +59,12 @@ func BenchmarkPreemption(b *testing.B) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- c.Run(ctx) }()
-	defer func() { cancel(); <-done }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			b.Error(err)
+		}
+	}()
 	if _, err := c.Apply(ctx, s.spec("web", 2), false); err != nil {
 		b.Fatal(err)
 	}

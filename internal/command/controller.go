@@ -71,7 +71,7 @@ func (p *Program) controller(ctx context.Context, args []string) (err error) {
 	if err != nil && !errors.Is(err, serve.ErrNotFound) {
 		return err
 	}
-	endpoint, err := openEndpoint(before.Endpoint)
+	endpoint, err := openEndpoint(ctx, before.Endpoint)
 	if err != nil {
 		return err
 	}
@@ -105,17 +105,17 @@ func (p *Program) controller(ctx context.Context, args []string) (err error) {
 
 // openEndpoint opens the address the endpoint had before, or the first free
 // port. An address that is taken meanwhile is an error: users were told it.
-func openEndpoint(before string) (*controller.Endpoint, error) {
+func openEndpoint(ctx context.Context, before string) (*controller.Endpoint, error) {
 	if before != "" {
-		return controller.Listen(before, "")
+		return controller.Listen(ctx, before, "")
 	}
 	for port := firstPort; port < firstPort+1000; port++ {
-		endpoint, err := controller.Listen(net.JoinHostPort("127.0.0.1", fmt.Sprint(port)), "")
+		endpoint, err := controller.Listen(ctx, net.JoinHostPort("127.0.0.1", fmt.Sprint(port)), "")
 		if err == nil {
 			return endpoint, nil
 		}
 	}
-	return controller.Listen("127.0.0.1:0", "")
+	return controller.Listen(ctx, "127.0.0.1:0", "")
 }
 
 // serveAPI answers the provider and the command line, and publishes where.
@@ -128,7 +128,7 @@ func serveAPI(ctx context.Context, c *controller.Controller, claim *local.Claim,
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("opening the controller's API: %w", err)
 	}

@@ -5,11 +5,11 @@ package command
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +17,8 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
-var crashSeed = flag.Uint64("crash.seed", 0, "seed of the crash test; 0 draws one")
+// seedVariable repeats a run of the crash test.
+const seedVariable = "SERVE_CRASH_SEED"
 
 // The controller is killed at random instants while replicas come, go, are
 // taken and drained. Afterwards the service is as it should be, and nothing else is.
@@ -26,11 +27,11 @@ func TestCrashes(t *testing.T) {
 		t.Skip("kills real processes for some seconds")
 	}
 	const kills = 20
-	seed := *crashSeed
-	if seed == 0 {
+	seed, err := strconv.ParseUint(os.Getenv(seedVariable), 10, 64)
+	if err != nil {
 		seed = rand.Uint64()
 	}
-	fmt.Printf("TestCrashes: seed %d; again with: go test ./internal/command -run TestCrashes -crash.seed=%d\n", seed, seed)
+	fmt.Printf("TestCrashes: seed %d; again with: %s=%d go test ./internal/command -run TestCrashes\n", seed, seedVariable, seed)
 	random := rand.New(rand.NewPCG(seed, seed))
 
 	s := newSite(t)

@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -32,7 +31,7 @@ func TestMain(m *testing.M) {
 	// Terraform is to read no configuration but what a test gives it.
 	os.Setenv("TF_CLI_CONFIG_FILE", os.DevNull)
 	os.Setenv("CHECKPOINT_DISABLE", "1")
-	os.Exit(m.Run())
+	m.Run()
 }
 
 // runServer answers every request with the replica's id.
@@ -43,11 +42,13 @@ func runServer() {
 		fmt.Fprintf(w, "replica %s %s\n", os.Getenv("SERVE_REPLICA_ID"), os.Getenv("GREETING"))
 	}))
 	fmt.Println("stopped:", err)
-	os.Exit(1)
 }
 
-// binary builds the program once and gives its path.
-var binary = sync.OnceValues(func() (string, error) {
+// binary gives the path of the program: $SERVE_BINARY, or what is built now.
+func binary() (string, error) {
+	if path := os.Getenv("SERVE_BINARY"); path != "" {
+		return path, nil
+	}
 	cache, err := exec.Command("go", "env", "GOCACHE").Output()
 	if err != nil {
 		return "", fmt.Errorf("finding the build cache: %w", err)
@@ -58,7 +59,7 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", fmt.Errorf("building the program: %w\n%s", err, out)
 	}
 	return path, nil
-})
+}
 
 // site is a home directory of its own in which services are really run.
 type site struct {

@@ -21,7 +21,7 @@ import (
 // status prints the tables of services and replicas.
 func (p *Program) status(ctx context.Context, args []string) error {
 	f := newFlags("status")
-	watch := f.Bool("watch", false, "")
+	follow := f.Bool("watch", false, "")
 	asJSON := f.Bool("json", false, "")
 	endpoint := f.Bool("endpoint", false, "")
 	all := f.Bool("v", false, "")
@@ -47,8 +47,8 @@ func (p *Program) status(ctx context.Context, args []string) error {
 			return writeTables(p.Stdout, services, time.Now(), *all)
 		}
 	}
-	if *watch {
-		return p.watch(ctx, home, names, *asJSON, show)
+	if *follow {
+		return watch(ctx, p, home, names, *asJSON, show)
 	}
 	services, missing, err := p.services(ctx, home, names)
 	if err != nil {
@@ -116,82 +116,6 @@ func ask(ctx context.Context, all map[string]serve.Deployer, name string) *serve
 		}
 	}
 	return nil
-}
-
-// clearScreen moves the cursor to the top left corner and clears what is below.
-const clearScreen = "\x1b[H\x1b[2J\x1b[3J"
-
-// watch shows services again after every change, and on a terminal every second
-// so that ages move. It ends with the context, or when the only service watched
-// is gone.
-func (p *Program) watch(ctx context.Context, home string, names []string, asJSON bool, show func([]serve.Service) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	changed := make(chan struct{}, 1)
-	changed <- struct{}{}
-	var watchers sync.WaitGroup
-	defer watchers.Wait()
-	defer cancel()
-	watched := map[string]bool{}
-	ended := make(chan string)
-	second := time.NewTicker(time.Second)
-	defer second.Stop()
-	terminal := isTerminal(p.Stdout) && !asJSON
-	had := false
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case name := <-ended:
-			delete(watched, name)
-		case <-changed:
-		case <-second.C:
-			if !terminal && len(watched) > 0 {
-				continue // nothing has changed
-			}
-		}
-		services, _, err := p.services(ctx, home, names)
-		if err != nil {
-			return err
-		}
-		if had && len(services) == 0 && len(names) > 0 {
-			return nil
-		}
-		had = had || len(services) > 0
-		for _, s := range services {
-			if !watched[s.Name] && s.Status != serve.ControllerFailed {
-				watched[s.Name] = true
-				watchers.Go(func() { p.hear(ctx, home, s.Name, changed, ended) })
-			}
-		}
-		if terminal {
-			fmt.Fprint(p.Stdout, clearScreen)
-		}
-		if err := show(services); err != nil {
-			return err
-		}
-		if !terminal && !asJSON {
-			fmt.Fprintln(p.Stdout)
-		}
-	}
-}
-
-// hear tells of every change of one service.
-func (p *Program) hear(ctx context.Context, home, name string, changed chan<- struct{}, ended chan<- string) {
-	if client, _, err := p.find(ctx, home, name); err == nil {
-		// The error says that the controller is gone; the next look will show it.
-		_ = client.Watch(ctx, func(serve.Service) bool {
-			select {
-			case changed <- struct{}{}:
-			default:
-			}
-			return true
-		})
-	}
-	select {
-	case ended <- name:
-	case <-ctx.Done():
-	}
 }
 
 func isTerminal(w io.Writer) bool {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -356,8 +357,7 @@ func (l *loop) sweepRecords() {
 		works = works || r.Revision == l.state.Revision && r.Status() == serve.Ready
 	}
 	kept := 0
-	for i := len(l.state.Replicas) - 1; i >= 0; i-- {
-		r := l.state.Replicas[i]
+	for _, r := range slices.Backward(slices.Clone(l.state.Replicas)) {
 		if r.Teardown != serve.TeardownSucceeded {
 			continue
 		}

@@ -117,7 +117,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	defer cancel()
-	c.loop = newLoop(c, ctx, &workers, state)
+	c.loop = newLoop(ctx, c, &workers, state)
 	workers.Go(func() { c.o.Endpoint.serve(ctx, c.balancer, c.o.Log) })
 	return c.loop.run()
 }

@@ -28,8 +28,8 @@ type Endpoint struct {
 
 // Listen opens an endpoint. Host is the name or address clients use to reach
 // it; empty is the address listened on.
-func Listen(address, host string) (*Endpoint, error) {
-	listener, err := net.Listen("tcp", address)
+func Listen(ctx context.Context, address, host string) (*Endpoint, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("opening the endpoint %q: %w", address, err)
 	}

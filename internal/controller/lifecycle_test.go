@@ -226,7 +226,7 @@ func TestUpdate(t *testing.T) {
 		spec.Envs, spec.Secrets = map[string]string{}, map[string]string{"TOKEN": "s3cret"}
 		r.apply(spec)
 		r.await("1/1", settled(1))
-		r.stop()
+		r.crash()
 		r = start(t, cloud, store)
 		r.await("1/1", settled(1))
 		if s := r.apply(spec); s.Revision != 1 {

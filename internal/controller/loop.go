@@ -73,7 +73,7 @@ type running struct {
 	drained bool
 }
 
-func newLoop(c *Controller, ctx context.Context, workers *sync.WaitGroup, state serve.State) *loop {
+func newLoop(ctx context.Context, c *Controller, workers *sync.WaitGroup, state serve.State) *loop {
 	l := &loop{
 		c: c, ctx: ctx, workers: workers, state: state,
 		replicas: map[int64]*running{},
@@ -254,7 +254,7 @@ func (l *loop) note(kind serve.EventKind, id int64, format string, args ...any) 
 func (l *loop) record(e serve.Event) {
 	e.At = now()
 	l.events = append(l.events, e)
-	l.c.o.Log.Info(e.Message, "kind", e.Kind, "replica", e.ReplicaID)
+	l.c.o.Log.Info("event", "kind", e.Kind, "replica", e.ReplicaID, "message", e.Message)
 }
 
 // noteStatuses records every change of a replica's state in this turn.

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -143,7 +142,12 @@ func (c *Scripted) instances(service string) ([]serve.Instance, error) {
 }
 
 // Plant makes a machine that nobody launched, as a crash leaves one behind.
-func (c *Scripted) Plant(ref serve.Ref) { c.boot(serve.LaunchRequest{Ref: ref}) }
+func (c *Scripted) Plant(t *testing.T, ref serve.Ref) {
+	t.Helper()
+	if _, err := c.boot(serve.LaunchRequest{Ref: ref}); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // Take ends a machine as a spot market does: it is gone, and a notice says so.
 func (c *Scripted) Take(replica int64) {
@@ -246,7 +250,7 @@ func (c *Scripted) boot(req serve.LaunchRequest) (serve.Instance, error) {
 	}))
 	instance := serve.Instance{
 		Ref: req.Ref, Revision: req.Revision, ID: fmt.Sprintf("%s-%d", c.name, req.Ref.Replica), Offer: req.Offer,
-		Address: server.Listener.Addr().(*net.TCPAddr).String(), LaunchedAt: time.Now().UTC(), Running: true,
+		Address: server.Listener.Addr().String(), LaunchedAt: time.Now().UTC(), Running: true,
 	}
 	c.machines[req.Ref] = &machine{instance: instance, server: server}
 	return instance, nil
