@@ -4,8 +4,6 @@
 package local
 
 import (
-	"bytes"
-	"slices"
 	"syscall"
 	"testing"
 
@@ -45,11 +43,4 @@ func setCapacity(t *testing.T, c serve.Cloud, o serve.Offer, n int) {
 	if err := c.(*Cloud).SetCapacity(t.Context(), o.Location.Zone, o.Market, n); err != nil {
 		t.Fatalf("SetCapacity: %v", err)
 	}
-}
-
-// containsLine reports whether one of the lines printed so far is text.
-func containsLine(printed []byte, text string) bool {
-	return slices.ContainsFunc(bytes.Split(printed, []byte("\n")), func(line []byte) bool {
-		return string(line) == text
-	})
 }

@@ -178,7 +178,7 @@ func (c *Cloud) admit(h home, cfg config, offer serve.Offer) error {
 	if !sold {
 		return fmt.Errorf("the market has no machine %q: %w", offer.InstanceType, serve.ErrInvalid)
 	}
-	pools, err := c.pools(h, cfg)
+	pools, _, err := c.pools(h, cfg)
 	if err != nil {
 		return err
 	}

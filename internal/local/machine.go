@@ -65,6 +65,11 @@ func RunMachine(ctx context.Context, dir string) error {
 
 // enter takes over what the launcher has handed down.
 func enter(dir string) (*machine, error) {
+	// A person who calls the command by hand has nothing to hand down, and what
+	// has these numbers then is not ours to touch.
+	if !isOpenAs(inheritedLock, filepath.Join(dir, lockFile)) {
+		return nil, errors.New("machines are started by the local cloud only")
+	}
 	r, err := readRecord(dir)
 	if err != nil {
 		return nil, err
@@ -74,9 +79,6 @@ func enter(dir string) (*machine, error) {
 		ref:   r.instance.Ref,
 		lock:  os.NewFile(inheritedLock, lockFile),
 		ready: os.NewFile(inheritedReady, "ready"),
-	}
-	if err := m.checkLock(); err != nil {
-		return nil, err
 	}
 	orders := os.NewFile(inheritedOrder, "order")
 	keep(m.lock)
@@ -94,20 +96,6 @@ func enter(dir string) (*machine, error) {
 	}
 	m.log = newOutput(filepath.Join(dir, logDir, logFile))
 	return m, nil
-}
-
-// checkLock makes sure that the inherited file is the lock in the directory: a
-// person who calls the command by hand has none to hand down.
-func (m *machine) checkLock() error {
-	mine, err := m.lock.Stat()
-	if err == nil {
-		var there os.FileInfo
-		there, err = os.Stat(filepath.Join(m.dir, lockFile))
-		if err == nil && os.SameFile(mine, there) {
-			return nil
-		}
-	}
-	return errors.Join(errors.New("machines are started by the local cloud only"), err)
 }
 
 // live runs the program and waits for the end, whichever it is.

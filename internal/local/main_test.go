@@ -4,6 +4,7 @@
 package local
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"os"
@@ -175,16 +176,11 @@ func (f *fixture) printed(ref serve.Ref, text string) {
 		f.Fatalf("Logs: %v", err)
 	}
 	defer log.Close()
-	var got []byte
-	buf := make([]byte, 1000)
-	for {
-		n, err := log.Read(buf)
-		got = append(got, buf[:n]...)
-		if containsLine(got, text) {
+	lines := bufio.NewScanner(log)
+	for lines.Scan() {
+		if lines.Text() == text {
 			return
 		}
-		if err != nil {
-			f.Fatalf("the log ended with %v before %q: %q", err, text, got)
-		}
 	}
+	f.Fatalf("the log ended before %q: %v", text, lines.Err())
 }

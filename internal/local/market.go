@@ -51,7 +51,7 @@ func (c *Cloud) Market(ctx context.Context) (Market, error) {
 	if err != nil {
 		return Market{}, err
 	}
-	pools, err := c.pools(h, cfg)
+	pools, _, err := c.pools(h, cfg)
 	return Market{Pools: pools, Notice: serve.Seconds(cfg.NoticeSeconds)}, err
 }
 
@@ -88,15 +88,16 @@ func (c *Cloud) SetCapacity(ctx context.Context, where string, market serve.Mark
 	return c.enforce(ctx, func(serve.Ref) bool { return true })
 }
 
-// pools counts what there is and what is in use.
-func (c *Cloud) pools(h home, cfg config) ([]Pool, error) {
+// pools counts what there is and what is in use, and gives the machines it has
+// counted: looked at again they may be others.
+func (c *Cloud) pools(h home, cfg config) ([]Pool, []record, error) {
 	records, err := h.records()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	t, err := c.traces.open(h, cfg.Trace)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	now := time.Now()
 	var pools []Pool
@@ -105,7 +106,7 @@ func (c *Cloud) pools(h home, cfg config) ([]Pool, error) {
 			pools = append(pools, poolOf(cfg, t, z, m, now, records))
 		}
 	}
-	return pools, nil
+	return pools, records, nil
 }
 
 func poolOf(cfg config, t *trace, z zone, m serve.Market, now time.Time, records []record) Pool {

@@ -228,7 +228,7 @@ func (w *watch) lookAtMarket(ctx context.Context) error {
 	h, cfg, err := w.cloud.settled(ctx)
 	var now []Pool
 	if err == nil {
-		now, err = w.cloud.pools(h, cfg)
+		now, _, err = w.cloud.pools(h, cfg)
 	}
 	var t *trace
 	if err == nil {

@@ -102,11 +102,7 @@ func (c *Cloud) enforce(ctx context.Context, mine func(serve.Ref) bool) error {
 	var h home
 	err := c.inMarket(ctx, func(at home, cfg config) error {
 		h = at
-		pools, err := c.pools(h, cfg)
-		if err != nil {
-			return err
-		}
-		records, err := h.records()
+		pools, records, err := c.pools(h, cfg)
 		if err != nil {
 			return err
 		}

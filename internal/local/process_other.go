@@ -34,6 +34,7 @@ func (h *handle) wait(context.Context) error  { return unsupported() }
 func identify(int) (process, error)           { return process{}, unsupported() }
 func members(home) ([]member, error)          { return nil, nil }
 func lockOpen(*os.File) error                 { return unsupported() }
+func isOpenAs(uintptr, string) bool           { return false }
 func keep(*os.File)                           {}
 func apart() *syscall.SysProcAttr             { return nil }
 func below() *syscall.SysProcAttr             { return nil }

@@ -21,6 +21,16 @@ func lockOpen(f *os.File) error {
 	return os.NewSyscallError("flock", unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB))
 }
 
+// isOpenAs reports whether the descriptor, which need not be open nor ours, is
+// of the file at path.
+func isOpenAs(fd uintptr, path string) bool {
+	var mine, there unix.Stat_t
+	if unix.Fstat(int(fd), &mine) != nil || unix.Stat(path, &there) != nil {
+		return false
+	}
+	return mine.Dev == there.Dev && mine.Ino == there.Ino
+}
+
 // keep makes sure that no program started by this process inherits the file.
 func keep(f *os.File) { syscall.CloseOnExec(int(f.Fd())) }
 
