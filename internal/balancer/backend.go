@@ -1,0 +1,212 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package balancer
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// snapshot is everything a request needs to know, immutable once published.
+type snapshot struct {
+	targets []target
+	policy  policy
+	silence time.Duration // see Options.StreamTimeout
+	holding bool
+	// replaced is closed when a newer snapshot is there.
+	replaced chan struct{}
+}
+
+// target is a backend in the set.
+type target struct {
+	*backend
+	weight float64
+}
+
+// publish makes a changed copy of the snapshot the current one. The caller
+// holds b.mu.
+func (b *Balancer) publish(change func(*snapshot)) {
+	old := b.current.Load()
+	next := *old
+	next.replaced = make(chan struct{})
+	change(&next)
+	b.current.Store(&next)
+	close(old.replaced)
+}
+
+// left is the flag in backend.state of a backend that is not in the set. It is
+// the sign bit, so that counting requests does not touch it.
+const left = math.MinInt64
+
+// maxIdle is how many connections to a backend are kept for later.
+const maxIdle = 512
+
+// errAborted is why a request was cut off by [Balancer.Abort].
+var errAborted = errors.New("the replica was taken away")
+
+// backend is one replica. It outlives its place in the set until it is idle.
+type backend struct {
+	id       int64
+	balancer *Balancer
+	// state is the number of requests in flight, with the flag left.
+	state atomic.Int64
+	// suspect is until when other backends are preferred, as time since the epoch.
+	suspect atomic.Int64
+	// drained is closed when the backend has left and is idle.
+	drained chan struct{}
+
+	mu      sync.Mutex // guards what follows
+	address string
+	aborted bool
+	conns   map[*conn]struct{} // all of them, also those being made
+	idle    []*conn            // the most recently used last
+}
+
+func newBackend(b *Balancer, id int64) *backend {
+	return &backend{id: id, balancer: b, drained: make(chan struct{}), conns: map[*conn]struct{}{}}
+}
+
+// inFlight is the number of requests under way.
+func (be *backend) inFlight() int { return int(be.state.Load() & math.MaxInt64) }
+
+// acquire counts a request, or reports false if the backend has left: then
+// nothing can be given to it any more, however old the snapshot it was found in.
+func (be *backend) acquire() bool {
+	if be.state.Add(1) < 0 {
+		be.release()
+		return false
+	}
+	return true
+}
+
+// release ends what acquire began.
+func (be *backend) release() {
+	if be.state.Add(-1) == left {
+		be.balancer.mu.Lock()
+		defer be.balancer.mu.Unlock()
+		be.balancer.retire(be)
+	}
+}
+
+// join puts the backend into the set, with a clean record.
+func (be *backend) join(address string) {
+	be.mu.Lock()
+	be.aborted = false
+	var stale []*conn
+	if be.address != address {
+		be.address, stale, be.idle = address, be.idle, nil
+	}
+	be.mu.Unlock()
+	for _, c := range stale {
+		c.close()
+	}
+	be.suspect.Store(0)
+	be.state.And(math.MaxInt64)
+}
+
+// leave takes the backend out of the set and reports whether it is idle.
+func (be *backend) leave() bool {
+	be.state.Or(left)
+	return be.state.Load() == left
+}
+
+// retire forgets a backend that has left and is idle. The caller holds b.mu.
+func (b *Balancer) retire(be *backend) {
+	// It may have come back, or been retired, since the caller looked.
+	if be.state.Load() != left || b.known[be.id] != be {
+		return
+	}
+	delete(b.known, be.id)
+	be.mu.Lock()
+	idle := be.idle
+	be.idle = nil
+	be.mu.Unlock()
+	for _, c := range idle {
+		c.close()
+	}
+	close(be.drained)
+}
+
+// abort cuts every connection. If the backend has left, a request that is just
+// about to connect will find that it is too late.
+func (be *backend) abort() {
+	be.mu.Lock()
+	be.aborted = be.state.Load() < 0
+	cut := make([]*conn, 0, len(be.conns))
+	for c := range be.conns {
+		cut = append(cut, c)
+	}
+	be.mu.Unlock()
+	for _, c := range cut {
+		c.cut(errAborted)
+	}
+}
+
+// connect gives a connection for one request: the one used last, which is the
+// least likely to have been closed by the other side, or a new one.
+func (be *backend) connect(ctx context.Context, fresh bool) (*conn, error) {
+	be.mu.Lock()
+	if be.aborted {
+		be.mu.Unlock()
+		return nil, errAborted
+	}
+	for !fresh && len(be.idle) > 0 {
+		last := len(be.idle) - 1
+		c := be.idle[last]
+		be.idle[last] = nil
+		be.idle = be.idle[:last]
+		if c.client.Err() == nil {
+			be.mu.Unlock()
+			c.reused = true
+			return c, nil
+		}
+		c.timer.Stop()
+		delete(be.conns, c)
+	}
+	c := &conn{backend: be, address: be.address}
+	be.conns[c] = struct{}{}
+	be.mu.Unlock()
+	if err := c.open(ctx); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// keep stores a connection for a later request and reports whether there was
+// use for it.
+func (be *backend) keep(c *conn) bool {
+	be.mu.Lock()
+	defer be.mu.Unlock()
+	if be.state.Load() < 0 || c.address != be.address || len(be.idle) >= maxIdle {
+		return false
+	}
+	be.idle = append(be.idle, c)
+	c.timer.Reset(idleTimeout)
+	return true
+}
+
+// unkeep takes a connection out of the store and reports whether it was there.
+func (be *backend) unkeep(c *conn) bool {
+	be.mu.Lock()
+	defer be.mu.Unlock()
+	i := slices.Index(be.idle, c)
+	if i < 0 {
+		return false
+	}
+	be.idle = slices.Delete(be.idle, i, i+1)
+	return true
+}
+
+// forget drops a connection that is closed.
+func (be *backend) forget(c *conn) {
+	be.mu.Lock()
+	defer be.mu.Unlock()
+	delete(be.conns, c)
+}

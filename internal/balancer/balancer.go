@@ -1,0 +1,285 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+// Package balancer is the data plane: the [http.Handler] behind a service's
+// endpoint, which hands every request to one of the replicas that are ready.
+// It imports only the standard library and knows nothing of services, clouds
+// or policies; whoever decides which replicas are ready pushes them with
+// [Balancer.SetBackends], and the very next request sees the new set.
+//
+// # The way of a request
+//
+// A request is counted (window.go). When nothing is ready it is answered 503,
+// or waits for a bounded time while replicas are on their way (hold.go). It is
+// then given to a backend (pick.go), over a connection kept from an earlier
+// request or a new one (backend.go, conn.go), and the response is passed on
+// piece by piece as it comes (proxy.go). If the backend fails before it began
+// to answer, another one may be tried (retry.go).
+//
+// # What is repeated
+//
+// A request meets at most three backends and never the same one twice. It is
+// repeated only if that cannot do anything twice: because nothing of it was
+// sent, or because its method is idempotent or it carries an Idempotency-Key.
+// Either way its body must be there to be sent again: what a client has sent so
+// far is remembered up to 64 KiB. A POST that was sent and not answered is a
+// 502, never a second POST. Any status a backend answers with is final.
+//
+// A connection kept from an earlier request may have been closed by the backend
+// just as it was used again, which says nothing about the backend. When no
+// other backend is left, such a request has a second try on a new connection,
+// under the same rules.
+//
+// # What it is built on
+//
+// [httputil.ReverseProxy] does the translation between the two sides:
+// hop-by-hop headers, trailers, 1xx responses, upgrades, flushing. One is made
+// for each request, as a value inside the exchange that is also its
+// RoundTripper, so that picking, retrying and accounting happen in one place,
+// with typed state and one deferred release.
+//
+// Below it stand connections of [http.Transport.NewClientConn] in a pool of our
+// own for each backend, instead of the transport's pool. The transport silently
+// repeats requests on connections that turn out dead, so that one backend may
+// see a request several times; it does not say whether a failed request was
+// sent; it keys connections by address, which a new replica may inherit from an
+// old one; and its pool has one lock for all. Here the connections of a backend
+// can also be cut at once, which is what [Balancer.Abort] does.
+//
+// # Concurrency
+//
+// The backends and settings are one immutable snapshot behind an atomic
+// pointer. A request takes no lock but its backend's, twice and for a moment:
+// to take a connection and to give it back. The package starts no goroutine
+// and needs no Close: connections close when idle, and the two goroutines that
+// the standard library runs for each end with it.
+package balancer
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// What Options leave out.
+const (
+	defaultStreamTimeout = 120 * time.Second
+	defaultHold          = 120 * time.Second
+	defaultMaxHeld       = 1000
+)
+
+// Backend is a replica that can take requests.
+type Backend struct {
+	// ID is the identity of the replica; requests in flight are counted by it.
+	ID int64
+	// Address is where the replica listens, "host:port".
+	Address string
+	// Weight is the number of requests per second the replica is meant to take,
+	// used by instance_aware_least_load; 0 or less means 1.
+	Weight float64
+}
+
+// Options are the settings of a [Balancer]. The zero value of each field is a
+// usable default.
+type Options struct {
+	// Policy is least_load, round_robin or instance_aware_least_load. Anything
+	// else is least_load.
+	Policy string
+	// StreamTimeout is how long a request under way may be silent: no byte to or
+	// from the backend. It is not a limit on how long a request may take.
+	StreamTimeout time.Duration
+	// Hold is how long a request waits for a backend while holding is on; see
+	// [Balancer.SetHolding].
+	Hold time.Duration
+	// MaxHeld is how many requests may wait at a time; more are answered 503 at once.
+	MaxHeld int
+	// OnArrival is called when a request arrives while no backend is ready. It
+	// runs on the request's path and must not block.
+	OnArrival func()
+	// OnFailure is called when a backend could not be connected to or broke a
+	// request off. It runs on the request's path and must not block.
+	OnFailure func(id int64, err error)
+	// Log is where requests that failed are told of, at debug level.
+	Log *slog.Logger
+}
+
+// Balancer hands requests to backends. Its methods may be called at any time
+// from any goroutine.
+type Balancer struct {
+	hold      time.Duration
+	maxHeld   int64
+	onArrival func()
+	onFailure func(id int64, err error)
+	log       *slog.Logger
+
+	proxy     httputil.ReverseProxy // what every exchange starts from
+	transport http.Transport
+	// dial makes connections to backends; tests put a network of their own here.
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// epoch is what monotonic times are counted from.
+	epoch time.Time
+
+	current  atomic.Pointer[snapshot]
+	turn     atomic.Uint64 // rotates who is looked at first
+	held     atomic.Int64
+	arrivals window
+	bodies   sync.Pool // of *bytes.Buffer, for what is remembered of request bodies
+
+	mu    sync.Mutex         // guards changes of current, and known
+	known map[int64]*backend // by id: those in current, and those that left and are not idle yet
+}
+
+// New makes a balancer without backends.
+func New(o Options) *Balancer {
+	b := &Balancer{
+		hold:      o.Hold,
+		maxHeld:   int64(o.MaxHeld),
+		onArrival: o.OnArrival,
+		onFailure: o.OnFailure,
+		log:       o.Log,
+		dial:      (&net.Dialer{}).DialContext,
+		epoch:     time.Now(),
+		known:     map[int64]*backend{},
+	}
+	if b.hold <= 0 {
+		b.hold = defaultHold
+	}
+	if b.maxHeld <= 0 {
+		b.maxHeld = defaultMaxHeld
+	}
+	if b.onArrival == nil {
+		b.onArrival = func() {}
+	}
+	if b.onFailure == nil {
+		b.onFailure = func(int64, error) {}
+	}
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
+	}
+	b.transport = http.Transport{
+		DialContext: dialConn,
+		// The client decides whether it wants compression, not we.
+		DisableCompression: true,
+		// A backend that ignores "Expect: 100-continue" gets the body after this.
+		ExpectContinueTimeout: time.Second,
+	}
+	b.proxy = httputil.ReverseProxy{
+		Rewrite:       forward,
+		FlushInterval: -1, // nothing is ever held back
+		BufferPool:    &buffers{},
+		ErrorLog:      slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
+	}
+	b.bodies.New = func() any { return new(bytes.Buffer) }
+	b.current.Store(&snapshot{
+		policy:   parsePolicy(o.Policy),
+		silence:  streamTimeout(o.StreamTimeout),
+		replaced: make(chan struct{}),
+	})
+	return b
+}
+
+// SetBackends replaces the set of backends. Requests that wait for one go on at
+// once. Backends are told apart by ID: one that stays keeps its count of
+// requests in flight, and one that leaves is given no more requests but keeps
+// its count until it is idle, and may come back.
+func (b *Balancer) SetBackends(backends []Backend) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	next := make([]target, 0, len(backends))
+	stays := make(map[int64]bool, len(backends))
+	for _, spec := range backends {
+		if stays[spec.ID] {
+			continue
+		}
+		stays[spec.ID] = true
+		be := b.known[spec.ID]
+		if be == nil {
+			be = newBackend(b, spec.ID)
+			b.known[spec.ID] = be
+		}
+		be.join(spec.Address)
+		if spec.Weight <= 0 {
+			spec.Weight = 1
+		}
+		next = append(next, target{backend: be, weight: spec.Weight})
+	}
+	// Published before the others leave: a request that picks one that is leaving
+	// is refused by it, and must then find the new set.
+	b.publish(func(s *snapshot) { s.targets = next })
+	for id, be := range b.known {
+		if !stays[id] && be.leave() {
+			b.retire(be)
+		}
+	}
+}
+
+// Configure changes the policy and the stream timeout, for requests under way
+// too.
+func (b *Balancer) Configure(policy string, timeout time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.publish(func(s *snapshot) { s.policy, s.silence = parsePolicy(policy), streamTimeout(timeout) })
+}
+
+// SetHolding says whether a request waits for a while when no backend is ready,
+// as it should while replicas are on their way, or is answered 503 at once.
+// Turning it off answers the requests that wait.
+func (b *Balancer) SetHolding(on bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.current.Load().holding != on {
+		b.publish(func(s *snapshot) { s.holding = on })
+	}
+}
+
+// Requests is the number of requests that arrived in the 60 seconds up to now,
+// whatever became of them.
+func (b *Balancer) Requests(now time.Time) int { return b.arrivals.sum(now.Unix()) }
+
+// InFlight is the number of requests under way to a backend, upgraded
+// connections included.
+func (b *Balancer) InFlight(id int64) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if be := b.known[id]; be != nil {
+		return be.inFlight()
+	}
+	return 0
+}
+
+// Drained gives a channel that is closed once the backend is not in the set and
+// has no request in flight. It is closed already if that is so now.
+func (b *Balancer) Drained(id int64) <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if be := b.known[id]; be != nil {
+		return be.drained
+	}
+	closed := make(chan struct{})
+	close(closed)
+	return closed
+}
+
+// Abort cuts the requests still in flight to a backend that left: its time to
+// drain is over, or it is gone. Those that may be repeated are tried elsewhere.
+func (b *Balancer) Abort(id int64) {
+	b.mu.Lock()
+	be := b.known[id]
+	b.mu.Unlock()
+	if be != nil {
+		be.abort()
+	}
+}
+
+func streamTimeout(d time.Duration) time.Duration {
+	if d <= 0 {
+		return defaultStreamTimeout
+	}
+	return d
+}
