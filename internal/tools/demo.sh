@@ -11,13 +11,17 @@
 # and "down" keep everything; "run" makes a directory of its own.
 set -euo pipefail
 
-mode=${1:-} serve=${2:-} terraform=${3:-}
+usage="usage: demo.sh run|up|down SERVE TERRAFORM"
+mode=${1:?$usage} serve=${2:?$usage} terraform=${3:?$usage}
 case $mode in
 run) dir=$(mktemp -d "${TMPDIR:-/tmp}/serve-demo.XXXXXX") ;;
 up | down) dir=${DEMO_DIR:?is not set} ;;
-*) echo "usage: demo.sh run|up|down SERVE TERRAFORM" >&2 && exit 2 ;;
+*) echo "$usage" >&2 && exit 2 ;;
 esac
-: "${serve:?the path of the provider is missing}" "${terraform:?the path of terraform is missing}"
+case $mode:$(test -e "$dir/examples" && echo stands) in
+up:stands) echo "demo: one stands already in $dir; make demo-down ends it" >&2 && exit 1 ;;
+down:) echo "demo: there is none in $dir" && exit ;;
+esac
 
 patience=60 # seconds that any step of the story may take
 name=http-server
@@ -137,13 +141,9 @@ prepare() {
 }
 
 up() {
-	if [ -e "$dir/examples" ]; then
-		echo "demo: one stands already in $dir; make demo-down ends it" >&2
-		exit 1
-	fi
 	prepare
 	cd "$dir/examples/quickstart"
-	run "$terraform" init -input=false >"$dir/init.log" || { cat "$dir/init.log" && exit 1; }
+	run "$terraform" init -input=false >"$dir/init.log" 2>&1 || { cat "$dir/init.log" >&2 && exit 1; }
 	run "$terraform" apply -auto-approve >"$dir/apply.log" 2>&1 &
 	applying=$!
 	watch
@@ -298,10 +298,6 @@ up)
 	END
 	;;
 down)
-	if [ ! -e "$dir/examples" ]; then
-		echo "demo: there is none in $dir"
-		exit
-	fi
 	down
 	say "demo: destroyed. No process and no file is left."
 	;;
