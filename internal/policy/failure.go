@@ -39,8 +39,7 @@ func (e *evaluation) recall() {
 		m.Failures = Failures{}
 	}
 	m.Failures = m.Failures.after(e.in.Replicas, e.in.Revision)
-	// Those relabelled just now are among the newest, but not by their record.
-	for _, r := range slices.Concat(e.in.Replicas, e.newest) {
+	for _, r := range e.in.Replicas {
 		if r.Revision == e.in.Revision && !r.FirstReadyAt.IsZero() {
 			m.EverReady = r.Revision
 		}

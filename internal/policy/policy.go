@@ -148,13 +148,14 @@ func (e *evaluation) launch(d demand) {
 			e.out.Hold = why
 			return
 		}
-		c := e.place(d.market)
+		c, id := e.place(d.market), e.in.NextID+int64(e.launched)
 		why := fmt.Sprintf("%d of %d wanted %s replicas %s there: %s", have, d.want, word(d.market), are(have), d.why)
 		if c.offer.IsZero() {
 			why += "; it waits, as " + c.lack
+			e.waits(id, c.lack)
 		}
 		e.decide(serve.Decision{
-			Action: serve.Launch, ReplicaID: e.in.NextID + int64(e.launched), Revision: e.in.Revision,
+			Action: serve.Launch, ReplicaID: id, Revision: e.in.Revision,
 			Market: d.market, Offer: c.offer, Reason: why, Rejected: c.rejected,
 		})
 		e.launched++
@@ -184,6 +185,7 @@ func (e *evaluation) retry(replicas []serve.Replica) {
 		}
 		c := e.place(r.Market)
 		if c.offer.IsZero() {
+			e.waits(r.ID, c.lack)
 			continue
 		}
 		e.decide(serve.Decision{
@@ -191,6 +193,14 @@ func (e *evaluation) retry(replicas []serve.Replica) {
 			Reason:   fmt.Sprintf("replica %d waits for %s machine, and %s may have one", r.ID, article(r.Market), c.offer.Location),
 			Rejected: c.rejected,
 		})
+	}
+}
+
+// waits says that a replica waits for an offer, if nothing more important is
+// said already.
+func (e *evaluation) waits(id int64, lack string) {
+	if e.out.Hold == "" {
+		e.out.Hold = fmt.Sprintf("Replica %d waits for a machine, as %s.", id, lack)
 	}
 }
 

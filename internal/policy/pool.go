@@ -47,9 +47,6 @@ type Mark struct {
 // are refused at once, the pool is blocked for ten seconds, not for minutes.
 func (m Mark) again(now time.Time, first, limit time.Duration) Mark {
 	now = now.UTC().Round(0)
-	if now.Sub(m.At) > markLife {
-		m.Count = 0
-	}
 	if !now.Before(m.Until) {
 		m.Count++
 	}

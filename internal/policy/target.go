@@ -4,7 +4,6 @@
 package policy
 
 import (
-	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -38,30 +37,37 @@ type Load struct {
 func (e *evaluation) retarget() {
 	p, m := e.policy, &e.memory
 	switch {
-	case p.TargetQPSPerReplica == nil:
-		m.Target, m.Load = p.MinReplicas, Load{}
 	case m.Revision == 0:
 		m.Target = p.MinReplicas
-		e.follow()
 	case m.Revision != e.in.Revision:
 		// An update is no reason to take from a service what it needs: the target
 		// follows the load down later, by the usual rule.
-		m.Target = min(max(m.Target, e.computed(), p.MinReplicas), p.MaxReplicas)
+		m.Target = max(m.Target, e.computed())
 		m.Load = Load{Seen: m.Load.Seen, Resumed: m.Load.Resumed}
+	}
+	m.Target = e.within(m.Target)
+	if p.TargetQPSPerReplica == nil {
+		m.Target, m.Load = p.MinReplicas, Load{}
+	} else {
 		e.follow()
-	default:
-		e.follow()
+		e.wake(e.now.Add(e.pause()))
 	}
 	if m.Target > 0 {
 		e.final = m.Target + p.NumOverprovision
 	}
-	switch {
-	case p.TargetQPSPerReplica == nil:
-	case e.final == 0:
-		e.wake(e.now.Add(idleTick))
-	default:
-		e.wake(e.now.Add(tick))
+}
+
+// pause is when to look at the load again.
+func (e *evaluation) pause() time.Duration {
+	if e.memory.Target == 0 {
+		return idleTick
 	}
+	return tick
+}
+
+// within gives the nearest number of replicas that the policy allows.
+func (e *evaluation) within(n int) int {
+	return min(max(n, e.policy.MinReplicas), e.policy.MaxReplicas)
 }
 
 // follow lets the target follow the load.
@@ -123,7 +129,7 @@ func hold(delaySeconds float64) time.Duration {
 // computed is how many replicas the load of the last [Window] asks for, within
 // the limits of the policy.
 func (e *evaluation) computed() int {
-	n := 0
+	var n int
 	switch q := e.policy.TargetQPSPerReplica; {
 	case q == nil:
 		n = e.policy.MinReplicas
@@ -132,7 +138,7 @@ func (e *evaluation) computed() int {
 	default:
 		n = e.needed(float64(e.in.Requests), q.Each)
 	}
-	return min(max(n, e.policy.MinReplicas), e.policy.MaxReplicas)
+	return e.within(n)
 }
 
 // needed is how many replicas of the given strength it takes for a number of
@@ -147,48 +153,39 @@ func (e *evaluation) needed(requests, qps float64) int {
 
 // neededOfKinds is how many replicas the load asks for when they differ in
 // strength. If those there are cannot carry it, strong ones are added. If they
-// can, the strongest that can alone are enough; those that are ready are
-// counted on first.
+// can, as many are enough as would carry it if the others were removed.
 func (e *evaluation) neededOfKinds(q *serve.QPS) int {
-	replicas, capacity := e.lasting(), 0.0
-	for _, r := range replicas {
-		capacity += Weight(q, r.Offer.Accelerators)
-	}
 	rate := float64(e.in.Requests) / Window.Seconds()
 	if rate == 0 {
 		return 0
 	}
-	if rate >= capacity {
-		strongest := 1.0
-		if len(q.PerAccelerator) > 0 {
-			strongest = slices.Max(slices.Collect(maps.Values(q.PerAccelerator)))
+	replicas, carried := e.lasting(), 0.0
+	for i, r := range replicas {
+		carried += Weight(q, r.Offer.Accelerators)
+		if carried > rate {
+			return i + 1
 		}
-		return len(replicas) + e.needed((rate-capacity)*Window.Seconds(), strongest)
 	}
-	strongestFirst := slices.SortedStableFunc(slices.Values(replicas), func(a, b serve.Replica) int {
-		return cmp.Or(
-			-cmp.Compare(countIf(a.Status() == serve.Ready), countIf(b.Status() == serve.Ready)),
-			-cmp.Compare(Weight(q, a.Offer.Accelerators), Weight(q, b.Offer.Accelerators)),
-		)
-	})
-	n := 0
-	for carried := 0.0; carried <= rate && n < len(strongestFirst); n++ {
-		carried += Weight(q, strongestFirst[n].Offer.Accelerators)
+	strongest := 1.0
+	if len(q.PerAccelerator) > 0 {
+		strongest = slices.Max(slices.Collect(maps.Values(q.PerAccelerator)))
 	}
-	return n
+	return len(replicas) + e.needed((rate-carried)*Window.Seconds(), strongest)
 }
 
-// lasting gives the replicas of the newest revision without those that only
-// stand in for spot replicas. Were they counted, the target would fall as soon
-// as they are there, and rise again as soon as they go.
+// lasting gives the replicas of the newest revision in the order in which a
+// growing target would keep them: with fallback the base and then spot replicas.
+// What stands in for spot replicas is left out: were it counted, the target
+// would fall as soon as it is there, and rise again as soon as it goes.
 func (e *evaluation) lasting() []serve.Replica {
-	if !e.policy.DynamicOndemandFallback {
-		return e.newest
+	last := func(a, b serve.Replica) int { return e.compare(b, a) }
+	if !e.policy.UsesFallback() {
+		return slices.SortedFunc(slices.Values(e.newest), last)
 	}
 	spot, onDemand := byMarket(e.newest)
-	slices.SortFunc(onDemand, e.compare)
-	standIns := max(0, len(onDemand)-e.policy.BaseOndemandFallbackReplicas)
-	return append(spot, onDemand[standIns:]...)
+	slices.SortFunc(spot, last)
+	slices.SortFunc(onDemand, last)
+	return append(onDemand[:min(e.policy.BaseOndemandFallbackReplicas, len(onDemand))], spot...)
 }
 
 // Weight is how many requests per second a replica with the given accelerators
