@@ -17,11 +17,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/types"
-	"github.com/hashicorp/terraform-plugin-testing/compare"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
-	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
-	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -29,78 +26,52 @@ import (
 
 func TestAnEditedWorkdirIsADiff(t *testing.T) {
 	t.Parallel()
+	f := newInfra(ready)
+	tf := newTerraform(t, f, "")
 	dir := writeFiles(t, map[string]string{"server.py": "one", ".gitignore": "*.log\n"})
 	config := service(`workdir = "` + dir + `"`)
-	digests := statecheck.CompareValue(compare.ValuesDiffer())
-	remember := func() []statecheck.StateCheck {
-		return []statecheck.StateCheck{digests.AddStateValue(address, tfjsonpath.New("workdir_digest"))}
-	}
-	f := newInfra(ready)
-	run(t, f,
-		resource.TestStep{Config: config, ConfigPlanChecks: thenNothingToDo(), ConfigStateChecks: remember()},
-		resource.TestStep{
-			PreConfig:        func() { writeFile(t, filepath.Join(dir, "access.log"), "ignored") },
-			Config:           config,
-			ConfigPlanChecks: planned(plancheck.ResourceActionNoop),
-		},
-		resource.TestStep{
-			PreConfig: func() { writeFile(t, filepath.Join(dir, "server.py"), "two") },
-			Config:    config,
-			ConfigPlanChecks: planned(plancheck.ResourceActionUpdate,
-				plancheck.ExpectKnownValue(address, tfjsonpath.New("workdir_digest"), knownvalue.NotNull()),
-				plancheck.ExpectUnknownValue(address, tfjsonpath.New("revision"))),
-			ConfigStateChecks: remember(),
-		},
-		resource.TestStep{
-			Config:            service(""),
-			ConfigPlanChecks:  planned(plancheck.ResourceActionUpdate),
-			ConfigStateChecks: []statecheck.StateCheck{has(knownvalue.Null(), "workdir_digest")},
-		},
-	)
+	tf.becomes(t, "create", config)
+	writeFile(t, filepath.Join(dir, "access.log"), "ignored")
+	tf.becomes(t, "noop", config)
+	writeFile(t, filepath.Join(dir, "server.py"), "two")
+	tf.becomes(t, "update", config)
+	tf.becomes(t, "update", service(""))
 	if got := f.count("put bundle"); got != 2 {
 		t.Errorf("%d bundles were uploaded, want 2", got)
+	}
+	if k := tf.kept(t); k.Values.Revision != 3 {
+		t.Errorf("the service is at revision %d, want 3", k.Values.Revision)
 	}
 }
 
 func TestAnEditedMountIsADiff(t *testing.T) {
 	t.Parallel()
-	dir := writeFiles(t, map[string]string{"app.conf": "one"})
-	config := service(`file_mounts = { "/etc/app.conf" = "` + filepath.Join(dir, "app.conf") + `" }`)
-	run(t, newInfra(ready),
-		resource.TestStep{Config: config, ConfigPlanChecks: thenNothingToDo()},
-		resource.TestStep{
-			PreConfig:        func() { writeFile(t, filepath.Join(dir, "app.conf"), "two") },
-			Config:           config,
-			ConfigPlanChecks: planned(plancheck.ResourceActionUpdate),
-		},
-		resource.TestStep{
-			Config:            service(""),
-			ConfigPlanChecks:  planned(plancheck.ResourceActionUpdate),
-			ConfigStateChecks: []statecheck.StateCheck{has(knownvalue.Null(), "file_mounts_digests")},
-		},
-	)
+	tf := newTerraform(t, newInfra(ready), "")
+	file := filepath.Join(writeFiles(t, map[string]string{"app.conf": "one"}), "app.conf")
+	config := service(`file_mounts = { "/etc/app.conf" = "` + file + `" }`)
+	tf.becomes(t, "create", config)
+	writeFile(t, file, "two")
+	tf.becomes(t, "update", config)
+	tf.becomes(t, "update", service(""))
 }
 
 func TestARenewedCertificateIsADiff(t *testing.T) {
 	t.Parallel()
+	tf := newTerraform(t, newInfra(ready), "")
 	dir := t.TempDir()
 	writeCertificate(t, dir)
 	config := service(fmt.Sprintf("tls = {\n keyfile = %q\n certfile = %q\n }", filepath.Join(dir, "key.pem"), filepath.Join(dir, "cert.pem")))
-	run(t, newInfra(ready),
-		resource.TestStep{Config: service("")},
-		resource.TestStep{
-			Config: config,
-			ConfigPlanChecks: planned(plancheck.ResourceActionUpdate,
-				plancheck.ExpectUnknownValue(address, tfjsonpath.New("endpoint"))),
-			ConfigStateChecks: []statecheck.StateCheck{has(knownvalue.StringExact("https://127.0.0.1:30001"), "endpoint")},
-		},
-		resource.TestStep{
-			PreConfig: func() { writeCertificate(t, dir) },
-			Config:    config,
-			ConfigPlanChecks: planned(plancheck.ResourceActionUpdate,
-				plancheck.ExpectKnownValue(address, tfjsonpath.New("endpoint"), knownvalue.StringExact("https://127.0.0.1:30001"))),
-		},
-	)
+	tf.becomes(t, "create", service(""))
+	tf.becomes(t, "update", config)
+	if got := tf.kept(t).Values.Endpoint; got != "https://127.0.0.1:30001" {
+		t.Errorf("the endpoint is %s", got)
+	}
+	writeCertificate(t, dir)
+	tf.becomes(t, "update", config)
+	tf.becomes(t, "update", service(""))
+	if got := tf.kept(t).Values.Endpoint; got != "http://127.0.0.1:30001" {
+		t.Errorf("the endpoint is %s", got)
+	}
 }
 
 func TestAPathThatIsKnownLateIsReadLate(t *testing.T) {
@@ -116,7 +87,7 @@ resource "terraform_data" "dir" { input = %q }
   tls         = { keyfile = "${terraform_data.dir.output}/key.pem", certfile = "${terraform_data.dir.output}/cert.pem" }`)
 	run(t, newInfra(ready), resource.TestStep{
 		Config: config,
-		ConfigPlanChecks: planned(plancheck.ResourceActionCreate,
+		ConfigPlanChecks: expecting(plancheck.ResourceActionCreate,
 			plancheck.ExpectUnknownValue(address, tfjsonpath.New("workdir_digest")),
 			plancheck.ExpectUnknownValue(address, tfjsonpath.New("tls_digest")),
 			plancheck.ExpectUnknownValue(address, attribute("file_mounts_digests", "/etc/app"))),

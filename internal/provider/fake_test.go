@@ -55,13 +55,15 @@ type controller struct {
 	svc     *serve.Service
 	secrets map[string]string
 	bundles map[string]bool
-	nextID  int64
 	events  []serve.Event
 	// changed is closed and replaced whenever svc changes.
 	changed chan struct{}
 }
 
-func (f *infra) Name() string     { return "local" }
+// Name gives the only infra of these tests.
+func (f *infra) Name() string { return "local" }
+
+// Clouds gives two of the clouds there are.
 func (f *infra) Clouds() []string { return []string{"local", "kubernetes"} }
 
 // call records a call and gives the error it is to fail with.
@@ -70,6 +72,7 @@ func (f *infra) call(name string) error {
 	return f.fail[name]
 }
 
+// Deploy starts a controller, unless it is to fail.
 func (f *infra) Deploy(ctx context.Context, service string) (serve.Client, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -87,6 +90,7 @@ func (f *infra) Deploy(ctx context.Context, service string) (serve.Client, error
 	return c, nil
 }
 
+// Find tells apart controllers that are there, dead, or not there.
 func (f *infra) Find(_ context.Context, service string) (serve.Client, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -103,6 +107,7 @@ func (f *infra) Find(_ context.Context, service string) (serve.Client, error) {
 	return c, nil
 }
 
+// Destroy forgets the controller.
 func (f *infra) Destroy(ctx context.Context, service string) ([]serve.Instance, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -113,6 +118,7 @@ func (f *infra) Destroy(ctx context.Context, service string) ([]serve.Instance, 
 	return f.stray, nil
 }
 
+// List names the controllers.
 func (f *infra) List(context.Context) ([]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -156,6 +162,7 @@ func (c *controller) answer(call string) error {
 	return err
 }
 
+// Apply plays the script when the spec is new.
 func (c *controller) Apply(_ context.Context, spec serve.Spec, keepSecrets bool) (serve.Service, error) {
 	c.infra.mu.Lock()
 	defer c.infra.mu.Unlock()
@@ -174,12 +181,13 @@ func (c *controller) Apply(_ context.Context, spec serve.Spec, keepSecrets bool)
 		spec.Secrets = c.secrets
 	}
 	if c.svc == nil {
-		c.svc = &serve.Service{Name: c.name, UID: "uid", Endpoint: "http://127.0.0.1:30001", CreatedAt: time.Unix(1700000000, 0)}
+		c.svc = &serve.Service{Name: c.name, UID: "uid", CreatedAt: time.Unix(1700000000, 0)}
 	} else if same(c.svc.Spec, spec.Redacted()) && maps.Equal(c.secrets, spec.Secrets) {
 		return *c.svc, nil
 	}
+	c.svc.Endpoint = "http://127.0.0.1:30001"
 	if spec.TLS != nil {
-		c.svc.Endpoint = strings.Replace(c.svc.Endpoint, "http:", "https:", 1)
+		c.svc.Endpoint = "https://127.0.0.1:30001"
 	}
 	c.secrets = spec.Secrets
 	c.svc.Spec = spec.Redacted()
@@ -196,6 +204,7 @@ func (c *controller) play(s script) {
 	c.touch()
 }
 
+// Service shows the service.
 func (c *controller) Service(context.Context) (serve.Service, error) {
 	c.infra.mu.Lock()
 	defer c.infra.mu.Unlock()
@@ -211,6 +220,7 @@ func (c *controller) Service(context.Context) (serve.Service, error) {
 	return *c.svc, nil
 }
 
+// Watch tells of every change.
 func (c *controller) Watch(ctx context.Context, tell func(serve.Service) bool) error {
 	for {
 		c.infra.mu.Lock()
@@ -240,6 +250,7 @@ func (c *controller) Watch(ctx context.Context, tell func(serve.Service) bool) e
 	}
 }
 
+// Delete ends the service, unless it is endless.
 func (c *controller) Delete(context.Context) error {
 	c.infra.mu.Lock()
 	defer c.infra.mu.Unlock()
@@ -255,16 +266,19 @@ func (c *controller) Delete(context.Context) error {
 	return nil
 }
 
+// TerminateReplica is never called.
 func (c *controller) TerminateReplica(context.Context, int64, bool) error {
-	return errors.New("Terraform terminates no single replica")
+	return errors.New("terminating a replica is not what Terraform does")
 }
 
+// HasBundle knows what was put.
 func (c *controller) HasBundle(_ context.Context, digest string) (bool, error) {
 	c.infra.mu.Lock()
 	defer c.infra.mu.Unlock()
 	return c.bundles[digest], c.answer("has bundle")
 }
 
+// PutBundle keeps nothing of a bundle but its digest.
 func (c *controller) PutBundle(_ context.Context, digest string, content io.Reader) error {
 	hash := sha256.New()
 	if _, err := io.Copy(hash, content); err != nil {
@@ -279,6 +293,7 @@ func (c *controller) PutBundle(_ context.Context, digest string, content io.Read
 	return c.answer("put bundle")
 }
 
+// Events gives the events that a test has set.
 func (c *controller) Events(_ context.Context, after int64, _ bool, tell func(serve.Event) bool) error {
 	c.infra.mu.Lock()
 	events := slices.Clone(c.events)
@@ -291,6 +306,7 @@ func (c *controller) Events(_ context.Context, after int64, _ bool, tell func(se
 	return nil
 }
 
+// Logs makes up a log.
 func (c *controller) Logs(_ context.Context, replica int64, opt serve.LogOptions) (io.ReadCloser, error) {
 	var b strings.Builder
 	for i := range 30 {

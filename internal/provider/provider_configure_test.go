@@ -54,3 +54,37 @@ func TestDeployersThatCannotBeOpenedSayWhy(t *testing.T) {
 		t.Error("a home that is not known yet is used")
 	}
 }
+
+func TestTheHomeIsConfiguredOrInTheEnvironment(t *testing.T) {
+	t.Setenv(homeVariable, "/from/environment")
+	for _, row := range []struct{ config, want string }{
+		{"", "/from/environment"},
+		{`home = "/from/configuration"`, "/from/configuration"},
+		{`home = terraform_data.home.output`, "/made/late"},
+	} {
+		f := newInfra(ready)
+		var homes []string
+		o := options(f)
+		open := o.Deployers
+		o.Deployers = func(home string) (map[string]serve.Deployer, error) {
+			homes = append(homes, home)
+			return open(home)
+		}
+		tf := newTerraformWith(t, o, `provider "serve" {
+  `+row.config+`
+}
+resource "terraform_data" "home" { input = "/made/late" }
+`+service(""))
+		if found, ok := tf.apply(t); !ok || len(found) > 0 {
+			t.Errorf("with %q: %+v", row.config, found)
+		}
+		for _, home := range homes {
+			if home != row.want {
+				t.Errorf("with %q the home is %q, want %q", row.config, home, row.want)
+			}
+		}
+		if len(homes) == 0 {
+			t.Errorf("with %q no deployer was opened", row.config)
+		}
+	}
+}

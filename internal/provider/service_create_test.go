@@ -9,10 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
-	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
-	"github.com/hashicorp/terraform-plugin-testing/statecheck"
-
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -74,38 +70,6 @@ func TestAProgramThatCannotRunIsAnErrorWithItsLastWords(t *testing.T) {
 	}
 }
 
-func TestWaitingEndsWhereNothingIsWanted(t *testing.T) {
-	t.Parallel()
-	run(t, newInfra(ready), resource.TestStep{
-		Config:            service(`replica_policy = { min_replicas = 0, max_replicas = 2, target_qps_per_replica = 1 }`),
-		ConfigPlanChecks:  thenNothingToDo(),
-		ConfigStateChecks: []statecheck.StateCheck{has(knownvalue.Int64Exact(0), "status", "ready")},
-	})
-}
-
-func TestAConnectionThatBreaksIsTakenUpAgain(t *testing.T) {
-	t.Parallel()
-	f := newInfra(ready)
-	f.fail["watch"] = serve.ErrUnreachable
-	run(t, f, resource.TestStep{Config: service("")})
-	// Twice for create, and once for the end.
-	if got := f.count("watch"); got != 3 {
-		t.Errorf("the controller was watched %d times, want 3", got)
-	}
-}
-
-func TestNobodyWaitsWithoutWaitForReady(t *testing.T) {
-	t.Parallel()
-	f := newInfra(slow)
-	tf := newTerraform(t, f, service(`wait_for_ready = false`))
-	if found, ok := tf.apply(t); !ok || len(found) > 0 {
-		t.Errorf("applying gave %+v", found)
-	}
-	if got := f.count("watch"); got != 0 {
-		t.Errorf("the controller was watched %d times", got)
-	}
-}
-
 func TestANameThatIsTakenIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -160,13 +124,6 @@ func TestWhatFailsBeforeTheServiceExistsLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-func TestTheControllerOfAnInterruptedCreateIsTakenUp(t *testing.T) {
-	t.Parallel()
-	f := newInfra(ready)
-	f.controllers["web"] = &controller{infra: f, name: "web", bundles: make(map[string]bool)}
-	run(t, f, resource.TestStep{Config: service(""), ConfigPlanChecks: thenNothingToDo()})
-}
-
 func TestWhatTheControllerRefusesPointsAtTheArgument(t *testing.T) {
 	t.Parallel()
 	f := newInfra(ready)
@@ -176,4 +133,36 @@ func TestWhatTheControllerRefusesPointsAtTheArgument(t *testing.T) {
 	if !strings.Contains(found[0].Snippet.Code, "resources") {
 		t.Errorf("Terraform shows %q", found[0].Snippet.Code)
 	}
+}
+
+func TestWaitingEndsWhereNothingIsWanted(t *testing.T) {
+	t.Parallel()
+	newTerraform(t, newInfra(ready), "").becomes(t, "create",
+		service(`replica_policy = { min_replicas = 0, max_replicas = 2, target_qps_per_replica = 1 }`))
+}
+
+func TestAConnectionThatBreaksIsTakenUpAgain(t *testing.T) {
+	t.Parallel()
+	f := newInfra(ready)
+	f.fail["watch"] = serve.ErrUnreachable
+	newTerraform(t, f, "").becomes(t, "create", service(""))
+	if got := f.count("watch"); got != 2 {
+		t.Errorf("the controller was watched %d times, want 2", got)
+	}
+}
+
+func TestNobodyWaitsWithoutWaitForReady(t *testing.T) {
+	t.Parallel()
+	f := newInfra(slow)
+	newTerraform(t, f, "").becomes(t, "create", service(`wait_for_ready = false`))
+	if got := f.count("watch"); got != 0 {
+		t.Errorf("the controller was watched %d times", got)
+	}
+}
+
+func TestTheControllerOfAnInterruptedCreateIsTakenUp(t *testing.T) {
+	t.Parallel()
+	f := newInfra(ready)
+	f.controllers["web"] = &controller{infra: f, name: "web", bundles: make(map[string]bool)}
+	newTerraform(t, f, "").becomes(t, "create", service(""))
 }

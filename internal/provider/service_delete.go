@@ -57,7 +57,7 @@ func drain(ctx context.Context, d serve.Deployer, name string, timeout time.Dura
 	defer cancel()
 	err := drained(waiting, d, name)
 	switch {
-	case err == nil || errors.Is(err, serve.ErrNotFound):
+	case errors.Is(err, serve.ErrNotFound):
 		return ""
 	case ctx.Err() != nil:
 		diags.AddError("Destroying the service was interrupted", fmt.Sprintf("The service %q may be ending. Destroy it again to have it removed.", name))
@@ -72,7 +72,8 @@ func drain(ctx context.Context, d serve.Deployer, name string, timeout time.Dura
 	}
 }
 
-// drained asks the service to end and returns when it has. A connection that
+// drained asks the service to end and returns when it has, which is ErrNotFound,
+// or when that cannot be told. A connection that
 // breaks is nothing yet; a controller that cannot be found any more is.
 func drained(ctx context.Context, d serve.Deployer, name string) error {
 	for asked := false; ; {

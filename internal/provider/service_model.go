@@ -124,16 +124,6 @@ type statusModel struct {
 	Message  types.String `tfsdk:"message"`
 }
 
-// replicaModel is one value of replica_status.
-type replicaModel struct {
-	Market     types.String `tfsdk:"market"`
-	Location   types.String `tfsdk:"location"`
-	Revision   types.Int64  `tfsdk:"revision"`
-	Status     types.String `tfsdk:"status"`
-	Endpoint   types.String `tfsdk:"endpoint"`
-	LaunchedAt types.String `tfsdk:"launched_at"`
-}
-
 // decode reads an object into a model. Of an object that is null or unknown it
 // gives a model of nulls, and false.
 func decode[T any](ctx context.Context, o types.Object, diags *diag.Diagnostics) (model T, ok bool) {

@@ -25,8 +25,8 @@ func thenNothingToDo() resource.ConfigPlanChecks {
 	return resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}}
 }
 
-// planned checks what the plan says of the service.
-func planned(action plancheck.ResourceActionType, checks ...plancheck.PlanCheck) resource.ConfigPlanChecks {
+// expecting checks what the plan says of the service.
+func expecting(action plancheck.ResourceActionType, checks ...plancheck.PlanCheck) resource.ConfigPlanChecks {
 	p := thenNothingToDo()
 	p.PreApply = append(checks, plancheck.ExpectResourceAction(address, action))
 	return p
@@ -49,7 +49,7 @@ func TestAMinimalServiceIsCreatedWithDefaults(t *testing.T) {
 	t.Parallel()
 	run(t, newInfra(ready), resource.TestStep{
 		Config:           service(""),
-		ConfigPlanChecks: planned(plancheck.ResourceActionCreate),
+		ConfigPlanChecks: expecting(plancheck.ResourceActionCreate),
 		ConfigStateChecks: []statecheck.StateCheck{
 			has(knownvalue.StringExact("web"), "id"),
 			has(knownvalue.StringExact("http://127.0.0.1:30001"), "endpoint"),
@@ -143,7 +143,7 @@ func TestAFullServiceIsCreatedAndImportedAgain(t *testing.T) {
 	run(t, f,
 		resource.TestStep{
 			Config:           full(dir),
-			ConfigPlanChecks: planned(plancheck.ResourceActionCreate),
+			ConfigPlanChecks: expecting(plancheck.ResourceActionCreate),
 			ConfigStateChecks: []statecheck.StateCheck{
 				has(knownvalue.Int64Exact(2), "status", "ready"),
 				has(knownvalue.Null(), "replicas"),
@@ -178,7 +178,7 @@ func TestAnImportBlockNeedsOnlyWhatNoServiceKnows(t *testing.T) {
   id = "local/web"
 }
 ` + full(dir),
-		ConfigPlanChecks: planned(plancheck.ResourceActionUpdate,
+		ConfigPlanChecks: expecting(plancheck.ResourceActionUpdate,
 			// The secrets are sent once more; apart from them this is the same service.
 			plancheck.ExpectUnknownValue(address, tfjsonpath.New("revision")),
 			plancheck.ExpectKnownValue(address, tfjsonpath.New("endpoint"), knownvalue.StringExact("http://127.0.0.1:30001")),
@@ -203,7 +203,7 @@ func TestAnImportOfAPlainServicePlansNothing(t *testing.T) {
 		resource.TestStep{Config: "removed {\n  from = serve_service.web\n  lifecycle { destroy = false }\n}"},
 		resource.TestStep{
 			Config:           "import {\n  to = serve_service.web\n  id = \"web\"\n}\n" + service(config),
-			ConfigPlanChecks: planned(plancheck.ResourceActionNoop),
+			ConfigPlanChecks: expecting(plancheck.ResourceActionNoop),
 		},
 	)
 	if got := f.count("apply"); got != 1 {
@@ -221,7 +221,7 @@ func TestAChangedSpecIsUpdatedInPlace(t *testing.T) {
 		},
 		resource.TestStep{
 			Config: service(`replicas = 3`),
-			ConfigPlanChecks: planned(plancheck.ResourceActionUpdate,
+			ConfigPlanChecks: expecting(plancheck.ResourceActionUpdate,
 				plancheck.ExpectKnownValue(address, tfjsonpath.New("id"), knownvalue.StringExact("web")),
 				plancheck.ExpectKnownValue(address, tfjsonpath.New("endpoint"), knownvalue.StringExact("http://127.0.0.1:30001")),
 				plancheck.ExpectKnownValue(address, tfjsonpath.New("created_at"), knownvalue.NotNull()),
@@ -237,31 +237,15 @@ func TestAChangedSpecIsUpdatedInPlace(t *testing.T) {
 		},
 		resource.TestStep{
 			Config:            service(`replica_policy = { min_replicas = 2 }`),
-			ConfigPlanChecks:  planned(plancheck.ResourceActionUpdate),
+			ConfigPlanChecks:  expecting(plancheck.ResourceActionUpdate),
 			ConfigStateChecks: []statecheck.StateCheck{has(knownvalue.Null(), "replicas"), has(knownvalue.Int64Exact(2), "replica_policy", "max_replicas")},
 		},
 		resource.TestStep{
 			Config:            service(""),
-			ConfigPlanChecks:  planned(plancheck.ResourceActionUpdate),
+			ConfigPlanChecks:  expecting(plancheck.ResourceActionUpdate),
 			ConfigStateChecks: []statecheck.StateCheck{has(knownvalue.Int64Exact(1), "replicas"), has(knownvalue.Null(), "replica_policy")},
 		},
 	)
-}
-
-func TestAChangeThatConcernsTerraformOnlyMakesNoRevision(t *testing.T) {
-	t.Parallel()
-	f := newInfra(ready)
-	run(t, f,
-		resource.TestStep{Config: service("")},
-		resource.TestStep{
-			Config: service(`timeouts = { delete = "2m" }`),
-			ConfigPlanChecks: planned(plancheck.ResourceActionUpdate,
-				plancheck.ExpectKnownValue(address, tfjsonpath.New("revision"), knownvalue.Int64Exact(1))),
-		},
-	)
-	if got := f.count("apply"); got != 1 {
-		t.Errorf("the controller was applied to %d times, want once", got)
-	}
 }
 
 func TestAnotherNameIsAnotherService(t *testing.T) {
@@ -271,43 +255,65 @@ func TestAnotherNameIsAnotherService(t *testing.T) {
 		resource.TestStep{Config: config},
 		resource.TestStep{
 			Config:           regexp.MustCompile(`"web"\n  run`).ReplaceAllString(config, "\"shop\"\n  run"),
-			ConfigPlanChecks: planned(plancheck.ResourceActionDestroyBeforeCreate, plancheck.ExpectUnknownValue(address, tfjsonpath.New("endpoint"))),
+			ConfigPlanChecks: expecting(plancheck.ResourceActionDestroyBeforeCreate, plancheck.ExpectUnknownValue(address, tfjsonpath.New("endpoint"))),
 		},
 	)
+}
+
+func TestADeadServiceIsImportedAndStartedAgain(t *testing.T) {
+	t.Parallel()
+	f := newInfra(ready)
+	run(t, f,
+		resource.TestStep{Config: service("")},
+		resource.TestStep{Config: "removed {\n  from = serve_service.web\n  lifecycle { destroy = false }\n}"},
+		resource.TestStep{
+			PreConfig:        func() { f.alter("web", func(c *controller) { c.dead = true }) },
+			Config:           "import {\n  to = serve_service.web\n  id = \"web\"\n}\n" + service(""),
+			ConfigPlanChecks: expecting(plancheck.ResourceActionUpdate),
+			ConfigStateChecks: []statecheck.StateCheck{
+				has(knownvalue.Int64Exact(1), "revision"),
+				has(knownvalue.StringExact("web"), "id"),
+				has(knownvalue.NotNull(), "created_at"),
+				has(knownvalue.StringExact("READY"), "status", "phase"),
+			},
+		},
+	)
+}
+
+func TestAChangeThatConcernsTerraformOnlyMakesNoRevision(t *testing.T) {
+	t.Parallel()
+	f := newInfra(ready)
+	tf := newTerraform(t, f, "")
+	tf.becomes(t, "create", service(""))
+	tf.becomes(t, "update", service(`timeouts = { delete = "2m" }`))
+	if got := f.count("apply"); got != 1 {
+		t.Errorf("the controller was applied to %d times, want once", got)
+	}
 }
 
 func TestAServiceThatDisappearsIsCreatedAgain(t *testing.T) {
 	t.Parallel()
 	f := newInfra(ready)
-	run(t, f,
-		resource.TestStep{Config: service("")},
-		resource.TestStep{
-			PreConfig:        func() { f.alter("web", func(c *controller) { c.svc = nil }) },
-			Config:           service(""),
-			ConfigPlanChecks: planned(plancheck.ResourceActionCreate),
-		},
-	)
+	tf := newTerraform(t, f, "")
+	tf.becomes(t, "create", service(""))
+	f.alter("web", func(c *controller) { c.svc = nil })
+	tf.becomes(t, "create", service(""))
 }
 
 func TestWhatSomebodyElseChangedIsPutBack(t *testing.T) {
 	t.Parallel()
 	f := newInfra(ready)
-	run(t, f,
-		resource.TestStep{Config: service(`envs = { MODE = "fast" }`)},
-		resource.TestStep{
-			PreConfig: func() {
-				f.alter("web", func(c *controller) {
-					c.svc.Revision++
-					c.svc.Spec.Envs = map[string]string{"MODE": "slow"}
-					c.svc.Spec.ReplicaPolicy = serve.FixedReplicas(4)
-				})
-			},
-			Config: service(`envs = { MODE = "fast" }`),
-			ConfigPlanChecks: planned(plancheck.ResourceActionUpdate,
-				plancheck.ExpectKnownValue(address, tfjsonpath.New("replicas"), knownvalue.Int64Exact(1))),
-			ConfigStateChecks: []statecheck.StateCheck{has(knownvalue.Int64Exact(3), "revision")},
-		},
-	)
+	tf := newTerraform(t, f, "")
+	tf.becomes(t, "create", service(`envs = { MODE = "fast" }`))
+	f.alter("web", func(c *controller) {
+		c.svc.Revision++
+		c.svc.Spec.Envs = map[string]string{"MODE": "slow"}
+		c.svc.Spec.ReplicaPolicy = serve.FixedReplicas(4)
+	})
+	tf.becomes(t, "update", service(`envs = { MODE = "fast" }`))
+	if k := tf.kept(t); k.Values.Revision != 3 {
+		t.Errorf("the service is at revision %d, want 3", k.Values.Revision)
+	}
 }
 
 // writeFiles makes a directory with files in it.

@@ -6,6 +6,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
@@ -115,9 +116,7 @@ func serviceSchema(ctx context.Context) schema.Schema {
 		},
 		"timeouts": timeoutsAttribute(ctx),
 	}
-	for name, a := range observedAttributes() {
-		attributes[name] = a
-	}
+	maps.Copy(attributes, observedAttributes())
 	return schema.Schema{
 		Version: 0,
 		MarkdownDescription: "An HTTP service on a mixture of spot and on-demand replicas behind one stable endpoint. " +

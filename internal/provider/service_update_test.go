@@ -4,7 +4,6 @@
 package provider
 
 import (
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,14 +30,14 @@ func TestAStatusThatMovesByItselfIsNoDiff(t *testing.T) {
 	}
 	run(t, f,
 		resource.TestStep{Config: service(""), ConfigPlanChecks: thenNothingToDo()},
-		resource.TestStep{Config: service(""), ConfigPlanChecks: planned(plancheck.ResourceActionNoop)},
+		resource.TestStep{Config: service(""), ConfigPlanChecks: expecting(plancheck.ResourceActionNoop)},
 		resource.TestStep{RefreshState: true, RefreshPlanChecks: resource.RefreshPlanChecks{
 			PostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
 		}},
 		resource.TestStep{
 			Config: service("replicas = 2"),
 			// What is planned must hold whatever the status does meanwhile.
-			ConfigPlanChecks: planned(plancheck.ResourceActionUpdate),
+			ConfigPlanChecks: expecting(plancheck.ResourceActionUpdate),
 		},
 	)
 	if looks < 6 {
@@ -54,7 +53,7 @@ func TestADeadControllerIsStartedByTheNextApply(t *testing.T) {
 		resource.TestStep{
 			PreConfig: func() { f.alter("web", func(c *controller) { c.dead = true }) },
 			Config:    service(""),
-			ConfigPlanChecks: planned(plancheck.ResourceActionUpdate,
+			ConfigPlanChecks: expecting(plancheck.ResourceActionUpdate,
 				plancheck.ExpectUnknownValue(address, tfjsonpath.New("status")),
 				plancheck.ExpectUnknownValue(address, tfjsonpath.New("endpoint")),
 			),
@@ -97,65 +96,6 @@ func TestARefreshThatFailsOtherwiseIsAnError(t *testing.T) {
 	}
 }
 
-func TestANewRevisionThatCannotRunIsAnErrorAndNoTaint(t *testing.T) {
-	t.Parallel()
-	f := newInfra(ready)
-	config := service("envs = { A = 1 }")
-	tf := newTerraform(t, f, config)
-	tf.apply(t)
-	f.script = func(s *serve.Service) {
-		// The old revision goes on serving.
-		old := s.Replicas
-		broken(s)
-		s.Replicas = append(old, s.Replicas...)
-		s.Status, s.Message = serve.Ready, ""
-	}
-	main := filepath.Join(tf.dir, "main.tf")
-	text, err := os.ReadFile(main)
-	if err != nil {
-		t.Fatal(err)
-	}
-	writeFile(t, main, strings.Replace(string(text), "A = 1", "A = 2", 1))
-	found, ok := tf.apply(t)
-	said(t, found, "error", "The service has failed", "run ended with exit code 1", "The log of replica 2 ends with")
-	if ok {
-		t.Error("the apply succeeded")
-	}
-	if k := tf.kept(t); k == nil || k.Tainted || k.Values.Revision != 2 {
-		t.Errorf("the state has %+v, want revision 2 untainted", k)
-	}
-}
-
-func TestSecretsAreSentOnlyWhenTheirVersionChanges(t *testing.T) {
-	t.Parallel()
-	f := newInfra(ready)
-	secret := func(value, version string) string {
-		return service("secrets_wo = { TOKEN = \"" + value + "\" }\n secrets_wo_version = " + version)
-	}
-	holds := func(want string) func() {
-		return func() {
-			f.alter("web", func(c *controller) {
-				if c.secrets["TOKEN"] != want {
-					t.Errorf("the controller has the secret %q, want %q", c.secrets["TOKEN"], want)
-				}
-			})
-		}
-	}
-	run(t, f,
-		resource.TestStep{Config: secret("hunter2", "1"), ConfigPlanChecks: thenNothingToDo(),
-			ConfigStateChecks: []statecheck.StateCheck{has(knownvalue.Null(), "secrets_wo")}},
-		resource.TestStep{PreConfig: holds("hunter2"),
-			Config: secret("hunter3", "1"), ConfigPlanChecks: planned(plancheck.ResourceActionNoop)},
-		resource.TestStep{PreConfig: holds("hunter2"),
-			Config: strings.Replace(secret("hunter3", "1"), `"serve_service" "web" {`, "\"serve_service\" \"web\" {\n replicas = 2", 1)},
-		resource.TestStep{PreConfig: holds("hunter2"),
-			Config: secret("hunter3", "2"), ConfigPlanChecks: planned(plancheck.ResourceActionUpdate)},
-		resource.TestStep{PreConfig: holds("hunter3"),
-			Config: service(""), ConfigPlanChecks: planned(plancheck.ResourceActionUpdate)},
-		resource.TestStep{PreConfig: holds(""), Config: service("")},
-	)
-}
-
 func TestNoSecretIsInStateOrPlan(t *testing.T) {
 	t.Parallel()
 	f := newInfra(broken) // an error after the service is in state is the hard case
@@ -176,28 +116,68 @@ func TestNoSecretIsInStateOrPlan(t *testing.T) {
 	}
 }
 
+func TestANewRevisionThatCannotRunIsAnErrorAndNoTaint(t *testing.T) {
+	t.Parallel()
+	f := newInfra(ready)
+	tf := newTerraform(t, f, "")
+	tf.becomes(t, "create", service("envs = { A = 1 }"))
+	f.script = func(s *serve.Service) {
+		// The old revision goes on serving.
+		old := s.Replicas
+		broken(s)
+		s.Replicas = append(old, s.Replicas...)
+		s.Status, s.Message = serve.Ready, ""
+	}
+	tf.write(t, service("envs = { A = 2 }"))
+	found, ok := tf.apply(t)
+	said(t, found, "error", "The service has failed", "run ended with exit code 1", "The log of replica 2 ends with")
+	if ok {
+		t.Error("the apply succeeded")
+	}
+	if k := tf.kept(t); k == nil || k.Tainted || k.Values.Revision != 2 {
+		t.Errorf("the state has %+v, want revision 2 untainted", k)
+	}
+}
+
+func TestSecretsAreSentOnlyWhenTheirVersionChanges(t *testing.T) {
+	t.Parallel()
+	f := newInfra(ready)
+	tf := newTerraform(t, f, "")
+	for _, step := range []struct{ what, action, config, holds string }{
+		{"created", "create", `secrets_wo = { TOKEN = "one" }
+			secrets_wo_version = 1`, "one"},
+		{"another secret of the same version", "noop", `secrets_wo = { TOKEN = "two" }
+			secrets_wo_version = 1`, "one"},
+		{"another number of replicas", "update", `secrets_wo = { TOKEN = "two" }
+			secrets_wo_version = 1
+			replicas = 2`, "one"},
+		{"another version", "update", `secrets_wo = { TOKEN = "two" }
+			secrets_wo_version = 2
+			replicas = 2`, "two"},
+		{"no secret any more", "update", "", ""},
+	} {
+		tf.becomes(t, step.action, service(step.config))
+		f.alter("web", func(c *controller) {
+			if got := c.secrets["TOKEN"]; got != step.holds {
+				t.Errorf("%s: the controller has the secret %q, want %q", step.what, got, step.holds)
+			}
+		})
+	}
+}
+
 func TestAControllerThatLostItsStoreGetsTheSecretsAgain(t *testing.T) {
 	t.Parallel()
 	f := newInfra(ready)
+	tf := newTerraform(t, f, "")
 	config := service(`secrets_wo = { TOKEN = "hunter2" }`)
-	run(t, f,
-		resource.TestStep{Config: config},
-		resource.TestStep{
-			PreConfig: func() {
-				f.alter("web", func(c *controller) { c.dead, c.svc, c.secrets = true, nil, nil })
-			},
-			Config:           config,
-			ConfigPlanChecks: planned(plancheck.ResourceActionUpdate),
-		},
-		resource.TestStep{
-			PreConfig: func() {
-				f.alter("web", func(c *controller) {
-					if want := map[string]string{"TOKEN": "hunter2"}; !maps.Equal(c.secrets, want) {
-						t.Errorf("the controller has the secrets %v, want %v", c.secrets, want)
-					}
-				})
-			},
-			Config: config,
-		},
-	)
+	tf.becomes(t, "create", config)
+	f.alter("web", func(c *controller) { c.dead, c.svc, c.secrets = true, nil, nil })
+	tf.write(t, config)
+	found, ok := tf.apply(t)
+	said(t, found, "warning", "The controller does not answer")
+	f.alter("web", func(c *controller) {
+		if got := c.secrets["TOKEN"]; !ok || got != "hunter2" {
+			t.Errorf("the controller has the secret %q", got)
+		}
+	})
 }

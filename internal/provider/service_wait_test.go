@@ -6,6 +6,7 @@ package provider
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -61,16 +62,21 @@ type watcher struct {
 	answers []any
 }
 
+// Watch gives the next answer.
 func (w *watcher) Watch(_ context.Context, tell func(serve.Service) bool) error {
 	answer := w.answers[0]
 	if len(w.answers) > 1 {
 		w.answers = w.answers[1:]
 	}
-	if svc, ok := answer.(serve.Service); ok {
-		tell(svc)
+	switch answer := answer.(type) {
+	case serve.Service:
+		tell(answer)
 		return nil
+	case error:
+		return answer
+	default:
+		return fmt.Errorf("no answer: %v", answer)
 	}
-	return answer.(error)
 }
 
 func TestAWatchIsTakenUpUntilItIsDecided(t *testing.T) {

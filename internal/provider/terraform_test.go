@@ -5,7 +5,6 @@ package provider
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"os/exec"
@@ -34,25 +33,24 @@ type terraform struct {
 // newTerraform writes a configuration and serves the provider to it.
 func newTerraform(t *testing.T, f *infra, config string) *terraform {
 	t.Helper()
-	tf := &terraform{dir: t.TempDir()}
-	writeFile(t, filepath.Join(tf.dir, "main.tf"), `terraform {
-  required_providers {
-    serve = { source = "`+source+`" }
-  }
+	return newTerraformWith(t, options(f), config)
 }
-`+config)
 
-	ctx, cancel := context.WithCancel(context.Background())
+// newTerraformWith does so with a provider of one's own making.
+func newTerraformWith(t *testing.T, o Options, config string) *terraform {
+	t.Helper()
+	tf := &terraform{dir: t.TempDir()}
+	tf.write(t, config)
+
 	reattach := make(chan *plugin.ReattachConfig)
 	closed := make(chan struct{})
 	served := make(chan error, 1)
 	go func() {
-		factory := func() tfprotov6.ProviderServer { return providerserver.NewProtocol6(New(options(f))())() }
-		served <- tf6server.Serve(source, factory, tf6server.WithDebug(ctx, reattach, closed), tf6server.WithoutLogStderrOverride(),
+		factory := func() tfprotov6.ProviderServer { return providerserver.NewProtocol6(New(o)())() }
+		served <- tf6server.Serve(source, factory, tf6server.WithDebug(t.Context(), reattach, closed), tf6server.WithoutLogStderrOverride(),
 			tf6server.WithGoPluginLogger(hclog.NewNullLogger()), tf6server.WithLoggingSink(t))
 	}()
-	t.Cleanup(func() {
-		cancel()
+	t.Cleanup(func() { // the test's context has ended by now
 		if err := <-served; err != nil {
 			t.Errorf("serving the provider: %v", err)
 		}
@@ -67,6 +65,58 @@ func newTerraform(t *testing.T, f *infra, config string) *terraform {
 	}
 	tf.env = []string{"TF_REATTACH_PROVIDERS=" + string(data), "TF_INPUT=0", "TF_IN_AUTOMATION=1"}
 	return tf
+}
+
+// write replaces the configuration.
+func (tf *terraform) write(t *testing.T, config string) {
+	t.Helper()
+	writeFile(t, filepath.Join(tf.dir, "main.tf"), `terraform {
+  required_providers {
+    serve = { source = "`+source+`" }
+  }
+}
+`+config)
+}
+
+// becomes applies a configuration, and checks what Terraform planned to do with
+// the service for it, that nobody complained, and that nothing is left to do.
+func (tf *terraform) becomes(t *testing.T, action, config string) {
+	t.Helper()
+	tf.write(t, config)
+	out, ok := tf.command(t, "apply", "-auto-approve", "-json")
+	if found := diagnostics(t, out); !ok || len(found) > 0 {
+		t.Fatalf("applying gave %+v", found)
+	}
+	if got := planned(t, out); got != action {
+		t.Errorf("the plan is to %s, want %s", got, action)
+	}
+	if tf.changes(t) {
+		t.Error("the next plan changes something")
+	}
+}
+
+// planned gives what Terraform planned to do with the service: noop when there
+// is no word of it.
+func planned(t *testing.T, out string) string {
+	t.Helper()
+	for line := range strings.Lines(out) {
+		var message struct {
+			Type   string `json:"type"`
+			Change struct {
+				Action   string `json:"action"`
+				Resource struct {
+					Addr string `json:"addr"`
+				} `json:"resource"`
+			} `json:"change"`
+		}
+		if err := json.Unmarshal([]byte(line), &message); err != nil {
+			t.Fatalf("reading the output of terraform: %v\n%s", err, out)
+		}
+		if message.Type == "planned_change" && message.Change.Resource.Addr == address {
+			return message.Change.Action
+		}
+	}
+	return "noop"
 }
 
 // diagnostic is one error or warning, as Terraform gives them to programs.
@@ -176,7 +226,8 @@ func (tf *terraform) changes(t *testing.T) bool {
 type kept struct {
 	Tainted bool `json:"tainted"`
 	Values  struct {
-		Revision int64 `json:"revision"`
+		Revision int64  `json:"revision"`
+		Endpoint string `json:"endpoint"`
 		Status   struct {
 			Phase string `json:"phase"`
 			Ready int    `json:"ready"`
