@@ -23,7 +23,7 @@ func gated(t *testing.T, id int64) (*replica, chan struct{}) {
 	r := startReplica(t, id, "", func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-gate:
-			io.WriteString(w, "done")
+			say(w, "done")
 		case <-r.Context().Done():
 		}
 	})
@@ -208,7 +208,7 @@ func echo(t *testing.T, id int64) *replica {
 		if err != nil {
 			return
 		}
-		defer conn.CloseNow()
+		defer func() { _ = conn.CloseNow() }()
 		for {
 			kind, message, err := conn.Read(r.Context())
 			if err != nil {
@@ -227,7 +227,7 @@ func open(t *testing.T, url string) *websocket.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { conn.CloseNow() })
+	t.Cleanup(func() { _ = conn.CloseNow() })
 	return conn
 }
 
@@ -250,7 +250,7 @@ func TestWebsocket(t *testing.T) {
 		end  func(*Balancer, *replica, *websocket.Conn)
 	}{
 		{"the client closes", func(_ *Balancer, _ *replica, c *websocket.Conn) { c.Close(websocket.StatusNormalClosure, "") }},
-		{"the client vanishes", func(_ *Balancer, _ *replica, c *websocket.Conn) { c.CloseNow() }},
+		{"the client vanishes", func(_ *Balancer, _ *replica, c *websocket.Conn) { _ = c.CloseNow() }},
 		{"the replica leaves and is aborted", func(b *Balancer, _ *replica, _ *websocket.Conn) { b.SetBackends(nil); b.Abort(1) }},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -292,11 +292,11 @@ func TestATunnelMayBeHalfClosed(t *testing.T) {
 	t.Parallel()
 	one := startRaw(t, 1, func(conn net.Conn, next func() *http.Request) {
 		next()
-		io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\n")
+		say(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\n")
 		question, _ := io.ReadAll(conn)
-		io.WriteString(conn, "answer to "+string(question))
-		conn.(*net.TCPConn).CloseWrite()
-		io.Copy(io.Discard, conn)
+		say(conn, "answer to "+string(question))
+		_ = conn.(*net.TCPConn).CloseWrite()
+		drain(conn)
 	})
 	b, front := startFront(t, Options{}, one.Backend)
 	conn, err := net.Dial("tcp", front.Listener.Addr().String())
@@ -304,15 +304,15 @@ func TestATunnelMayBeHalfClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\n")
+	say(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\n")
 	reader := bufio.NewReader(conn)
 	resp, err := http.ReadResponse(reader, nil)
 	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("got %v, %v", resp, err)
 	}
 	resp.Body.Close()
-	io.WriteString(conn, "question")
-	conn.(*net.TCPConn).CloseWrite()
+	say(conn, "question")
+	_ = conn.(*net.TCPConn).CloseWrite()
 	if got, err := io.ReadAll(reader); err != nil || string(got) != "answer to question" {
 		t.Errorf("got %q, %v", got, err)
 	}

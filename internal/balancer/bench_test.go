@@ -5,7 +5,6 @@ package balancer
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -17,7 +16,7 @@ func BenchmarkProxy(b *testing.B) {
 	var backends []Backend
 	for id := range int64(4) {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			io.WriteString(w, "hello, world")
+			say(w, "hello, world")
 		}))
 		b.Cleanup(server.Close)
 		backends = append(backends, Backend{ID: id, Address: server.Listener.Addr().String()})
@@ -38,7 +37,7 @@ func BenchmarkProxy(b *testing.B) {
 				b.Error(err)
 				return
 			}
-			io.Copy(io.Discard, resp.Body)
+			drain(resp.Body)
 			resp.Body.Close()
 		}
 	})

@@ -35,7 +35,7 @@ func startReplica(t *testing.T, id int64, name string, handler http.HandlerFunc)
 			handler(w, q)
 			return
 		}
-		io.WriteString(w, name)
+		say(w, name)
 	}))
 	t.Cleanup(r.server.Close)
 	r.Backend = Backend{ID: id, Address: r.server.Listener.Addr().String()}
@@ -78,7 +78,7 @@ func startRaw(t *testing.T, id int64, serve func(net.Conn, func() *http.Request)
 // reset closes a connection as the death of a process with unread data does.
 func reset(conn net.Conn) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		tcp.SetLinger(0)
+		_ = tcp.SetLinger(0)
 	}
 	conn.Close()
 }
@@ -88,7 +88,7 @@ func startReset(t *testing.T, id int64) *replica {
 	t.Helper()
 	return startRaw(t, id, func(_ net.Conn, next func() *http.Request) {
 		if q := next(); q != nil {
-			io.Copy(io.Discard, q.Body)
+			drain(q.Body)
 		}
 	})
 }
@@ -183,6 +183,21 @@ func until(t *testing.T, what string, condition func() bool) {
 	}
 }
 
+// say writes a text; whoever is to get it may be gone.
+func say(w io.Writer, text string) { _, _ = io.WriteString(w, text) }
+
+// send writes a text and does not let it wait for more.
+func send(w http.ResponseWriter, text string) {
+	say(w, text)
+	_ = http.NewResponseController(w).Flush()
+}
+
+// drain reads all there is.
+func drain(r io.Reader) { pass(io.Discard, r) }
+
+// pass writes all there is to read, as long as somebody takes it.
+func pass(w io.Writer, r io.Reader) { _, _ = io.Copy(w, r) }
+
 // isClosed reports whether a channel is closed.
 func isClosed(c <-chan struct{}) bool {
 	select {
@@ -239,7 +254,7 @@ func (m memory) serve(t *testing.T, address string, handler http.Handler) {
 	t.Helper()
 	server := &http.Server{Handler: handler}
 	listener := m.listen(address)
-	go server.Serve(listener)
+	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { server.Close() })
 }
 

@@ -41,8 +41,8 @@ func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
 		defer x.body.forget()
 	}
 	var tried [maxTries]*backend
-	var last error = errNotReady
 	var stale *backend
+	last := errNotReady
 	for i := range maxTries {
 		be, fresh := x.balancer.pick(tried[:i]), false
 		if be == nil && stale != nil && stale.acquire() {

@@ -120,7 +120,7 @@ func TestAnAnswerOfAnyStatusIsFinal(t *testing.T) {
 			t.Parallel()
 			handler := func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(status)
-				io.WriteString(w, "own words")
+				say(w, "own words")
 			}
 			one, two := startReplica(t, 1, "", handler), startReplica(t, 2, "", handler)
 			_, front := startFront(t, Options{}, one.Backend, two.Backend)
@@ -196,7 +196,7 @@ func keepAlive(t *testing.T, id int64, then func(net.Conn)) *replica {
 				then(conn)
 				return
 			}
-			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+			say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 		}
 	})
 }
@@ -247,8 +247,8 @@ func TestAKeptConnectionThatBreaks(t *testing.T) {
 func TestAPostIsNotSentOnAClosedConnection(t *testing.T) {
 	t.Parallel()
 	one := startRaw(t, 1, func(conn net.Conn, next func() *http.Request) {
-		io.Copy(io.Discard, next().Body)
-		io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		drain(next().Body)
+		say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 	})
 	b, front := startFront(t, Options{}, one.Backend)
 	for range 5 {
@@ -326,7 +326,7 @@ func TestAClientThatHasGoneIsNotTriedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	say(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	until(t, "the request has arrived", func() bool { return one.hits.Load() == 1 })
 	reset(conn)
 	until(t, "it is given up", func() bool { return b.InFlight(1) == 0 })
@@ -342,14 +342,14 @@ func TestAClientThatHasGoneIsNotTriedFor(t *testing.T) {
 func TestABodyThatEndsBadlyIsTheClientsFault(t *testing.T) {
 	t.Parallel()
 	var reported failures
-	one := startReplica(t, 1, "", func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })
+	one := startReplica(t, 1, "", func(_ http.ResponseWriter, r *http.Request) { drain(r.Body) })
 	_, front := startFront(t, Options{OnFailure: reported.add}, one.Backend)
 	conn, err := net.Dial("tcp", front.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	io.WriteString(conn, "PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nnot a chunk\r\n")
+	say(conn, "PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nnot a chunk\r\n")
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)

@@ -68,11 +68,11 @@ func (x *bubble) connect(t *testing.T, beginning string) (net.Conn, *bufio.Reade
 // silent reads the request, without which a server does not notice the end of
 // its connection, and does not answer.
 func silent(_ http.ResponseWriter, r *http.Request) {
-	io.Copy(io.Discard, r.Body)
+	drain(r.Body)
 	<-r.Context().Done()
 }
 
-func prompt(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "prompt") }
+func prompt(w http.ResponseWriter, _ *http.Request) { say(w, "prompt") }
 
 func TestSilenceBeforeTheAnswer(t *testing.T) {
 	t.Parallel()
@@ -112,8 +112,7 @@ func TestAStreamMayBeLongButNotSilent(t *testing.T) {
 	chunks := func(n int, pause time.Duration) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			for range n {
-				io.WriteString(w, "x")
-				w.(http.Flusher).Flush()
+				send(w, "x")
 				select {
 				case <-time.After(pause):
 				case <-r.Context().Done():
@@ -158,7 +157,7 @@ func TestAStreamMayBeLongButNotSilent(t *testing.T) {
 
 func TestAClientThatStopsSending(t *testing.T) {
 	t.Parallel()
-	read := func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }
+	read := func(_ http.ResponseWriter, r *http.Request) { drain(r.Body) }
 	inBubble(t, Options{StreamTimeout: time.Minute}, func(t *testing.T, x *bubble) {
 		start := time.Now()
 		_, reader := x.connect(t, "POST / HTTP/1.1\r\nHost: front\r\nContent-Length: 10\r\n\r\nhello")
@@ -182,7 +181,7 @@ func TestAClientThatStopsReading(t *testing.T) {
 	t.Parallel()
 	gone := make(chan struct{})
 	one := startReplica(t, 1, "", func(w http.ResponseWriter, _ *http.Request) {
-		io.Copy(w, zeros{})
+		pass(w, zeros{})
 		close(gone)
 	})
 	var reported failures
@@ -192,7 +191,7 @@ func TestAClientThatStopsReading(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: front\r\n\r\n")
+	say(conn, "GET / HTTP/1.1\r\nHost: front\r\n\r\n")
 	<-gone
 	until(t, "nothing is in flight", func() bool { return b.InFlight(1) == 0 })
 	if len(reported.ids) != 0 {
@@ -202,7 +201,7 @@ func TestAClientThatStopsReading(t *testing.T) {
 
 func TestAbortEndsARequestWhoseClientIsStill(t *testing.T) {
 	t.Parallel()
-	read := func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }
+	read := func(_ http.ResponseWriter, r *http.Request) { drain(r.Body) }
 	inBubble(t, Options{}, func(t *testing.T, x *bubble) {
 		_, reader := x.connect(t, "POST / HTTP/1.1\r\nHost: front\r\nContent-Length: 10\r\n\r\nhello")
 		synctest.Wait()

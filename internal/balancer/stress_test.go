@@ -5,7 +5,6 @@ package balancer
 
 import (
 	"context"
-	"io"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -22,8 +21,8 @@ import (
 func fates() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		"/answer": func(w http.ResponseWriter, r *http.Request) {
-			io.Copy(w, r.Body)
-			io.WriteString(w, "ok")
+			pass(w, r.Body)
+			say(w, "ok")
 		},
 		"/error": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
 		"/early": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusRequestEntityTooLarge) },
@@ -33,8 +32,7 @@ func fates() map[string]http.HandlerFunc {
 			}
 		},
 		"/break": func(w http.ResponseWriter, _ *http.Request) {
-			io.WriteString(w, "half of it")
-			w.(http.Flusher).Flush()
+			send(w, "half of it")
 			panic(http.ErrAbortHandler)
 		},
 		"/hang": silent,
@@ -45,8 +43,7 @@ func fates() map[string]http.HandlerFunc {
 				return // such a response has ended before it began
 			}
 			for r.Context().Err() == nil {
-				io.WriteString(w, "chunk")
-				w.(http.Flusher).Flush()
+				send(w, "chunk")
 				<-tick.C
 			}
 		},
@@ -56,8 +53,8 @@ func fates() map[string]http.HandlerFunc {
 				return
 			}
 			defer conn.Close()
-			io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
-			io.Copy(conn, buffered)
+			say(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+			pass(conn, buffered)
 		},
 	}
 }
