@@ -85,7 +85,8 @@ func slow(s *serve.Service) {
 // broken ends every replica because its program does.
 func broken(s *serve.Service) {
 	roll(s, serve.Replica{Launch: serve.LaunchSucceeded, Teardown: serve.TeardownSucceeded, Cause: serve.CauseAppFailed, Message: "run ended with exit code 1"})
-	s.Status, s.Message = serve.Failed, "Replica 1 is FAILED: run ended with exit code 1"
+	s.Failure = "replica 1 is FAILED: run ended with exit code 1"
+	s.Status, s.Message = serve.Failed, s.Failure
 }
 
 // roll replaces all replicas by those of the newest revision, made like r.
@@ -95,7 +96,7 @@ func roll(s *serve.Service, r serve.Replica) {
 		next = max(next, old.ID+1)
 	}
 	s.Replicas = nil
-	s.Status, s.Message = serve.NoReplica, ""
+	s.Status, s.Message, s.Failure = serve.NoReplica, "", ""
 	for i := range s.Target {
 		r.ID, r.Revision = next+int64(i), s.Revision
 		r.Market = []serve.Market{serve.Spot, serve.OnDemand}[i%2]

@@ -57,7 +57,7 @@ func TestAProgramThatCannotRunIsAnErrorWithItsLastWords(t *testing.T) {
 	f := newInfra(broken)
 	tf := newTerraform(t, f, service(`secrets_wo = { TOKEN = "hunter2" }`))
 	found, ok := tf.apply(t)
-	said(t, found, "error", "The service has failed", "Replica 1 is FAILED: run ended with exit code 1",
+	said(t, found, "error", "The service has failed", "replica 1 is FAILED: run ended with exit code 1",
 		"The log of replica 1 ends with", "replica 1, line 30", "cannot open model.bin with ***")
 	if ok {
 		t.Error("the apply succeeded")

@@ -130,7 +130,7 @@ func TestANewRevisionThatCannotRunIsAnErrorAndNoTaint(t *testing.T) {
 	}
 	tf.write(t, service("envs = { A = 2 }"))
 	found, ok := tf.apply(t)
-	said(t, found, "error", "The service has failed", "run ended with exit code 1", "The log of replica 2 ends with")
+	said(t, found, "error", "Revision 2 has failed", "earlier revision go on serving", "run ended with exit code 1", "The log of replica 2 ends with")
 	if ok {
 		t.Error("the apply succeeded")
 	}

@@ -42,7 +42,7 @@ func (m serviceModel) settle(ctx context.Context, client serve.Client, applied s
 	switch {
 	case err == nil:
 	case errors.Is(err, errFailed):
-		diags.AddError("The service has failed", m.explain(ctx, client, last))
+		diags.AddError(failedSummary(last), m.explain(ctx, client, last))
 	case errors.Is(err, serve.ErrNotFound):
 		diags.AddError("The service is gone", "It was deleted while Terraform waited for it to become ready.")
 	case errors.Is(err, context.DeadlineExceeded):
@@ -101,7 +101,7 @@ func verdict(s serve.Service, revision int64) error {
 	switch {
 	case s.Revision < revision || s.Status == serve.ControllerInit:
 		return errPending
-	case s.Status == serve.Failed || slices.ContainsFunc(s.Replicas, func(r serve.Replica) bool { return brokenBy(s, r) }):
+	case s.Failure != "":
 		return errFailed
 	case ready < wanted:
 		return errPending
@@ -121,15 +121,12 @@ func progress(s serve.Service) (ready, wanted int) {
 	return ready, max(s.Target, s.Spec.ReplicaPolicy.MinReplicas)
 }
 
-// brokenBy reports whether r shows that the newest revision will never run while
-// an older one still serves, so that the service itself has not failed: r has
-// failed in a way another one would repeat, and none of its revision is any
-// better.
-func brokenBy(s serve.Service, r serve.Replica) bool {
-	return r.Revision == s.Revision && r.IsUnrecoverable() &&
-		!slices.ContainsFunc(s.Replicas, func(other serve.Replica) bool {
-			return other.Revision == s.Revision && (!other.FirstReadyAt.IsZero() || !other.Status().IsTerminal())
-		})
+// failedSummary says what has failed in a few words.
+func failedSummary(s serve.Service) string {
+	if s.Status == serve.Ready {
+		return fmt.Sprintf("Revision %d has failed", s.Revision)
+	}
+	return "The service has failed"
 }
 
 // explain says why the service failed, with the end of a failed replica's log.
@@ -138,10 +135,9 @@ func (m serviceModel) explain(ctx context.Context, client serve.Client, s serve.
 	i := slices.IndexFunc(s.Replicas, func(r serve.Replica) bool {
 		return r.Revision == s.Revision && (r.Status().IsFailed() || r.IsUnrecoverable())
 	})
-	if s.Message != "" && s.Status == serve.Failed {
-		b.WriteString(s.Message + "\n\n")
-	} else if i >= 0 && s.Replicas[i].Message != "" {
-		b.WriteString(s.Replicas[i].Message + "\n\n")
+	b.WriteString(s.Failure + ".\n\n")
+	if s.Status == serve.Ready {
+		b.WriteString("Replicas of an earlier revision go on serving. ")
 	}
 	b.WriteString("The service is in Terraform's state. Correct what is wrong and apply again.")
 	if i < 0 {

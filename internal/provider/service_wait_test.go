@@ -41,8 +41,8 @@ func TestWaitingEndsWhenTheNewestRevisionIsReady(t *testing.T) {
 		{"one of two is ready", serve.Service{Revision: 2, Target: 2, Status: serve.Ready, Replicas: []serve.Replica{replica(2, isReady), replica(2, isStarting)}}, errPending},
 		{"none is wanted", serve.Service{Revision: 2, Status: serve.NoReplica}, nil},
 		{"some are wanted although the controller has not counted", serve.Service{Revision: 2, Status: serve.NoReplica, Spec: serve.Spec{ReplicaPolicy: serve.FixedReplicas(1)}}, errPending},
-		{"the service has failed", serve.Service{Revision: 2, Target: 1, Status: serve.Failed}, errFailed},
-		{"the new revision fails while the old one serves", serve.Service{Revision: 2, Target: 1, Status: serve.Ready, Replicas: []serve.Replica{replica(1, isReady), replica(2, hasFailed)}}, errFailed},
+		{"the service has failed", serve.Service{Revision: 2, Target: 1, Status: serve.Failed, Failure: "replica 1 is FAILED"}, errFailed},
+		{"the new revision fails while the old one serves", serve.Service{Revision: 2, Target: 1, Status: serve.Ready, Failure: "replica 1 is FAILED", Replicas: []serve.Replica{replica(1, isReady), replica(2, hasFailed)}}, errFailed},
 		{"one replica fails and another one may not", serve.Service{Revision: 2, Target: 2, Status: serve.NoReplica, Replicas: []serve.Replica{replica(2, hasFailed), replica(2, isStarting)}}, errPending},
 		{"an old revision had failed", serve.Service{Revision: 2, Target: 1, Status: serve.NoReplica, Replicas: []serve.Replica{replica(1, hasFailed), replica(2, isStarting)}}, errPending},
 	} {
