@@ -4,6 +4,7 @@
 package local
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -22,7 +23,7 @@ const loopbackTries = 8
 
 // allocate finds an address for the machine that no other one has. The caller
 // holds the market's lock.
-func allocate(h home, cfg config, req serve.LaunchRequest) (string, error) {
+func allocate(ctx context.Context, h home, cfg config, req serve.LaunchRequest) (string, error) {
 	records, err := h.records()
 	if err != nil {
 		return "", err
@@ -32,20 +33,20 @@ func allocate(h home, cfg config, req serve.LaunchRequest) (string, error) {
 		used[r.instance.Address] = true
 	}
 	if cfg.Addressing == addressLoopback && req.Port != 0 {
-		address, err := loopback(h, req, used)
+		address, err := loopback(ctx, h, req, used)
 		// Where the port is taken on every address, by a replica that listens on
 		// 0.0.0.0 say, a port of its own is still to be had for the replica.
 		if !errors.Is(err, syscall.EADDRINUSE) {
 			return address, err
 		}
 	}
-	return freePort(used)
+	return freePort(ctx, used)
 }
 
 // loopback finds an address of 127.0.0.0/8 with the port free. Where it begins
 // to look follows from home and replica, so that two homes do not get into each
 // other's way although neither knows of the other.
-func loopback(h home, req serve.LaunchRequest, used map[string]bool) (string, error) {
+func loopback(ctx context.Context, h home, req serve.LaunchRequest, used map[string]bool) (string, error) {
 	hash := fnv.New32a()
 	fmt.Fprintf(hash, "%q %q %q %d", string(h), req.Ref.Service, req.Ref.UID, req.Ref.Replica)
 	var err error
@@ -57,7 +58,7 @@ func loopback(h home, req serve.LaunchRequest, used map[string]bool) (string, er
 		if used[address] {
 			continue
 		}
-		if err = tryListen(address); err == nil {
+		if _, err = listen(ctx, address); err == nil {
 			return address, nil
 		}
 		if !errors.Is(err, syscall.EADDRINUSE) {
@@ -68,23 +69,24 @@ func loopback(h home, req serve.LaunchRequest, used map[string]bool) (string, er
 	return "", fmt.Errorf("finding an address for port %d: %w", req.Port, err)
 }
 
-func tryListen(address string) error {
-	l, err := net.Listen("tcp4", address)
+// listen tries whether an address can be listened at, and gives it as it was
+// then, with the port chosen if it was 0.
+func listen(ctx context.Context, address string) (string, error) {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp4", address)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return l.Close()
+	return l.Addr().String(), l.Close()
 }
 
 // freePort finds a port of 127.0.0.1 that nobody listens on.
-func freePort(used map[string]bool) (string, error) {
+func freePort(ctx context.Context, used map[string]bool) (string, error) {
 	for {
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		address, err := listen(ctx, "127.0.0.1:0")
 		if err != nil {
 			return "", fmt.Errorf("finding a free port: %w", err)
 		}
-		address := l.Addr().String()
-		l.Close()
 		if !used[address] {
 			return address, nil
 		}

@@ -5,6 +5,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"os"
 	"slices"
 	"syscall"
@@ -38,7 +39,9 @@ func BenchmarkPreemptNotice(b *testing.B) {
 	}()
 	defer func() {
 		cancel()
-		<-watched
+		if err := <-watched; !errors.Is(err, context.Canceled) {
+			b.Error(err)
+		}
 	}()
 	req := serve.LaunchRequest{
 		Ref:   serve.Ref{Service: "web", UID: "5f3c", Replica: 1},

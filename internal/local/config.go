@@ -131,39 +131,36 @@ func settledConfig(h home) (config, error) {
 	return cfg, writeJSON(h.market(), cfg)
 }
 
+// validate says what is wrong with the market, as the person needs it who has
+// edited the file.
 func (c config) validate() error {
-	zones := make(map[string]bool)
-	for _, z := range c.Zones {
-		switch {
-		case z.Region == "" || z.Zone == "":
-			return errors.New("a zone needs both a region and a zone")
-		case zones[z.Zone]:
-			return fmt.Errorf("zone %q is there twice", z.Zone)
-		case z.Spot != nil && *z.Spot < 0, z.OnDemand != nil && *z.OnDemand < 0:
-			return fmt.Errorf("zone %q: a capacity is below 0", z.Zone)
-		}
-		zones[z.Zone] = true
+	if err := c.validateSettings(); err != nil {
+		return err
 	}
 	types := make(map[string]bool)
 	for _, m := range c.Machines {
-		switch {
-		case m.Name == "" || types[m.Name]:
-			return fmt.Errorf("machine %q: every machine needs a name of its own", m.Name)
-		case m.CPUs < 0 || m.Memory < 0 || m.Spot < 0 || m.OnDemand < 0:
-			return fmt.Errorf("machine %q: a number is below 0", m.Name)
+		if types[m.Name] {
+			return fmt.Errorf("machine %q is there twice", m.Name)
 		}
-		if _, _, err := serve.ParseAccelerators(m.Accelerators); err != nil {
-			return fmt.Errorf("machine %q: accelerators: %w", m.Name, err)
+		if err := m.validate(); err != nil {
+			return fmt.Errorf("machine %q: %w", m.Name, err)
 		}
 		types[m.Name] = true
 	}
+	zones := make(map[string]bool)
 	for _, z := range c.Zones {
-		for name := range z.Prices {
-			if !types[name] {
-				return fmt.Errorf("zone %q: prices: there is no machine %q", z.Zone, name)
-			}
+		if zones[z.Zone] {
+			return fmt.Errorf("zone %q is there twice", z.Zone)
 		}
+		if err := z.validate(types); err != nil {
+			return fmt.Errorf("zone %q: %w", z.Zone, err)
+		}
+		zones[z.Zone] = true
 	}
+	return nil
+}
+
+func (c config) validateSettings() error {
 	switch {
 	case c.NoticeSeconds < 0 || c.BootSeconds < 0 || c.ShutdownSeconds < 0:
 		return errors.New("a number of seconds is below 0")
@@ -173,6 +170,37 @@ func (c config) validate() error {
 		return errors.New("trace: file is missing")
 	case c.Trace != nil && c.Trace.Speed < 0:
 		return errors.New("trace: speed is below 0")
+	}
+	return nil
+}
+
+func (m machineType) validate() error {
+	switch {
+	case m.Name == "":
+		return errors.New("it needs a name")
+	case m.CPUs < 0 || m.Memory < 0 || m.Spot < 0 || m.OnDemand < 0:
+		return errors.New("a number is below 0")
+	}
+	if _, _, err := serve.ParseAccelerators(m.Accelerators); err != nil {
+		return fmt.Errorf("accelerators: %w", err)
+	}
+	return nil
+}
+
+func (z zone) validate(types map[string]bool) error {
+	switch {
+	case z.Region == "" || z.Zone == "":
+		return errors.New("it needs both a region and a zone")
+	case z.Spot != nil && *z.Spot < 0, z.OnDemand != nil && *z.OnDemand < 0:
+		return errors.New("a capacity is below 0")
+	}
+	for name, p := range z.Prices {
+		if !types[name] {
+			return fmt.Errorf("prices: there is no machine %q", name)
+		}
+		if p.Spot < 0 || p.OnDemand < 0 {
+			return fmt.Errorf("prices: machine %q: a price is below 0", name)
+		}
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func TestCloudKeepsItsContract(t *testing.T) {
 		Exhaust: func(t *testing.T, c serve.Cloud, o serve.Offer) { setCapacity(t, c, o, 0) },
 		Refill:  func(t *testing.T, c serve.Cloud, o serve.Offer) { setCapacity(t, c, o, 8) },
 		Kill: func(t *testing.T, c serve.Cloud, i serve.Instance) {
-			h, err := openHome(c.(*Cloud).root)
+			h, err := openHome(ours(t, c).root)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -40,7 +40,17 @@ func TestCloudKeepsItsContract(t *testing.T) {
 
 func setCapacity(t *testing.T, c serve.Cloud, o serve.Offer, n int) {
 	t.Helper()
-	if err := c.(*Cloud).SetCapacity(t.Context(), o.Location.Zone, o.Market, n); err != nil {
+	if err := ours(t, c).SetCapacity(t.Context(), o.Location.Zone, o.Market, n); err != nil {
 		t.Fatalf("SetCapacity: %v", err)
 	}
+}
+
+// ours gives the cloud behind the contract.
+func ours(t *testing.T, c serve.Cloud) *Cloud {
+	t.Helper()
+	cloud, ok := c.(*Cloud)
+	if !ok {
+		t.Fatalf("%T is not the local cloud", c)
+	}
+	return cloud
 }

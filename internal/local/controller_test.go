@@ -75,8 +75,7 @@ func (c client) Service(ctx context.Context) (serve.Service, error) {
 	}
 	req.Header.Set("Authorization", c.access.Token)
 	resp, err := http.DefaultClient.Do(req)
-	var trouble *url.Error
-	if errors.As(err, &trouble) {
+	if _, ok := errors.AsType[*url.Error](err); ok {
 		return serve.Service{}, fmt.Errorf("%w: %w", serve.ErrUnreachable, err)
 	}
 	if err != nil {
@@ -152,7 +151,11 @@ func TestDeployerKeepsItsContract(t *testing.T) {
 
 func homeOf(t *testing.T, d serve.Deployer) home {
 	t.Helper()
-	h, err := openHome(d.(*Deployer).o.Root)
+	deployer, ok := d.(*Deployer)
+	if !ok {
+		t.Fatalf("%T is not the local deployer", d)
+	}
+	h, err := openHome(deployer.o.Root)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ func (f *fixture) reserved(req serve.LaunchRequest) site {
 	f.Helper()
 	var s site
 	err := f.inMarket(f.ctx, func(h home, cfg config) (err error) {
-		s, err = f.reserve(h, cfg, req)
+		s, err = f.reserve(f.ctx, h, cfg, req)
 		return err
 	})
 	if err != nil {
@@ -46,13 +46,7 @@ func TestALaunchCutShortIsListedAndCanBeEndedOrDoneAgain(t *testing.T) {
 		}},
 		{"when the machine was started and has not begun", func(f *fixture, s site, _ serve.LaunchRequest) {
 			// A process that holds the lock and has the tags, and nothing more.
-			cmd := exec.CommandContext(f.ctx, "sleep", "3600")
-			cmd.Env = tagsOf(s.home, s.instance.Ref)
-			cmd.ExtraFiles = []*os.File{s.lock}
-			if err := cmd.Start(); err != nil {
-				f.Fatal(err)
-			}
-			f.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+			sleeper(f.T, tagsOf(s.home, s.instance.Ref), s.lock)
 		}},
 	}
 	for _, step := range steps {
@@ -85,6 +79,47 @@ func TestALaunchCutShortIsListedAndCanBeEndedOrDoneAgain(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestWhatACrashHasLeftIsClearedAway(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, nil)
+	left := func() (names []string) {
+		for _, dir := range []string{f.home.replicas(), f.home.controllers()} {
+			entries, err := os.ReadDir(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range entries {
+				names = append(names, e.Name())
+			}
+		}
+		return names
+	}
+	leave := func(dirs ...string) {
+		for _, dir := range dirs {
+			// As a module cache is: nothing in it may be removed.
+			if err := os.MkdirAll(filepath.Join(dir, "read-only", "x"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(filepath.Join(dir, "read-only"), 0o500); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	leave(filepath.Join(f.home.replicas(), unborn+"123"), filepath.Join(f.home.replicas(), buried+"web-9-abc"))
+	req := f.request(1, "exec sleep 3600")
+	f.launch(req)
+	if got := left(); len(got) != 1 {
+		t.Errorf("after a launch there are %q, want the machine alone", got)
+	}
+	leave(filepath.Join(f.home.replicas(), buried+"web-9-abc"), filepath.Join(f.home.controllers(), buried+"web"))
+	if _, err := newDeployer(f.home).Destroy(f.ctx, "web"); err != nil {
+		t.Errorf("Destroy: %v", err)
+	}
+	if got := left(); len(got) != 0 {
+		t.Errorf("after destroy there are %q, want nothing", got)
 	}
 }
 
@@ -159,38 +194,51 @@ func TestTerminateBreaksOffALaunch(t *testing.T) {
 	}
 }
 
-func TestAProcessIsNeverTakenForAnotherWithItsID(t *testing.T) {
-	t.Parallel()
+// sleeper starts a process that sleeps until the test ends.
+func sleeper(t *testing.T, env []string, files ...*os.File) process {
+	t.Helper()
+	// Killed by the context, which ends before the cleanups run.
 	cmd := exec.CommandContext(t.Context(), "sleep", "3600")
+	cmd.Env = env
+	cmd.ExtraFiles = files
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer cmd.Wait()
-	defer cmd.Process.Kill()
-	real, err := identify(cmd.Process.Pid)
+	t.Cleanup(func() {
+		if err := cmd.Wait(); err == nil {
+			t.Error("the sleeper has slept its time")
+		}
+	})
+	p, err := identify(cmd.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p
+}
+
+func TestAProcessIsNeverTakenForAnotherWithItsID(t *testing.T) {
+	t.Parallel()
+	sleep := sleeper(t, nil)
 	// What a record says that was written before the id came round to sleep.
-	stale := process{PID: real.PID, Start: "12"}
+	stale := process{PID: sleep.PID, Start: "12"}
 	if err := stale.signal(syscall.SIGKILL); err != nil {
 		t.Errorf("signalling a process that is gone: %v", err)
 	}
 	if err := stale.wait(t.Context()); err != nil {
 		t.Errorf("waiting for a process that is gone: %v", err)
 	}
-	if !real.alive() || stale.alive() {
-		t.Errorf("alive: the real one %t, the stale one %t", real.alive(), stale.alive())
+	if !sleep.alive() || stale.alive() {
+		t.Errorf("alive: the real one %t, the stale one %t", sleep.alive(), stale.alive())
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	if err := real.wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+	if err := sleep.wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("waiting for a living process = %v, want the context's error", err)
 	}
-	if err := real.signal(syscall.SIGKILL); err != nil {
+	if err := sleep.signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if err := real.wait(t.Context()); err != nil {
+	if err := sleep.wait(t.Context()); err != nil {
 		t.Errorf("waiting for the killed process: %v", err)
 	}
 }
@@ -204,21 +252,16 @@ func TestTerminateSparesAProcessWithARecycledID(t *testing.T) {
 	if err := kill(f.ctx, f.home, r); err != nil {
 		t.Fatal(err)
 	}
-	bystander := exec.CommandContext(t.Context(), "sleep", "3600")
-	if err := bystander.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer bystander.Wait()
-	defer bystander.Process.Kill()
-	r.state.Process.PID = bystander.Process.Pid
+	bystander := sleeper(t, nil)
+	r.state.Process.PID = bystander.PID
 	if err := writeJSON(filepath.Join(r.dir, stateFile), r.state); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Terminate(f.ctx, req.Ref); err != nil {
 		t.Errorf("Terminate: %v", err)
 	}
-	if p, err := identify(bystander.Process.Pid); err != nil || !p.alive() {
-		t.Errorf("the bystander is gone: %v", err)
+	if !bystander.alive() {
+		t.Error("the bystander is gone")
 	}
 }
 

@@ -126,8 +126,8 @@ func (d *Deployer) start(ctx context.Context, h home, service string) (process, 
 		return process{}, fmt.Errorf("opening the controller's log: %w", err)
 	}
 	defer log.Close()
-	// Without a context: it is to outlive everything here.
-	cmd := exec.Command(d.o.Executable, "controller", "--home", string(h), "--name", service)
+	// Without an end: it is to outlive everything here.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), d.o.Executable, "controller", "--home", string(h), "--name", service)
 	cmd.Env = append(inherited(os.Environ()), envHome+"="+string(h), envController+"="+service)
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = log, log
@@ -178,7 +178,8 @@ func (d *Deployer) await(ctx context.Context, h home, service string, p process)
 			if filepath.Base(e.Name) != accessFile {
 				continue
 			}
-		case <-files.failed:
+		case err := <-files.failed:
+			d.o.Log.WarnContext(ctx, "watching the controller", "error", err)
 		case <-retry:
 		case err := <-ended:
 			if err == nil {

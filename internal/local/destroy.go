@@ -47,7 +47,10 @@ func (d *Deployer) destroy(ctx context.Context, service string) ([]serve.Instanc
 	if err != nil {
 		return swept, err
 	}
-	return swept, remove(h.controller(service))
+	if err := remove(h.controller(service)); err != nil {
+		return swept, err
+	}
+	return swept, errors.Join(sweepDirs(h.replicas(), buried), sweepDirs(h.controllers(), buried))
 }
 
 // end kills the controller, by the lock it holds and by the tags it carries.

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // writeJSON replaces the file in one stroke, for its owner's eyes only.
@@ -88,6 +89,26 @@ func removeAll(path string) error {
 	})
 	if err := os.RemoveAll(path); err != nil {
 		return fmt.Errorf("removing %s: %w", path, err)
+	}
+	return nil
+}
+
+// sweepDirs removes the directories in dir whose names begin with one of the
+// prefixes: what crashes have left in the making or in the clearing away.
+func sweepDirs(dir string, prefixes ...string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("sweeping %s: %w", dir, err)
+	}
+	for _, e := range entries {
+		for _, prefix := range prefixes {
+			if !strings.HasPrefix(e.Name(), prefix) {
+				continue
+			}
+			if err := removeAll(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -25,9 +25,9 @@ func openHome(root string) (home, error) {
 	if err != nil {
 		return "", fmt.Errorf("resolving the home directory %q: %w", root, err)
 	}
-	switch real, err := filepath.EvalSymlinks(abs); {
+	switch resolved, err := filepath.EvalSymlinks(abs); {
 	case err == nil:
-		return home(real), nil
+		return home(resolved), nil
 	case errors.Is(err, fs.ErrNotExist):
 		return home(abs), nil
 	default:

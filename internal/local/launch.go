@@ -45,7 +45,7 @@ func (c *Cloud) launch(ctx context.Context, req serve.LaunchRequest) (serve.Inst
 	}
 	var s site
 	err := c.inMarket(ctx, func(h home, cfg config) (err error) {
-		s, err = c.reserve(h, cfg, req)
+		s, err = c.reserve(ctx, h, cfg, req)
 		return err
 	})
 	if err != nil || s.lock == nil {
@@ -87,7 +87,7 @@ type site struct {
 // reserve finds the machine, or a place for it. The directory comes into sight
 // with its lock held and its tags in it, so that there is no instant at which a
 // crash leaves something that List cannot name. The caller holds the market's lock.
-func (c *Cloud) reserve(h home, cfg config, req serve.LaunchRequest) (site, error) {
+func (c *Cloud) reserve(ctx context.Context, h home, cfg config, req serve.LaunchRequest) (site, error) {
 	s := site{home: h, config: cfg, dir: h.replica(req.Ref)}
 	found, err := readRecord(s.dir)
 	switch {
@@ -104,13 +104,15 @@ func (c *Cloud) reserve(h home, cfg config, req serve.LaunchRequest) (site, erro
 	if err := remove(s.dir); err != nil {
 		return site{}, err
 	}
-	if err := sweepUnborn(h); err != nil {
+	// Directories are made under the market's lock only, so that nobody is just
+	// making one of these.
+	if err := sweepDirs(h.replicas(), unborn, buried); err != nil {
 		return site{}, err
 	}
 	if err := c.admit(h, cfg, req.Offer); err != nil {
 		return site{}, err
 	}
-	address, err := allocate(h, cfg, req)
+	address, err := allocate(ctx, h, cfg, req)
 	if err != nil {
 		return site{}, err
 	}
@@ -149,23 +151,6 @@ func (s *site) found() (err error) {
 		return err
 	}
 	s.lock = held
-	return nil
-}
-
-// sweepUnborn removes what crashes have left in the making or in the clearing
-// away. Directories are made under the market's lock only, which the caller holds.
-func sweepUnborn(h home) error {
-	entries, err := os.ReadDir(h.replicas())
-	if err != nil {
-		return fmt.Errorf("listing machines: %w", err)
-	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), unborn) {
-			if err := removeAll(filepath.Join(h.replicas(), e.Name())); err != nil {
-				return err
-			}
-		}
-	}
 	return nil
 }
 
@@ -233,7 +218,7 @@ func (c *Cloud) start(ctx context.Context, s site, o order) error {
 	defer up.Close()
 	defer ready.Close()
 
-	cmd := exec.Command(c.executable, "local-machine", s.dir)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), c.executable, "local-machine", s.dir)
 	cmd.Env = append(inherited(os.Environ()), tagsOf(s.home, s.instance.Ref)...)
 	cmd.Dir = s.dir
 	cmd.Stdout, cmd.Stderr = trouble, trouble
@@ -250,7 +235,7 @@ func (c *Cloud) start(ctx context.Context, s site, o order) error {
 	}
 	c.children.adopt(p, cmd)
 
-	defer context.AfterFunc(ctx, func() { up.SetReadDeadline(time.Unix(1, 0)) })()
+	defer context.AfterFunc(ctx, func() { _ = up.SetReadDeadline(time.Unix(1, 0)) })()
 	if n, err := up.Read(make([]byte, 1)); n == 0 {
 		said, _ := os.ReadFile(filepath.Join(s.dir, troubleLog))
 		if err := p.signal(syscall.SIGKILL); err != nil {

@@ -27,9 +27,9 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 			return nil, fmt.Errorf("locking %s: %w", path, err)
 		}
 		if current(l, path) {
-			return func() { l.Unlock() }, nil
+			return func() { _ = l.Unlock() }, nil
 		}
-		l.Unlock()
+		_ = l.Unlock()
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fsnotify/fsnotify"
+
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -95,8 +97,11 @@ func (f *follower) run(ctx context.Context, changes *watcher, ended func(context
 		}
 		select {
 		case <-changes.Events:
-		case <-changes.failed:
+		case err := <-changes.failed:
 			// That something has changed is all there is to know.
+			if !errors.Is(err, fsnotify.ErrEventOverflow) {
+				return err
+			}
 		case err := <-over:
 			return errors.Join(err, f.copy())
 		case <-ctx.Done():

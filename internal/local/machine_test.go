@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -235,7 +236,13 @@ func TestAPortTakenEverywhereGivesWayToAnother(t *testing.T) {
 	defer everywhere.Close()
 	f := newFixture(t, nil)
 	req := f.request(1, "exec sleep 3600")
-	req.Port = everywhere.Addr().(*net.TCPAddr).Port
+	_, taken, err := net.SplitHostPort(everywhere.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if req.Port, err = strconv.Atoi(taken); err != nil {
+		t.Fatal(err)
+	}
 	host, port, err := net.SplitHostPort(f.launch(req).Address)
 	if err != nil || host != "127.0.0.1" || port == "" {
 		t.Errorf("the address is %s:%s, %v; want a port of its own", host, port, err)

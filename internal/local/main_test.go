@@ -6,7 +6,6 @@ package local
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -17,25 +16,21 @@ import (
 // TestMain lets the test binary stand in for the program: started as a machine
 // or as a controller it is one.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 {
-		switch os.Args[1] {
-		case "local-machine":
-			exit(RunMachine(context.Background(), os.Args[2]))
-		case "controller":
-			exit(runController(os.Args[3], os.Args[5]))
+	var err error
+	switch {
+	case len(os.Args) > 2 && os.Args[1] == "local-machine":
+		err = RunMachine(context.Background(), os.Args[2])
+	case len(os.Args) > 5 && os.Args[1] == "controller":
+		err = runController(os.Args[3], os.Args[5])
+	default:
+		// With the race detector a process sleeps for a second before it exits.
+		if err = os.Setenv("GORACE", "atexit_sleep_ms=0"); err == nil {
+			m.Run()
 		}
 	}
-	// With the race detector a process sleeps for a second before it exits.
-	os.Setenv("GORACE", "atexit_sleep_ms=0")
-	os.Exit(m.Run())
-}
-
-func exit(err error) {
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		panic(err)
 	}
-	os.Exit(0)
 }
 
 const patience = 30 * time.Second

@@ -214,11 +214,13 @@ func (w *watch) lost(ctx context.Context, dir string) error {
 	}
 	w.tell(serve.Notice{Kind: serve.NoticeGone, Ref: r.instance.Ref, Detail: detail})
 	// Nothing runs on without its machine; and the dead one is a child of ours,
-	// maybe, and has to be waited for.
-	if err := killAll(ctx, w.home, of(r.instance.Ref)); err != nil {
-		return err
-	}
-	w.cloud.children.reap(r.state.Process)
+	// maybe, and has to be waited for. The next notice need not wait for that.
+	w.waits.Go(func() {
+		if err := killAll(ctx, w.home, of(r.instance.Ref)); err != nil && ctx.Err() == nil {
+			w.cloud.log.ErrorContext(ctx, "ending what a dead machine has left", "machine", r.instance.ID, "error", err)
+		}
+		w.cloud.children.reap(r.state.Process)
+	})
 	return w.lookAtMarket(ctx)
 }
 

@@ -49,7 +49,7 @@ func (o *output) attach(cmd *exec.Cmd) (drained func(), err error) {
 	go func() {
 		defer close(done)
 		defer from.Close()
-		io.Copy(lossy{o.file}, from)
+		_, _ = io.Copy(lossy{o.file}, from)
 	}()
 	return func() {
 		to.Close()
@@ -64,6 +64,6 @@ func (o *output) attach(cmd *exec.Cmd) (drained func(), err error) {
 type lossy struct{ to io.Writer }
 
 func (l lossy) Write(p []byte) (int, error) {
-	l.to.Write(p)
+	_, _ = l.to.Write(p)
 	return len(p), nil
 }

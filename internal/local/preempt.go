@@ -6,7 +6,6 @@ package local
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -69,30 +68,39 @@ func claim(cfg config, records []record, reason string) ([]record, error) {
 	return records, nil
 }
 
-// take draws the machines' attention to their notices, or kills those whose
+// take draws the machines' attention to their notices, and kills those whose
 // deadline has come.
 func (c *Cloud) take(ctx context.Context, h home, records []record) error {
-	var errs []error
+	var due []record
 	for _, r := range records {
-		if time.Now().Before(r.notice.Deadline) {
-			errs = append(errs, r.state.Process.signal(noticeSignal))
-		} else {
-			errs = append(errs, kill(ctx, h, r))
+		if !time.Now().Before(r.notice.Deadline) {
+			due = append(due, r)
+		} else if err := r.state.Process.signal(noticeSignal); err != nil {
+			return err
 		}
 	}
-	return errors.Join(errs...)
+	return kill(ctx, h, due...)
 }
 
-// kill ends a machine as a power cut does: it first, lest it sees its program
-// end, and then all that ran on it.
-func kill(ctx context.Context, h home, r record) error {
-	if err := r.state.Process.signal(syscall.SIGKILL); err != nil {
-		return err
+// kill ends machines as a power cut does: all at once, and each machine before
+// what runs on it, lest it sees its program end.
+func kill(ctx context.Context, h home, machines ...record) error {
+	dead := make(map[serve.Ref]bool)
+	for _, m := range machines {
+		dead[m.instance.Ref] = true
+		if err := m.state.Process.signal(syscall.SIGKILL); err != nil {
+			return err
+		}
 	}
-	if err := r.state.Process.wait(ctx); err != nil {
-		return err
+	for _, m := range machines {
+		if err := m.state.Process.wait(ctx); err != nil {
+			return err
+		}
 	}
-	return killAll(ctx, h, of(r.instance.Ref))
+	if len(dead) == 0 {
+		return nil
+	}
+	return killAll(ctx, h, func(o owner) bool { return o.controller == "" && dead[o.ref] })
 }
 
 // enforce takes the newest spot machines wherever there are more than fit, as

@@ -152,6 +152,9 @@ func signalAll(h home, sig syscall.Signal, match func(owner) bool) ([]process, e
 // forks.
 func killAll(ctx context.Context, h home, match func(owner) bool) error {
 	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		found, err := signalAll(h, syscall.SIGKILL, match)
 		if err != nil || len(found) == 0 {
 			return err

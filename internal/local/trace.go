@@ -84,12 +84,12 @@ func (t *trace) next(zones []zone, now time.Time) time.Time {
 	if t == nil {
 		return time.Time{}
 	}
-	elapsed := max(now.Sub(t.started), 0) / t.gap
+	elapsed := int(max(now.Sub(t.started), 0) / t.gap)
 	for i := 1; i <= t.ticks; i++ {
 		for _, z := range zones {
 			numbers := t.zones[z.Zone]
-			if numbers != nil && numbers[(int(elapsed)+i)%t.ticks] != numbers[int(elapsed)%t.ticks] {
-				return t.started.Add((elapsed + time.Duration(i)) * t.gap)
+			if numbers != nil && numbers[(elapsed+i)%t.ticks] != numbers[elapsed%t.ticks] {
+				return t.started.Add(time.Duration(elapsed+i) * t.gap)
 			}
 		}
 	}

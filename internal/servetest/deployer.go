@@ -84,10 +84,11 @@ func (t *deployerTest) destroyed(service string) []serve.Instance {
 	return swept
 }
 
-func (t *deployerTest) wantFind(service string, want error) {
+// wantFind checks what Find says of "web".
+func (t *deployerTest) wantFind(want error) {
 	t.Helper()
-	if _, err := t.d.Find(t.ctx, service); !errors.Is(err, want) {
-		t.Errorf("Find(%q) = %v, want %v", service, err, want)
+	if _, err := t.d.Find(t.ctx, "web"); !errors.Is(err, want) {
+		t.Errorf("Find = %v, want %v", err, want)
 	}
 }
 
@@ -99,7 +100,7 @@ func (t *deployerTest) wantList(want ...string) {
 }
 
 func (t *deployerTest) findNothing() {
-	t.wantFind("web", serve.ErrNotFound)
+	t.wantFind(serve.ErrNotFound)
 	t.wantList()
 }
 
@@ -132,16 +133,16 @@ func (t *deployerTest) deployAgain() {
 	t.needs(t.hooks.Kill != nil)
 	t.deployed("web")
 	t.hooks.Kill(t.T, t.d, "web")
-	t.wantFind("web", serve.ErrUnreachable)
+	t.wantFind(serve.ErrUnreachable)
 	t.wantList("web")
 	t.answers(t.deployed("web"))
-	t.wantFind("web", nil)
+	t.wantFind(nil)
 }
 
 func (t *deployerTest) destroy() {
 	t.deployed("web")
 	t.destroyed("web")
-	t.wantFind("web", serve.ErrNotFound)
+	t.wantFind(serve.ErrNotFound)
 	t.wantList()
 	t.answers(t.deployed("web"))
 }
@@ -153,7 +154,7 @@ func (t *deployerTest) destroyDead() {
 	t.launched("web", 2)
 	t.hooks.Kill(t.T, t.d, "web")
 	t.wantSwept("web", 1, 2)
-	t.wantFind("web", serve.ErrNotFound)
+	t.wantFind(serve.ErrNotFound)
 }
 
 func (t *deployerTest) destroyForgotten() {
@@ -162,10 +163,10 @@ func (t *deployerTest) destroyForgotten() {
 	t.launched("web", 1)
 	t.hooks.Forget(t.T, t.d, "web")
 	// Something is left of it: that it does not exist would not be true.
-	t.wantFind("web", serve.ErrUnreachable)
+	t.wantFind(serve.ErrUnreachable)
 	t.wantList("web")
 	t.wantSwept("web", 1)
-	t.wantFind("web", serve.ErrNotFound)
+	t.wantFind(serve.ErrNotFound)
 	t.wantList()
 }
 
