@@ -21,26 +21,30 @@ import (
 // real Terraform with the built provider.
 type workspace struct {
 	*site
-	dir string
-	env []string
+	terraform string
+	dir       string
+	env       []string
 }
 
 func newWorkspace(t *testing.T) *workspace {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("runs Terraform")
+	if os.Getenv("TF_ACC") == "" {
+		t.Skip("runs Terraform against real processes; TF_ACC=1 or make test does so")
 	}
-	terraform, err := exec.LookPath("terraform")
-	if err != nil {
-		t.Skip("there is no terraform on PATH; make test finds or fetches one")
+	terraform := os.Getenv("TF_ACC_TERRAFORM_PATH")
+	if terraform == "" {
+		var err error
+		if terraform, err = exec.LookPath("terraform"); err != nil {
+			t.Fatal("there is no terraform on PATH; make test finds or fetches one")
+		}
 	}
-	w := &workspace{site: newSite(t), dir: t.TempDir()}
+	w := &workspace{site: newSite(t), terraform: terraform, dir: t.TempDir()}
 	config := filepath.Join(t.TempDir(), "cli.tfrc")
 	overrides := fmt.Sprintf("provider_installation {\n dev_overrides { %q = %q }\n direct {}\n}\n", "serve-infra/serve", filepath.Dir(w.binary))
 	if err := os.WriteFile(config, []byte(overrides), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.env = append(os.Environ(), "TF_CLI_CONFIG_FILE="+config, "SERVE_HOME="+w.home, "TF_IN_AUTOMATION=1", "PATH="+filepath.Dir(terraform)+":"+os.Getenv("PATH"))
+	w.env = append(os.Environ(), "TF_CLI_CONFIG_FILE="+config, "SERVE_HOME="+w.home, "TF_IN_AUTOMATION=1")
 	return w
 }
 
@@ -72,7 +76,7 @@ resource "serve_service" "web" {
 // run runs terraform and gives its output and exit code.
 func (w *workspace) run(arguments ...string) (string, int) {
 	w.t.Helper()
-	cmd := exec.CommandContext(w.t.Context(), "terraform", append(arguments, "-no-color")...)
+	cmd := exec.CommandContext(w.t.Context(), w.terraform, append(arguments, "-no-color")...)
 	cmd.Dir, cmd.Env = w.dir, w.env
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -105,7 +109,7 @@ func (w *workspace) state() map[string]any {
 			} `json:"root_module"`
 		} `json:"values"`
 	}
-	cmd := exec.CommandContext(w.t.Context(), "terraform", "show", "-json")
+	cmd := exec.CommandContext(w.t.Context(), w.terraform, "show", "-json")
 	cmd.Dir, cmd.Env = w.dir, w.env
 	out, err := cmd.Output()
 	if err != nil {

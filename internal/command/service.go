@@ -15,38 +15,6 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
-// logs prints what a replica or the controller has printed.
-func (p *Program) logs(ctx context.Context, args []string) error {
-	f := newFlags("logs")
-	follow := f.Bool("follow", false, "")
-	tail := f.Int("tail", 0, "")
-	controller := f.Bool("controller", false, "")
-	names, err := f.parse(args, 1, 2)
-	if err != nil {
-		return err
-	}
-	if *controller == (len(names) == 2) {
-		return usageError{"it takes the id of a replica, or --controller"}
-	}
-	var id int64
-	if !*controller {
-		if id, err = replicaID(names[1]); err != nil {
-			return err
-		}
-	}
-	client, _, err := p.find(ctx, *f.home, names[0])
-	if err != nil {
-		return err
-	}
-	log, err := client.Logs(ctx, id, serve.LogOptions{Follow: *follow, Tail: *tail})
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	_, err = io.Copy(p.Stdout, log)
-	return err
-}
-
 func replicaID(text string) (int64, error) {
 	id, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || id < 1 {
