@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/local"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -162,11 +163,16 @@ func (s *site) deploy(spec serve.Spec) serve.Client {
 	return client
 }
 
+// patience is how long a test waits for what must come soon, on a busy machine.
+const patience = time.Minute
+
 // await waits until the service is as wanted.
 func await(t testing.TB, client serve.Client, what string, wanted func(serve.Service) bool) serve.Service {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	var last serve.Service
-	err := client.Watch(t.Context(), func(s serve.Service) bool {
+	err := client.Watch(ctx, func(s serve.Service) bool {
 		last = s
 		return !wanted(s)
 	})

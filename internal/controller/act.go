@@ -193,6 +193,10 @@ func (l *loop) launched(id int64, instance serve.Instance, err error) {
 		}
 		r.Instance, r.Address, r.LaunchedAt = instance.ID, instance.Address, instance.LaunchedAt
 		l.memory = l.memory.LaunchSucceeded(r.Offer)
+		if !instance.Running {
+			// It was made before a crash, and has died since.
+			l.lost(r, "it was gone when its launch was taken up again")
+		}
 	case r.Teardown != "":
 		// The launch was called off; the teardown clears away what there is.
 	case l.ctx.Err() != nil:

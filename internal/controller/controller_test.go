@@ -199,12 +199,17 @@ func TestRestart(t *testing.T) {
 		})
 		r := start(t, cloud, store)
 		r.apply(dynamicSpec())
-		cloud.Await(t, "launched 4")
+		for _, launched := range []string{"launched 1", "launched 2", "launched 3", "launched 4"} {
+			cloud.Await(t, launched)
+		}
 		go crash()
 		r.crash()
 		cloud.OnCall(nil)
+		cloud.Take(1) // and one of them dies before anybody looks
 		r = start(t, cloud, store)
-		r.await("2/2", settled(1, 2))
+		r.await("2/2, replica 1 replaced", func(s serve.Service) bool {
+			return s.Counts == serve.Counts{Ready: 2, Total: 2, Spot: 2} && s.Replicas[0].ID == 2
+		})
 		if n := len(cloud.Machines()); n != 2 {
 			t.Errorf("%d machines are left", n)
 		}

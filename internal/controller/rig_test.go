@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
@@ -111,11 +112,16 @@ func (r *rig) apply(spec serve.Spec) serve.Service {
 	return service
 }
 
+// patience is how long a test waits for what must come soon.
+const patience = 30 * time.Second
+
 // await waits until the service is as wanted.
 func (r *rig) await(what string, wanted func(serve.Service) bool) serve.Service {
 	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
+	defer cancel()
 	var last serve.Service
-	err := r.Watch(r.t.Context(), func(s serve.Service) bool {
+	err := r.Watch(ctx, func(s serve.Service) bool {
 		last = s
 		return !wanted(s)
 	})
