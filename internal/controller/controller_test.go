@@ -189,20 +189,18 @@ func TestRestart(t *testing.T) {
 	})
 	t.Run("in the middle of a launch makes no second machine", func(t *testing.T) {
 		cloud, store := newCloud(t), servetest.NewStore()
-		ctx, crash := context.WithCancel(t.Context())
+		r := start(t, cloud, store)
 		cloud.OnCall(func(operation string, _ serve.Ref) error {
 			if operation == "launched" { // the machine is made, and nobody will ever hear of it
-				<-ctx.Done()
-				return ctx.Err()
+				<-r.ending
+				return context.Canceled
 			}
 			return nil
 		})
-		r := start(t, cloud, store)
 		r.apply(dynamicSpec())
 		for _, launched := range []string{"launched 1", "launched 2", "launched 3", "launched 4"} {
 			cloud.Await(t, launched)
 		}
-		go crash()
 		r.crash()
 		cloud.OnCall(nil)
 		cloud.Take(1) // and one of them dies before anybody looks
