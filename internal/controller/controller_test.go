@@ -19,7 +19,7 @@ import (
 func TestSeedStory(t *testing.T) {
 	cloud := newCloud(t)
 	spotMayBoot, onDemandMayBoot := make(chan struct{}), make(chan struct{})
-	cloud.OnCall(func(operation string, ref serve.Ref) error {
+	cloud.OnCall(func(_ context.Context, operation string, ref serve.Ref) error {
 		switch {
 		case operation == "launched" && ref.Replica <= 2:
 			<-spotMayBoot
@@ -59,7 +59,7 @@ func TestSeedStory(t *testing.T) {
 
 	// Replica 1 is taken. While spot is short, on-demand stands in for it.
 	mayReturn := make(chan struct{})
-	cloud.OnCall(func(operation string, ref serve.Ref) error {
+	cloud.OnCall(func(_ context.Context, operation string, ref serve.Ref) error {
 		if operation == "launched" && ref.Replica == 5 {
 			<-mayReturn
 		}
@@ -123,7 +123,7 @@ func TestLastResortUnderNotice(t *testing.T) {
 	s := r.apply(spec)
 	r.await("1/1", settled(1))
 	mayBoot := make(chan struct{})
-	cloud.OnCall(func(operation string, _ serve.Ref) error {
+	cloud.OnCall(func(_ context.Context, operation string, _ serve.Ref) error {
 		if operation == "launched" {
 			<-mayBoot
 		}
@@ -190,10 +190,10 @@ func TestRestart(t *testing.T) {
 	t.Run("in the middle of a launch makes no second machine", func(t *testing.T) {
 		cloud, store := newCloud(t), servetest.NewStore()
 		r := start(t, cloud, store)
-		cloud.OnCall(func(operation string, _ serve.Ref) error {
+		cloud.OnCall(func(ctx context.Context, operation string, _ serve.Ref) error {
 			if operation == "launched" { // the machine is made, and nobody will ever hear of it
-				<-r.ending
-				return context.Canceled
+				<-ctx.Done()
+				return ctx.Err()
 			}
 			return nil
 		})

@@ -132,7 +132,7 @@ func TestFailures(t *testing.T) {
 	t.Run("a launch that fails for no clear reason is tried again", func(t *testing.T) {
 		cloud := newCloud(t)
 		failures := 1
-		cloud.OnCall(func(operation string, _ serve.Ref) error {
+		cloud.OnCall(func(_ context.Context, operation string, _ serve.Ref) error {
 			if operation == "launched" && failures > 0 { // the machine is half made
 				failures--
 				return errors.New("the line went dead")
@@ -148,7 +148,7 @@ func TestFailures(t *testing.T) {
 	})
 	t.Run("a launch that can never succeed fails for good", func(t *testing.T) {
 		cloud := newCloud(t)
-		cloud.OnCall(func(operation string, _ serve.Ref) error {
+		cloud.OnCall(func(_ context.Context, operation string, _ serve.Ref) error {
 			if operation == "launch" {
 				return serve.ErrInvalid
 			}
@@ -166,7 +166,7 @@ func TestFailures(t *testing.T) {
 		r := start(t, cloud, servetest.NewStore())
 		r.apply(fixedSpec(1))
 		r.await("1/1", settled(1))
-		cloud.OnCall(func(operation string, ref serve.Ref) error {
+		cloud.OnCall(func(_ context.Context, operation string, ref serve.Ref) error {
 			if operation == "terminate" && ref.Replica == 1 {
 				return errors.New("the cloud is having a day")
 			}

@@ -33,8 +33,6 @@ type rig struct {
 	cloud *servetest.Scripted
 	store serve.Store
 	stop  func() error
-	// ending is closed when the controller has been told to stop.
-	ending <-chan struct{}
 }
 
 // spotAt and onDemandAt are offers of one pool in a region.
@@ -70,7 +68,7 @@ func start(t *testing.T, cloud *servetest.Scripted, store serve.Store) *rig {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- c.Run(ctx) }()
-	r := &rig{Controller: c, t: t, cloud: cloud, store: store, ending: ctx.Done()}
+	r := &rig{Controller: c, t: t, cloud: cloud, store: store}
 	r.stop = sync.OnceValue(func() error {
 		cancel()
 		err := <-done

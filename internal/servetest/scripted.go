@@ -29,7 +29,7 @@ type Scripted struct {
 	capacity map[string]int
 	machines map[serve.Ref]*machine
 	calls    []string
-	hook     func(operation string, ref serve.Ref) error
+	hook     func(ctx context.Context, operation string, ref serve.Ref) error
 	ready    func(ref serve.Ref) bool
 	tell     map[int]func(serve.Notice)
 	nextTell int
@@ -68,9 +68,10 @@ func (c *Scripted) SetCapacity(o serve.Offer, n int) {
 }
 
 // OnCall has every operation ("launch", "terminate", "list", "launched") ask
-// hook first and fail with its error. The hook may block; "launched" is asked
+// hook first and fail with its error. The hook gets the context of the call and
+// may block; "launched" is asked
 // when the machine exists and Launch is about to return.
-func (c *Scripted) OnCall(hook func(operation string, ref serve.Ref) error) {
+func (c *Scripted) OnCall(hook func(ctx context.Context, operation string, ref serve.Ref) error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.hook = hook
@@ -83,7 +84,7 @@ func (c *Scripted) OnProbe(ready func(ref serve.Ref) bool) {
 	c.ready = ready
 }
 
-func (c *Scripted) call(operation string, ref serve.Ref) error {
+func (c *Scripted) call(ctx context.Context, operation string, ref serve.Ref) error {
 	c.mu.Lock()
 	c.calls = append(c.calls, fmt.Sprintf("%s %d", operation, ref.Replica))
 	close(c.grew)
@@ -93,7 +94,7 @@ func (c *Scripted) call(operation string, ref serve.Ref) error {
 	if hook == nil {
 		return nil
 	}
-	return hook(operation, ref)
+	return hook(ctx, operation, ref)
 }
 
 // Calls lists the operations so far: "launch 3", "terminate 1".
@@ -208,7 +209,7 @@ func (c *Scripted) Offers(_ context.Context, r serve.Resource) ([]serve.Offer, e
 
 // Launch implements serve.Cloud.
 func (c *Scripted) Launch(ctx context.Context, req serve.LaunchRequest) (serve.Instance, error) {
-	if err := c.call("launch", req.Ref); err != nil {
+	if err := c.call(ctx, "launch", req.Ref); err != nil {
 		return serve.Instance{}, err
 	}
 	if ctx.Err() != nil {
@@ -218,7 +219,7 @@ func (c *Scripted) Launch(ctx context.Context, req serve.LaunchRequest) (serve.I
 	if err != nil {
 		return serve.Instance{}, err
 	}
-	return instance, c.call("launched", req.Ref)
+	return instance, c.call(ctx, "launched", req.Ref)
 }
 
 func (c *Scripted) boot(req serve.LaunchRequest) (serve.Instance, error) {
@@ -257,8 +258,8 @@ func (c *Scripted) boot(req serve.LaunchRequest) (serve.Instance, error) {
 }
 
 // Terminate implements serve.Cloud.
-func (c *Scripted) Terminate(_ context.Context, ref serve.Ref) error {
-	if err := c.call("terminate", ref); err != nil {
+func (c *Scripted) Terminate(ctx context.Context, ref serve.Ref) error {
+	if err := c.call(ctx, "terminate", ref); err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -272,8 +273,8 @@ func (c *Scripted) Terminate(_ context.Context, ref serve.Ref) error {
 }
 
 // List implements serve.Cloud.
-func (c *Scripted) List(_ context.Context, service string) ([]serve.Instance, error) {
-	if err := c.call("list", serve.Ref{}); err != nil {
+func (c *Scripted) List(ctx context.Context, service string) ([]serve.Instance, error) {
+	if err := c.call(ctx, "list", serve.Ref{}); err != nil {
 		return nil, err
 	}
 	return c.instances(service)
