@@ -7,6 +7,7 @@ package local
 
 import (
 	"os"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -35,5 +36,19 @@ func isOpenAs(fd uintptr, path string) bool {
 func keep(f *os.File) { syscall.CloseOnExec(int(f.Fd())) }
 
 // apart is how a machine or a controller is started: in a session of its own,
-// so that no terminal's signal reaches it.
-func apart() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
+// so that no terminal's signal reaches it, and without any file it is not
+// handed. Go's own files are not inherited, but those are that this process was
+// started with: a shell's pipe, say, which would have no end while a controller
+// lives.
+func apart() *syscall.SysProcAttr {
+	open, err := os.ReadDir("/dev/fd")
+	if err != nil {
+		open = nil // there is no such directory in some sandboxes; it is a courtesy only
+	}
+	for _, e := range open {
+		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > int(os.Stderr.Fd()) {
+			syscall.CloseOnExec(fd)
+		}
+	}
+	return &syscall.SysProcAttr{Setsid: true}
+}
