@@ -51,7 +51,6 @@ func owners() map[string][]string {
 	return map[string][]string{
 		"github.com/coder/websocket":                               {},
 		"github.com/fsnotify/fsnotify":                             {"local"},
-		"github.com/go-git/go-git/v5":                              {"bundle"},
 		"github.com/gofrs/flock":                                   {"local"},
 		"github.com/google/go-cmp":                                 {},
 		"github.com/hashicorp/terraform-plugin-framework":          {"provider", "command"},
