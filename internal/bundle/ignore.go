@@ -14,6 +14,11 @@ import (
 
 // ignore decides what a bundle leaves out. The zero ignore knows no rule yet;
 // it learns them while the tree is walked from the top.
+//
+// It is written here because the well-kept library for it, go-git's, disagrees
+// with git on such patterns as "logs/**" with "!logs/.keep", "a/**/b/c" and
+// "[!a]", and a file left out by mistake is a service that does not start.
+// TestGitAgrees holds it to git itself.
 type ignore struct {
 	rules []rule
 	// byHand is set when a .skyignore file has taken the place of all .gitignore files.
