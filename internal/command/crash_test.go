@@ -6,11 +6,14 @@ package command
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,8 +38,14 @@ func TestCrashes(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, seed))
 
 	s := newSite(t)
+	mustDo(t, func() error { return os.WriteFile(filepath.Join(s.home, "market.json"), []byte(slowMarket), 0o600) })
 	spec := s.spec("web", 2)
 	client := s.deploy(spec)
+	service, err := client.Service(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	load(t, service.Endpoint+"/slow")
 	zones := []string{"us-east1", "us-central1", "us-west1"}
 	for kill := range kills {
 		switch action := random.IntN(5); action {
@@ -64,7 +73,6 @@ func TestCrashes(t *testing.T) {
 		}
 		<-time.After(time.Duration(random.IntN(300)) * time.Millisecond)
 		s.killController("web")
-		var err error
 		if client, err = s.deployer.Deploy(t.Context(), "web"); err != nil {
 			t.Fatalf("starting the controller again after kill %d: %v", kill+1, err)
 		}
@@ -73,7 +81,7 @@ func TestCrashes(t *testing.T) {
 	mustDo(t, func() error { return s.cloud.SetCapacity(t.Context(), "*", serve.Spot, 8) })
 	spec.ReplicaPolicy.MinReplicas, spec.ReplicaPolicy.MaxReplicas = 2, 2
 	mustDo(t, func() error { _, err := client.Apply(t.Context(), spec, false); return err })
-	service := await(t, client, "2/2 on spot", spotOnly(2))
+	service = await(t, client, "2/2 on spot", spotOnly(2))
 
 	checkIDs(t, client)
 	machines := listed(t, s)
@@ -88,6 +96,50 @@ func TestCrashes(t *testing.T) {
 	if n := s.servers(); n != 2 && n != -1 {
 		t.Errorf("%d servers run, 2 are wanted: %v", n, s.processes())
 	}
+}
+
+// slowMarket gives launches and teardowns a length, so that kills fall into them.
+const slowMarket = `{
+	"zones": [
+		{"region": "us-east1", "zone": "us-east1-b", "spot": 8, "on_demand": 8},
+		{"region": "us-central1", "zone": "us-central1-a", "spot": 8, "on_demand": 8},
+		{"region": "us-west1", "zone": "us-west1-a", "spot": 8, "on_demand": 8}
+	],
+	"machines": [{"name": "local-2", "cpus": 2, "memory": 4, "spot": 0.03, "on_demand": 0.1}],
+	"boot_seconds": 0.15, "shutdown_seconds": 0.1
+}`
+
+// load asks url without a pause until the test ends, so that replicas which are
+// ended have requests to drain. Nobody minds the answers: the endpoint dies with
+// its controller.
+func load(t *testing.T, url string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	client := &http.Client{Transport: &http.Transport{}}
+	var loops sync.WaitGroup
+	for range 4 {
+		loops.Go(func() {
+			for ctx.Err() == nil {
+				req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				resp, err := client.Do(req)
+				if err != nil {
+					<-time.After(10 * time.Millisecond) // there is no endpoint just now
+					continue
+				}
+				_, _ = io.Copy(io.Discard, resp.Body)
+				resp.Body.Close()
+			}
+		})
+	}
+	t.Cleanup(func() {
+		cancel()
+		loops.Wait()
+		client.CloseIdleConnections()
+	})
 }
 
 // checkIDs looks through the whole history for an id that was given twice.

@@ -35,11 +35,20 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
-// runServer answers every request with the replica's id.
+// slowAnswer is how long the server takes to answer /slow.
+const slowAnswer = 300 * time.Millisecond
+
+// runServer answers every request with the replica's id, and /slow slowly.
 func runServer() {
 	address := net.JoinHostPort(os.Getenv("HOST"), os.Getenv("PORT"))
 	fmt.Println("listening on", address)
-	err := http.ListenAndServe(address, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	err := http.ListenAndServe(address, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			select {
+			case <-time.After(slowAnswer):
+			case <-r.Context().Done():
+			}
+		}
 		fmt.Fprintf(w, "replica %s %s\n", os.Getenv("SERVE_REPLICA_ID"), os.Getenv("GREETING"))
 	}))
 	fmt.Println("stopped:", err)
