@@ -31,10 +31,8 @@ type begun struct {
 	start func()
 }
 
-// The numbers of SkyServe (reference section 3.2), but for the drain, which
-// ends as soon as the last request does.
+// The numbers of SkyServe.
 const (
-	drainTimeout     = 120 * time.Second
 	launchAttempts   = 3
 	teardownAttempts = 3
 )
@@ -227,7 +225,7 @@ func (l *loop) end(r *serve.Replica, cause serve.Cause, message string) {
 	r.DrainUntil = at
 	switch cause {
 	case serve.CauseScaleDown, serve.CauseOutdated, serve.CauseRequested, serve.CauseDeleted:
-		r.DrainUntil = at.Add(drainTimeout)
+		r.DrainUntil = at.Add(l.c.pace.drain)
 	}
 	run := l.of(r.ID)
 	run.drained = false
@@ -321,7 +319,7 @@ func (l *loop) ended(id int64, err error) {
 		// Stopping; the next controller goes on.
 	default:
 		run.failures++
-		run.notBefore = now().Add(backoff(run.failures, 5*time.Second, 5*time.Minute))
+		run.notBefore = now().Add(backoff(run.failures, l.c.pace.reteardown, 5*time.Minute))
 		if run.failures >= teardownAttempts {
 			r.Teardown = serve.TeardownFailed
 		}

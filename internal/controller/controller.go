@@ -82,6 +82,16 @@ type Controller struct {
 	stopped chan struct{}
 	view    atomic.Pointer[view]
 	loop    *loop
+	pace    pace
+}
+
+// pace is how long things may take, and after which pause they are tried again.
+// It belongs to a controller so that tests need not wait for it.
+type pace struct {
+	// drain is what requests under way get before their replica is ended, log
+	// what reading its log gets then, and reteardown the first pause after a
+	// teardown that failed.
+	drain, log, reteardown time.Duration
 }
 
 var _ serve.Client = (*Controller)(nil)
@@ -94,7 +104,11 @@ func New(o Options) *Controller {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Controller{o: o, inbox: make(chan func(), 64), started: make(chan struct{}), stopped: make(chan struct{})}
+	c := &Controller{
+		o: o, inbox: make(chan func(), 64), started: make(chan struct{}), stopped: make(chan struct{}),
+		// SkyServe's drain, but that ours ends as soon as the last request does.
+		pace: pace{drain: 120 * time.Second, log: 10 * time.Second, reteardown: 5 * time.Second},
+	}
 	c.view.Store(&view{changed: make(chan struct{})})
 	c.balancer = balancer.New(balancer.Options{
 		OnArrival: func() { c.nudge(func(l *loop) { l.dirty = true }) },

@@ -76,7 +76,8 @@ func (e *Endpoint) SetTLS(t *serve.TLS) error {
 // Close stops listening.
 func (e *Endpoint) Close() error { return e.listener.Close() }
 
-// serve answers requests until ctx ends, then gives those under way a moment.
+// serve answers requests until ctx ends, and returns when those under way have
+// had a moment to end too.
 func (e *Endpoint) serve(ctx context.Context, handler http.Handler, log *slog.Logger) {
 	server := &http.Server{
 		Handler:           handler,
@@ -86,17 +87,21 @@ func (e *Endpoint) serve(ctx context.Context, handler http.Handler, log *slog.Lo
 		// HTTP/2 is agreed on within TLS, which is decided for each connection.
 		TLSConfig: &tls.Config{NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS12},
 	}
-	done := context.AfterFunc(ctx, func() {
+	finished := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(finished)
 		bye, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		if server.Shutdown(bye) != nil {
 			server.Close()
 		}
 	})
-	defer done()
-	if err := server.Serve(&dualListener{Listener: e.listener, tls: &e.tls}); !errors.Is(err, http.ErrServerClosed) && ctx.Err() == nil {
+	err := server.Serve(&dualListener{Listener: e.listener, tls: &e.tls})
+	if stop() {
 		log.Error("the endpoint has stopped", "error", err)
+		return
 	}
+	<-finished // Serve returns when Shutdown begins, not when it is done
 }
 
 // dualListener wraps accepted connections in TLS while there is a certificate.

@@ -36,7 +36,6 @@ func (l *loop) consult() {
 			l.note(serve.EventError, d.ReplicaID, "A decision was refused: %v (%s)", err, d.Reason)
 		}
 	}
-	l.c.balancer.SetHolding(l.mayScaleFromZero())
 }
 
 // remember keeps what policy asks to have kept. That it has looked at the load
@@ -148,7 +147,8 @@ func marketWord(m serve.Market) string {
 	return string(m)
 }
 
-// route pushes the replicas that may take requests to the balancer.
+// route tells the balancer which replicas may take requests, and whether a
+// request that finds none should wait.
 func (l *loop) route() {
 	var backends, leaving []balancer.Backend
 	for _, r := range l.state.Replicas {
@@ -171,17 +171,19 @@ func (l *loop) route() {
 		l.routed = backends
 		l.c.balancer.SetBackends(backends)
 	}
+	l.c.balancer.SetHolding(l.mayScaleFromZero())
 }
 
 // lastResort reports whether a replica under notice may go on serving if
 // nothing else can: its machine is there until the deadline, and an answer from
-// it is better than none.
+// it is better than none. A service that is being deleted serves nobody.
 func (l *loop) lastResort(r serve.Replica) bool {
-	return r.Teardown == serve.TeardownScheduled && r.Cause == serve.CausePreempted && now().Before(r.DrainUntil)
+	return !l.state.Deleting && r.Teardown == serve.TeardownScheduled && r.Cause == serve.CausePreempted && now().Before(r.DrainUntil)
 }
 
 // mayScaleFromZero reports whether a request that finds no replica should wait
-// for one: replicas are on their way because traffic woke the service.
+// for one: the service sleeps, and traffic wakes it.
 func (l *loop) mayScaleFromZero() bool {
-	return l.state.Spec.ReplicaPolicy.MinReplicas == 0 && l.state.Spec.ReplicaPolicy.MaxReplicas > 0
+	return !l.state.Deleting && l.broken() == nil &&
+		l.state.Spec.ReplicaPolicy.MinReplicas == 0 && l.state.Spec.ReplicaPolicy.MaxReplicas > 0
 }

@@ -54,8 +54,8 @@ func newCloud(t *testing.T) *servetest.Scripted {
 }
 
 // start runs a controller until the test ends or stop is called, which leaves
-// its replicas as a crash would.
-func start(t *testing.T, cloud *servetest.Scripted, store serve.Store) *rig {
+// its replicas as a crash would. Changes are made to it before it runs.
+func start(t *testing.T, cloud *servetest.Scripted, store serve.Store, changes ...func(*Controller)) *rig {
 	t.Helper()
 	endpoint, err := Listen(t.Context(), "127.0.0.1:0", "")
 	if err != nil {
@@ -65,6 +65,9 @@ func start(t *testing.T, cloud *servetest.Scripted, store serve.Store) *rig {
 		Service: "web", Store: store, Clouds: []serve.Cloud{cloud}, Bundles: bundles{},
 		Endpoint: endpoint, Archive: Archive{Dir: t.TempDir()},
 	})
+	for _, change := range changes {
+		change(c)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- c.Run(ctx) }()

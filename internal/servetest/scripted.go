@@ -31,6 +31,7 @@ type Scripted struct {
 	calls    []string
 	hook     func(ctx context.Context, operation string, ref serve.Ref) error
 	ready    func(ref serve.Ref) bool
+	serving  func(ref serve.Ref)
 	tell     map[int]func(serve.Notice)
 	nextTell int
 	grew     chan struct{}
@@ -69,8 +70,8 @@ func (c *Scripted) SetCapacity(o serve.Offer, n int) {
 
 // OnCall has every operation ("launch", "terminate", "list", "launched") ask
 // hook first and fail with its error. The hook gets the context of the call and
-// may block; "launched" is asked
-// when the machine exists and Launch is about to return.
+// may block; "launched" is asked when the machine exists and Launch is about to
+// return.
 func (c *Scripted) OnCall(hook func(ctx context.Context, operation string, ref serve.Ref) error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,6 +83,14 @@ func (c *Scripted) OnProbe(ready func(ref serve.Ref) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ready = ready
+}
+
+// OnRequest has every request but the probes wait for serving before it is
+// answered.
+func (c *Scripted) OnRequest(serving func(ref serve.Ref)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.serving = serving
 }
 
 func (c *Scripted) call(ctx context.Context, operation string, ref serve.Ref) error {
@@ -241,11 +250,14 @@ func (c *Scripted) boot(req serve.LaunchRequest) (serve.Instance, error) {
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c.mu.Lock()
-		ready := c.ready
+		ready, serving := c.ready, c.serving
 		c.mu.Unlock()
-		if r.URL.Path == "/health" && !ready(req.Ref) {
+		switch {
+		case r.URL.Path == "/health" && !ready(req.Ref):
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
+		case r.URL.Path != "/health" && serving != nil:
+			serving(req.Ref)
 		}
 		fmt.Fprint(w, req.Ref.Replica)
 	}))
