@@ -169,8 +169,7 @@ func (w *watch) look(ctx context.Context, dir string) error {
 	if r.state.Phase == phaseExited && !s.exited {
 		s.exited = true
 		w.tell(serve.Notice{
-			Kind: serve.NoticeExited, Ref: r.instance.Ref, ExitCode: r.state.ExitCode,
-			Detail: fmt.Sprintf("%s ended with exit code %d", r.state.Last, r.state.ExitCode),
+			Kind: serve.NoticeExited, Ref: r.instance.Ref, ExitCode: r.state.ExitCode, Detail: r.state.Last,
 		})
 	}
 	if s.watched {

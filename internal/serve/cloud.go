@@ -85,7 +85,8 @@ const (
 	// NoticeGone tells that the machine is not running any more, and that nobody
 	// here asked for it.
 	NoticeGone NoticeKind = "gone"
-	// NoticeExited tells that setup or run has ended, with ExitCode.
+	// NoticeExited tells that setup or run has ended, with ExitCode; Detail says
+	// which of the two.
 	NoticeExited NoticeKind = "exited"
 	// NoticeCapacity tells that it is worth asking again for machines of Market
 	// in Location.

@@ -106,18 +106,19 @@ func (t *cloudTest) noticeExited() {
 	for id, c := range []struct {
 		setup, run string
 		code       int
+		which      string
 	}{
-		{setup: "", run: "exit 3", code: 3},
-		{setup: "exit 4", run: "exit 5", code: 4},
-		{setup: "true", run: "true", code: 0},
+		{setup: "", run: "exit 3", code: 3, which: "run"},
+		{setup: "exit 4", run: "exit 5", code: 4, which: "setup"},
+		{setup: "true", run: "true", code: 0, which: "run"},
 	} {
 		req := t.request()
 		req.Ref.Replica = int64(id) + 1
 		req.Task.Setup, req.Task.Run = c.setup, c.run
 		i := t.launched(req)
 		n := t.await(notices, serve.NoticeExited)
-		if n.Ref != i.Ref || n.ExitCode != c.code {
-			t.Errorf("after setup %q and run %q: %+v, want exit code %d of %+v", c.setup, c.run, n, c.code, i.Ref)
+		if n.Ref != i.Ref || n.ExitCode != c.code || n.Detail != c.which {
+			t.Errorf("after setup %q and run %q: %+v, want exit code %d of the %s of %+v", c.setup, c.run, n, c.code, c.which, i.Ref)
 		}
 	}
 }
