@@ -55,12 +55,18 @@ func (m serviceModel) settle(ctx context.Context, client serve.Client, applied s
 	return last, diags
 }
 
-// reason gives what the service says of itself, to follow a text.
+// reason gives what the service says of itself, or else what the first of the
+// replicas that are waited for says, to follow a text.
 func reason(s serve.Service) string {
-	if s.Message == "" {
-		return ""
+	if s.Message != "" {
+		return "\n\n" + s.Message
 	}
-	return "\n\n" + s.Message
+	for _, r := range s.Replicas {
+		if r.Revision == s.Revision && r.Status() != serve.Ready && r.Message != "" {
+			return fmt.Sprintf("\n\nReplica %d is %s: %s", r.ID, r.Status(), r.Message)
+		}
+	}
+	return ""
 }
 
 // awaitReady returns when the revision, or a newer one, is ready; errFailed when
@@ -145,7 +151,7 @@ func (m serviceModel) explain(ctx context.Context, client serve.Client, s serve.
 	}
 	id := s.Replicas[i].ID
 	tail, err := logTail(ctx, client, id)
-	if err != nil {
+	if err != nil && !errors.Is(err, serve.ErrNotFound) { // a replica that never began has none
 		fmt.Fprintf(&b, "\n\nThe log of replica %d could not be read: %s", id, err)
 	} else if tail != "" {
 		fmt.Fprintf(&b, "\n\nThe log of replica %d ends with:\n\n%s", id, tail)

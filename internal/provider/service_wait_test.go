@@ -117,3 +117,27 @@ func TestWhoCannotWatchIsWarned(t *testing.T) {
 		t.Errorf("got %v, want one warning", diags)
 	}
 }
+
+func TestASlowStartSaysWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	says := func(message string) func(*serve.Replica) {
+		return func(r *serve.Replica) { r.Message = message }
+	}
+	for _, row := range []struct {
+		what string
+		svc  serve.Service
+		want string
+	}{
+		{"the service's own words come first", serve.Service{Revision: 2, Message: "Replica 1 waits.", Replicas: []serve.Replica{replica(2, says("refused"))}}, "\n\nReplica 1 waits."},
+		{"else those of a replica", serve.Service{Revision: 2, Replicas: []serve.Replica{replica(2, says("refused"))}}, "\n\nReplica 1 is STARTING: refused"},
+		{"but not of an old one", serve.Service{Revision: 2, Replicas: []serve.Replica{replica(1, says("refused"))}}, ""},
+		{"nor of one that is ready", serve.Service{Revision: 2, Replicas: []serve.Replica{replica(2, func(r *serve.Replica) { isReady(r); r.Message = "it was slow" })}}, ""},
+	} {
+		t.Run(row.what, func(t *testing.T) {
+			t.Parallel()
+			if got := reason(row.svc); got != row.want {
+				t.Errorf("got %q, want %q", got, row.want)
+			}
+		})
+	}
+}
