@@ -151,6 +151,9 @@ func TestWhatOnlyThePlanCanKnowIsSaidByThePlan(t *testing.T) {
 			"/a" = "` + dir + `"
 			"/b" = "./nowhere"
 		}`, `file_mounts["/b"]`, `"./nowhere" does not exist`},
+		{"a mount of a bucket", `file_mounts = {
+			"/a" = "s3://bucket/key"
+		}`, `file_mounts["/a"]`, "Buckets and URLs are not supported"},
 		{"a certificate that is none", `tls = {
 			keyfile  = "` + filepath.Join(dir, "key.pem") + `"
 			certfile = "` + filepath.Join(dir, "cert.pem") + `"

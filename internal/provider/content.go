@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -71,6 +72,9 @@ func digestOf(source types.String, at path.Path, diags *diag.Diagnostics) types.
 	}
 	digest, err := bundle.Digest(source.ValueString())
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && strings.Contains(source.ValueString(), "://"):
+		invalid(diags, at,
+			fmt.Sprintf("%q is no local path. Buckets and URLs are not supported: fetch the files in setup.", source.ValueString()))
 	case errors.Is(err, fs.ErrNotExist):
 		invalid(diags, at,
 			fmt.Sprintf("%q does not exist. A relative path begins where Terraform runs; write \"${path.module}/…\" for one that begins at the module.", source.ValueString()))
