@@ -34,8 +34,8 @@ func (e *evaluation) removals(demands []demand) []removal {
 func (e *evaluation) surplus(d demand) []removal {
 	var ends []removal
 	for _, r := range e.leastUseful(d.live, len(d.live)-d.keep) {
-		ends = append(ends, removal{r, serve.CauseScaleDown, fmt.Sprintf("%d %s replicas %s there and %d %s wanted: %s; replica %d, which is %s, goes before those that stay",
-			len(d.live), word(d.market), are(len(d.live)), d.keep, are(d.keep), d.why, r.ID, r.Status())})
+		ends = append(ends, removal{r, serve.CauseScaleDown, fmt.Sprintf("%s %s there and %d %s wanted: %s; replica %d, which is %s, goes before those that stay",
+			replicasOf(d.market, len(d.live)), are(len(d.live)), d.keep, are(d.keep), d.why, r.ID, r.Status())})
 	}
 	return ends
 }

@@ -34,6 +34,14 @@ func replicas(n int) string {
 	return fmt.Sprintf("%d replicas", n)
 }
 
+// replicasOf counts replicas of a market in words.
+func replicasOf(m serve.Market, n int) string {
+	if n == 1 {
+		return "1 " + word(m) + " replica"
+	}
+	return fmt.Sprintf("%d %s replicas", n, word(m))
+}
+
 // are is the verb that goes with n things.
 func are(n int) string {
 	if n == 1 {
