@@ -73,7 +73,7 @@ func serviceSchema(ctx context.Context) schema.Schema {
 			Optional:   true,
 			Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
 			MarkdownDescription: "Path of a local directory that becomes the working directory of `setup` and `run`. " +
-				"What `.gitignore` and `.skyignore` list stays behind. Its content is part of the plan: see `workdir_digest`.",
+				"What a `.skyignore` file in it lists stays behind, or without one what its `.gitignore` files list. Its content is part of the plan: see `workdir_digest`.",
 		},
 		"file_mounts": schema.MapAttribute{
 			Optional:    true,
