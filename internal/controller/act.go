@@ -186,6 +186,7 @@ func (l *loop) launched(id int64, instance serve.Instance, err error) {
 	l.dirty, l.touched = true, true
 	switch {
 	case err == nil:
+		run.upSince = now()
 		if r.Launch = serve.LaunchSucceeded; r.Teardown == "" {
 			r.Message = ""
 		}
@@ -226,9 +227,10 @@ func (l *loop) end(r *serve.Replica, cause serve.Cause, message string) {
 	switch cause {
 	case serve.CauseScaleDown, serve.CauseOutdated, serve.CauseRequested, serve.CauseDeleted:
 		r.DrainUntil = at.Add(l.c.pace.drain)
+		r.Message = message // what ailed it before is not why it ends
 	}
 	run := l.of(r.ID)
-	run.drained = false
+	run.drained, run.notBefore = false, time.Time{}
 	run.stopProbing()
 	delete(l.settling, r.ID)
 	l.dirty, l.touched = true, true
@@ -288,12 +290,16 @@ func (l *loop) terminate(r *serve.Replica, run *running) func() {
 // keepLog copies the log of a machine that is about to go into the archive. A
 // log that cannot be had must not keep a machine alive.
 func (l *loop) keepLog(ctx context.Context, clouds []serve.Cloud, ref serve.Ref) {
+	ctx, cancel := context.WithTimeout(ctx, l.c.pace.log)
+	defer cancel()
 	for _, cloud := range clouds {
-		log, err := cloud.Logs(ctx, ref, serve.LogOptions{})
+		log, err := cloud.Logs(ctx, ref, serve.LogOptions{Tail: archivedLines})
 		if err != nil {
 			continue
 		}
+		stop := context.AfterFunc(ctx, func() { log.Close() })
 		err = l.c.o.Archive.keep(ref.Replica, log)
+		stop()
 		log.Close()
 		if err != nil {
 			l.c.o.Log.Warn("keeping the log of a replica failed", "replica", ref.Replica, "error", err)
@@ -304,10 +310,11 @@ func (l *loop) keepLog(ctx context.Context, clouds []serve.Cloud, ref serve.Ref)
 // ended takes in how a teardown went. The record of a failure stays, as does
 // that of a machine which could not be ended: it may still cost money.
 func (l *loop) ended(id int64, err error) {
-	r, run := l.find(id), l.of(id)
+	r := l.find(id)
 	if r == nil {
 		return
 	}
+	run := l.of(id)
 	l.dirty, l.touched = true, true
 	switch {
 	case err == nil && r.Cause.IsFailure():

@@ -21,9 +21,11 @@ import (
 // one file for each. The zero Archive keeps nothing.
 type Archive struct{ Dir string }
 
-// archivedLogs is how many logs are kept, and archivedBytes how much of each.
+// archivedLogs is how many logs are kept. Of each it is the last lines, as the
+// end tells why a replica failed, and never more than archivedBytes.
 const (
 	archivedLogs  = 20
+	archivedLines = 50_000
 	archivedBytes = 10 << 20
 )
 
@@ -53,7 +55,8 @@ func (a Archive) keep(replica int64, log io.Reader) error {
 	}
 	slices.Sort(names)
 	for _, name := range names[:max(0, len(names)-archivedLogs)] {
-		if err := os.Remove(name); err != nil {
+		// Another replica's end may have removed it just now.
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("forgetting an old log: %w", err)
 		}
 	}
@@ -62,9 +65,13 @@ func (a Archive) keep(replica int64, log io.Reader) error {
 
 // open gives a kept log; serve.ErrNotFound if there is none.
 func (a Archive) open(replica int64, opt serve.LogOptions) (io.ReadCloser, error) {
+	none := fmt.Errorf("the log of replica %d: %w", replica, serve.ErrNotFound)
+	if a.Dir == "" {
+		return nil, none
+	}
 	f, err := os.Open(a.path(replica))
-	if a.Dir == "" || errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the log of replica %d: %w", replica, serve.ErrNotFound)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, none
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening the log of replica %d: %w", replica, err)
@@ -83,13 +90,20 @@ func (a Archive) open(replica int64, opt serve.LogOptions) (io.ReadCloser, error
 // lastLines gives the last n lines of r.
 func lastLines(r io.Reader, n int) (string, error) {
 	var lines []string
-	scanner := bufio.NewScanner(r)
-	scanner.Buffer(nil, archivedBytes)
-	for scanner.Scan() {
-		if lines = append(lines, scanner.Text()); len(lines) > 2*n {
-			lines = slices.Delete(lines, 0, n)
+	reader := bufio.NewReader(r)
+	for {
+		line, err := reader.ReadString('\n')
+		if line != "" {
+			lines = append(lines, line)
+		}
+		if len(lines)-n > n { // seldom, as each time all that stay are moved
+			lines = slices.Delete(lines, 0, len(lines)-n)
+		}
+		if errors.Is(err, io.EOF) {
+			return strings.Join(lines[max(0, len(lines)-n):], ""), nil
+		}
+		if err != nil {
+			return "", err
 		}
 	}
-	lines = lines[max(0, len(lines)-n):]
-	return strings.Join(lines, "\n"), scanner.Err()
 }

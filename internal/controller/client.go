@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -26,7 +27,10 @@ func (c *Controller) Apply(ctx context.Context, spec serve.Spec, keepSecrets boo
 		applied = l.show()
 		return l.commit()
 	})
-	return applied, err
+	if err != nil {
+		return serve.Service{}, err // the loop may still be at work on applied
+	}
+	return applied, nil
 }
 
 // apply makes spec the newest revision, unless it says what is so already.
@@ -44,7 +48,11 @@ func (l *loop) apply(spec serve.Spec, keepSecrets bool) error {
 		return err
 	}
 	for _, digest := range digests(spec) {
-		if ok, err := l.c.o.Bundles.Has(digest); err != nil || !ok {
+		ok, err := l.c.o.Bundles.Has(digest)
+		if err != nil {
+			return fmt.Errorf("looking for the bundle %s: %w", digest, err)
+		}
+		if !ok {
 			return fmt.Errorf("the bundle %s was not uploaded: %w", digest, serve.ErrInvalid)
 		}
 	}
@@ -267,10 +275,19 @@ func (c *Controller) Logs(ctx context.Context, replica int64, opt serve.LogOptio
 	if err != nil {
 		return nil, err
 	}
+	var failed error
 	for _, cloud := range clouds {
-		if log, err := cloud.Logs(ctx, ref, opt); err == nil {
+		log, err := cloud.Logs(ctx, ref, opt)
+		if err == nil {
 			return log, nil
 		}
+		if !errors.Is(err, serve.ErrNotFound) {
+			failed = errors.Join(failed, err)
+		}
 	}
-	return c.o.Archive.open(replica, opt)
+	log, err := c.o.Archive.open(replica, opt)
+	if failed != nil && errors.Is(err, serve.ErrNotFound) {
+		return nil, failed
+	}
+	return log, err
 }

@@ -71,7 +71,7 @@ func TestFailures(t *testing.T) {
 			t.Fatalf("the log of a failed replica: %v", err)
 		}
 		defer log.Close()
-		if text, err := io.ReadAll(log); string(text) != "replica 1 says hello" {
+		if text, err := io.ReadAll(log); string(text) != "replica 1 says hello\n" {
 			t.Errorf("the log of a failed replica is %q, %v", text, err)
 		}
 		// An update lifts the block.

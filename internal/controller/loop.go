@@ -69,6 +69,9 @@ type running struct {
 	// failures counts failed teardowns in a row; notBefore delays the next step.
 	failures  int
 	notBefore time.Time
+	// upSince is when its launch returned here; zero for a machine that an
+	// earlier controller launched.
+	upSince time.Time
 	// drained says that no request is under way to the replica any more.
 	drained bool
 }
@@ -80,6 +83,9 @@ func newLoop(ctx context.Context, c *Controller, workers *sync.WaitGroup, state 
 		settling: map[int64]bool{},
 		shown:    map[int64]serve.Status{},
 		timer:    time.NewTimer(time.Hour),
+	}
+	for _, r := range state.Replicas {
+		l.shown[r.ID] = r.Status() // what the controller before has told
 	}
 	if len(state.Memory) > 0 {
 		if err := json.Unmarshal(state.Memory, &l.memory); err != nil {
@@ -204,6 +210,9 @@ func (l *loop) setTimer() {
 	}
 	if l.judging() {
 		earlier(l.plan.Next)
+		if l.dirty {
+			earlier(now()) // this turn itself gave a reason to ask policy again
+		}
 	}
 	if l.recovered {
 		for _, r := range l.replicas {

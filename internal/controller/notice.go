@@ -21,12 +21,15 @@ func (l *loop) listen() {
 	for _, cloud := range l.c.o.Clouds {
 		l.workers.Go(func() {
 			for failures := 1; ; failures++ {
+				began := now()
 				err := cloud.Notices(l.ctx, l.c.o.Service, func(n serve.Notice) {
-					failures = 0
 					l.c.post(l.ctx, func() { l.noticed(n) })
 				})
 				if l.ctx.Err() != nil {
 					return
+				}
+				if now().Sub(began) > time.Minute {
+					failures = 1 // it did listen
 				}
 				// Notices may have been missed: look for ourselves before listening again.
 				l.c.o.Log.Warn("listening to a cloud was interrupted", "cloud", cloud.Name(), "error", err)
@@ -169,12 +172,13 @@ func (l *loop) verify() {
 	})
 }
 
-// compare finds replicas whose machine is not listed as running. Those launched
-// after the list was asked for are not judged by it.
+// compare finds replicas whose machine is not listed as running. Those that came
+// up after the list was asked for are not judged by it; by our clock, as that of
+// a cloud may differ and tells when a launch began.
 func (l *loop) compare(found inventory) {
 	for i := range l.state.Replicas {
 		r := &l.state.Replicas[i]
-		if r.Launch != serve.LaunchSucceeded || r.Teardown != "" || r.LaunchedAt.After(found.asked) {
+		if r.Launch != serve.LaunchSucceeded || r.Teardown != "" || !l.of(r.ID).upSince.Before(found.asked) {
 			continue
 		}
 		if instance, ok := found.machines[l.ref(r.ID)]; !ok || !instance.Running {

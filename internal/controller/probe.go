@@ -120,8 +120,8 @@ func ask(ctx context.Context, client *http.Client, url string, how serve.Readine
 
 // answered takes in the result of a probe.
 func (l *loop) answered(id int64, p *prober, err error) {
-	r, run := l.find(id), l.of(id)
-	if r == nil || run.prober != p || r.Teardown != "" {
+	r := l.find(id)
+	if r == nil || r.Teardown != "" || l.of(id).prober != p {
 		return // an answer from before the replica's fate was decided
 	}
 	if l.settling[id] {

@@ -62,7 +62,8 @@ func (l *loop) adopt(found inventory) {
 	known := map[serve.Ref]bool{}
 	for i := range l.state.Replicas {
 		r := &l.state.Replicas[i]
-		known[l.ref(r.ID)] = true
+		// A record that says its machine is gone speaks for no machine.
+		known[l.ref(r.ID)] = r.Teardown != serve.TeardownSucceeded
 		instance, ok := found.machines[l.ref(r.ID)]
 		switch {
 		case r.Launch != serve.LaunchSucceeded || r.Teardown != "":
@@ -88,7 +89,7 @@ func (l *loop) adopt(found inventory) {
 		l.sweep(ref)
 	}
 	if adopted+orphans > 0 {
-		l.note(serve.EventRecovery, 0, "The controller started, adopted %d replicas and found %d orphans", adopted, orphans)
+		l.note(serve.EventRecovery, 0, "The controller started; replicas adopted: %d, orphans found: %d", adopted, orphans)
 	}
 }
 

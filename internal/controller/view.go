@@ -43,7 +43,7 @@ func (l *loop) show() serve.Service {
 		Name: s.Name, UID: s.UID, Revision: s.Revision,
 		Endpoint:  l.c.o.Endpoint.URL(),
 		CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt, FirstReadyAt: s.FirstReadyAt,
-		Target:   l.plan.Target,
+		Target:   l.memory.Target,
 		Counts:   serve.Count(s.Replicas),
 		Spec:     s.Spec.Redacted(),
 		Replicas: slices.Clone(s.Replicas),
