@@ -84,7 +84,9 @@ func (p *Program) Run(args []string) int {
 				return 2
 			}
 			if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-				return 0
+				// A script must not take what was broken off for done.
+				fmt.Fprintln(p.Stderr, "interrupted")
+				return 1
 			}
 			return p.exit(err)
 		}
@@ -92,6 +94,15 @@ func (p *Program) Run(args []string) int {
 	fmt.Fprintf(p.Stderr, "there is no command %q\n\n", args[0])
 	p.usage(p.Stderr)
 	return 2
+}
+
+// followed gives the error of a command that goes on until it is interrupted:
+// for such a command an interruption is the end that was wanted.
+func followed(ctx context.Context, follow bool, err error) error {
+	if follow && ctx.Err() != nil {
+		err = nil
+	}
+	return err
 }
 
 func (p *Program) exit(err error) int {

@@ -37,6 +37,8 @@ func TestCommandLineMistakes(t *testing.T) {
 		{"an id that is no id", []string{"terminate", "web", "0"}, 2, `"0" is not the id of a replica`},
 		{"a service that is not there", []string{"events", "web"}, 1, "not found"},
 		{"the status of a service that is not there", []string{"status", "web"}, 1, "no such service"},
+		{"the endpoint of a service that is not there", []string{"status", "--endpoint", "web"}, 1, "no such service"},
+		{"the endpoint of nobody", []string{"status", "--endpoint"}, 2, "name of one service"},
 		{"a preemption in a service that is not there", []string{"preempt", "web", "1"}, 1, "web"},
 		{"a change of the market that changes nothing", []string{"market", "set", "us-east1"}, 2, "a zone and a capacity"},
 		{"a zone that is not there", []string{"market", "set", "mars", "--spot", "1"}, 1, "mars"},

@@ -39,7 +39,8 @@ func (p *Program) logs(ctx context.Context, args []string) error {
 	}
 	opt := serve.LogOptions{Follow: *follow, Tail: *tail}
 	if len(names) == 1 && !*controller {
-		return (&allLogs{client: client, opt: opt, out: p.Stdout, seen: map[int64]bool{}}).print(ctx)
+		all := &allLogs{client: client, opt: opt, out: p.Stdout, seen: map[int64]bool{}}
+		return followed(ctx, *follow, all.print(ctx))
 	}
 	log, err := client.Logs(ctx, id, opt)
 	if err != nil {
@@ -47,7 +48,7 @@ func (p *Program) logs(ctx context.Context, args []string) error {
 	}
 	defer log.Close()
 	_, err = io.Copy(p.Stdout, log)
-	return err
+	return followed(ctx, *follow, err)
 }
 
 // allLogs prints the logs of all replicas, each line after the replica's id.
@@ -87,7 +88,10 @@ func (a *allLogs) print(ctx context.Context) error {
 		return true
 	})
 	if errors.Is(err, serve.ErrNotFound) {
-		return nil // the service has ended
+		// The service has ended, and so do the logs of its machines; the last lines
+		// may still be on their way.
+		copying.Wait()
+		return nil
 	}
 	return err
 }

@@ -46,7 +46,7 @@ func (p *Program) events(ctx context.Context, args []string) error {
 		}
 		return failed == nil
 	})
-	return errors.Join(err, failed)
+	return errors.Join(followed(ctx, *follow, err), failed)
 }
 
 // writeEvent prints one event: when, what, and for a decision what else was

@@ -54,8 +54,10 @@ func (p *Program) status(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := show(services); err != nil {
-		return err
+	if len(missing) == 0 || !*endpoint {
+		if err := show(services); err != nil {
+			return err
+		}
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("no such service in %s: %s", home, strings.Join(missing, ", "))
