@@ -115,8 +115,11 @@ func (l *loop) keepBundles() {
 	}
 }
 
-// commit stores what a caller asked for before the caller is told that it is so.
+// commit stores what a caller asked for, and lets the endpoint know, before the
+// caller is told that it is so.
 func (l *loop) commit() error {
+	l.route()
+	l.noteStatuses()
 	err := l.save()
 	l.publish()
 	return err

@@ -50,7 +50,7 @@ type loop struct {
 	dirty, touched bool
 	events         []serve.Event
 	lastEvent      int64
-	// shown is the status each replica had at the end of the last turn.
+	// shown is the status each replica had when it was last told.
 	shown map[int64]serve.Status
 	// unsaved counts failed saves in a row; no step is started while it is not 0.
 	unsaved int
@@ -140,6 +140,7 @@ func (l *loop) turn() error {
 		return nil // there is no service, and there was none
 	}
 	l.route()
+	l.noteStatuses() // what happened comes before what is decided because of it
 	if l.dirty && l.judging() {
 		l.consult()
 		l.route()
@@ -266,7 +267,7 @@ func (l *loop) record(e serve.Event) {
 	l.c.o.Log.Info("event", "kind", e.Kind, "replica", e.ReplicaID, "message", e.Message)
 }
 
-// noteStatuses records every change of a replica's state in this turn.
+// noteStatuses records every change of a replica's state since it was last asked.
 func (l *loop) noteStatuses() {
 	seen := map[int64]bool{}
 	for _, r := range l.state.Replicas {

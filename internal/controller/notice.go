@@ -187,6 +187,10 @@ func (l *loop) compare(found inventory) {
 	}
 }
 
+// askTimeout is how long the clouds may take to say what there is, or what they
+// offer. Policy waits for the answers, and must not do so for ever.
+const askTimeout = time.Minute
+
 // inventory is what the clouds said there is.
 type inventory struct {
 	asked    time.Time
@@ -196,6 +200,8 @@ type inventory struct {
 // list asks every cloud. It fails if one of them does not answer: a machine
 // must never be thought gone because nobody could say.
 func (l *loop) list(ctx context.Context) (inventory, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	inv := inventory{asked: now(), machines: map[serve.Ref]serve.Instance{}}
 	var failed error
 	for _, cloud := range l.c.o.Clouds {

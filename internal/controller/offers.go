@@ -5,6 +5,7 @@ package controller
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"slices"
 	"time"
@@ -61,6 +62,8 @@ func (l *loop) refreshOffers() {
 
 // askOffers gives the offers for every entry of the resources, in a fixed order.
 func (l *loop) askOffers(resources serve.Resources) ([]serve.Offer, error) {
+	ctx, cancel := context.WithTimeout(l.ctx, askTimeout)
+	defer cancel()
 	var list []serve.Offer
 	var failed error
 	for i, entry := range resources.Entries() {
@@ -69,7 +72,7 @@ func (l *loop) askOffers(resources serve.Resources) ([]serve.Offer, error) {
 			if where.Cloud != "" && where.Cloud != cloud.Name() {
 				continue
 			}
-			offered, err := cloud.Offers(l.ctx, entry)
+			offered, err := cloud.Offers(ctx, entry)
 			failed = errors.Join(failed, err)
 			for _, o := range offered {
 				o.Entry = i

@@ -108,6 +108,11 @@ func (l *loop) sweep(ref serve.Ref) {
 				return func() { l.sweeping-- }
 			}
 			l.c.o.Log.Warn("ending an orphan failed; trying again", "replica", ref.Replica, "error", failed)
+			if failures == teardownAttempts {
+				l.c.post(l.ctx, func() {
+					l.note(serve.EventError, ref.Replica, "A machine of replica %d without a record cannot be ended: %v", ref.Replica, failed)
+				})
+			}
 			if !sleep(l.ctx, backoff(failures, time.Second, time.Minute)) {
 				return nil
 			}
