@@ -275,9 +275,12 @@ func (l *loop) terminate(r *serve.Replica, run *running) func() {
 	return func() {
 		l.background(func() func() {
 			l.keepLog(ctx, clouds, ref)
+			// A call that never returns must show as a failure and be tried again.
+			patient, cancel := context.WithTimeout(ctx, l.c.pace.teardown)
+			defer cancel()
 			var failed error
 			for _, cloud := range clouds {
-				failed = errors.Join(failed, cloud.Terminate(ctx, ref))
+				failed = errors.Join(failed, cloud.Terminate(patient, ref))
 			}
 			return func() {
 				run.endStep()

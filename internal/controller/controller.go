@@ -89,9 +89,9 @@ type Controller struct {
 // It belongs to a controller so that tests need not wait for it.
 type pace struct {
 	// drain is what requests under way get before their replica is ended, log
-	// what reading its log gets then, and reteardown the first pause after a
-	// teardown that failed.
-	drain, log, reteardown time.Duration
+	// what reading its log gets then, teardown what the cloud gets to end its
+	// machine, and reteardown is the first pause after a teardown that failed.
+	drain, log, teardown, reteardown time.Duration
 }
 
 var _ serve.Client = (*Controller)(nil)
@@ -107,7 +107,7 @@ func New(o Options) *Controller {
 	c := &Controller{
 		o: o, inbox: make(chan func(), 64), started: make(chan struct{}), stopped: make(chan struct{}),
 		// SkyServe's drain, but that ours ends as soon as the last request does.
-		pace: pace{drain: 120 * time.Second, log: 10 * time.Second, reteardown: 5 * time.Second},
+		pace: pace{drain: 120 * time.Second, log: 10 * time.Second, teardown: 20 * time.Minute, reteardown: 5 * time.Second},
 	}
 	c.view.Store(&view{changed: make(chan struct{})})
 	c.balancer = balancer.New(balancer.Options{

@@ -298,3 +298,26 @@ func TestFollowEvents(t *testing.T) {
 		t.Errorf("following ends with %v", err)
 	}
 }
+
+// A cloud that never says whether it has ended a machine is asked again.
+func TestTeardownThatNeverEnds(t *testing.T) {
+	cloud := newCloud(t)
+	r := start(t, cloud, servetest.NewStore(), func(c *Controller) {
+		c.pace.teardown, c.pace.reteardown = time.Millisecond, time.Millisecond
+	})
+	r.apply(fixedSpec(1))
+	r.await("1/1", settled(1))
+	cloud.OnCall(func(ctx context.Context, operation string, _ serve.Ref) error {
+		if operation == "terminate" {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		return nil
+	})
+	if err := r.TerminateReplica(t.Context(), 1, false); err != nil {
+		t.Fatal(err)
+	}
+	r.await("FAILED_CLEANUP", func(s serve.Service) bool { return s.Replicas[0].Status() == serve.FailedCleanup })
+	cloud.OnCall(nil)
+	r.await("replaced", settled(2))
+}
