@@ -70,7 +70,7 @@ func (p *Program) market(ctx context.Context, args []string) error {
 			}
 		}
 	default:
-		return usageError{"it takes show, or set with a zone and a capacity"}
+		return usageError{"it takes show, or set with a zone and a capacity of 0 or more"}
 	}
 	return p.showMarket(ctx, cloud)
 }
