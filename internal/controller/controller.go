@@ -120,7 +120,8 @@ func New(o Options) *Controller {
 
 // Run keeps the service alive until ctx ends, which leaves all replicas
 // running for the next controller to adopt. It returns serve.ErrConflict when
-// another controller has taken over the store, and nil when ctx ended.
+// another controller has taken over the store, and nil when ctx ended. A
+// controller whose endpoint breaks ends too, for another one to take its place.
 func (c *Controller) Run(ctx context.Context) error {
 	defer close(c.stopped)
 	state, err := c.o.Store.Load(ctx)
@@ -129,11 +130,16 @@ func (c *Controller) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var workers sync.WaitGroup
-	defer workers.Wait()
-	defer cancel()
 	c.loop = newLoop(ctx, c, &workers, state)
-	workers.Go(func() { c.o.Endpoint.serve(ctx, c.balancer, c.o.Log) })
-	return c.loop.run()
+	var broken error
+	workers.Go(func() {
+		defer cancel()
+		broken = c.o.Endpoint.serve(ctx, c.balancer, c.o.Log)
+	})
+	err = c.loop.run()
+	cancel()
+	workers.Wait()
+	return errors.Join(err, broken)
 }
 
 // post hands f to the loop; it reports false when the loop has ended.

@@ -78,7 +78,7 @@ func (e *Endpoint) Close() error { return e.listener.Close() }
 
 // serve answers requests until ctx ends, and returns when those under way have
 // had a moment to end too.
-func (e *Endpoint) serve(ctx context.Context, handler http.Handler, log *slog.Logger) {
+func (e *Endpoint) serve(ctx context.Context, handler http.Handler, log *slog.Logger) error {
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 30 * time.Second,
@@ -98,10 +98,10 @@ func (e *Endpoint) serve(ctx context.Context, handler http.Handler, log *slog.Lo
 	})
 	err := server.Serve(&dualListener{Listener: e.listener, tls: &e.tls})
 	if stop() {
-		log.Error("the endpoint has stopped", "error", err)
-		return
+		return fmt.Errorf("serving the endpoint %s: %w", e.Addr(), err)
 	}
 	<-finished // Serve returns when Shutdown begins, not when it is done
+	return nil
 }
 
 // dualListener wraps accepted connections in TLS while there is a certificate.

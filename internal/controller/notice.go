@@ -79,6 +79,10 @@ func (l *loop) noticed(n serve.Notice) {
 	}
 }
 
+// untoldNotice is how long a machine is taken to live on after a notice that
+// does not say: the shortest notice any of the clouds gives.
+const untoldNotice = 30 * time.Second
+
 // interrupted acts on the warning that a machine will be taken: no new request
 // goes there, its replacement is launched now, and what is under way has until
 // the deadline.
@@ -91,7 +95,9 @@ func (l *loop) interrupted(r *serve.Replica, n serve.Notice) {
 		l.memory = l.memory.Preempted(now(), r.Offer)
 	}
 	l.end(r, serve.CausePreempted, "Its machine will be taken at "+n.Deadline.Format(time.TimeOnly))
-	r.DrainUntil = n.Deadline
+	if r.DrainUntil = n.Deadline; n.Deadline.IsZero() {
+		r.DrainUntil = now().Add(untoldNotice)
+	}
 }
 
 // lost acts on a machine that is not there any more. Its replica is replaced at

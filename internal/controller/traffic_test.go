@@ -5,6 +5,8 @@ package controller
 
 import (
 	"crypto/tls"
+	"errors"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -99,5 +101,18 @@ func TestEndpointChangesToTLSAndBack(t *testing.T) {
 	r.apply(spec)
 	if body, err := r.get(); err != nil || body != "1" {
 		t.Errorf("without the certificate again it answers %q, %v", body, err)
+	}
+}
+
+func TestAControllerWhoseEndpointBreaksEnds(t *testing.T) {
+	r := start(t, newCloud(t), servetest.NewStore())
+	r.apply(fixedSpec(1))
+	r.await("1/1", settled(1))
+	if err := r.o.Endpoint.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-r.stopped
+	if err := r.stop(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("it ended with %v", err)
 	}
 }
