@@ -50,8 +50,8 @@ func Connect(a serve.Access) (*Client, error) {
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Apply implements [serve.Client].
-func (c *Client) Apply(ctx context.Context, spec serve.Spec, keepSecrets bool) (serve.Service, error) {
-	body, err := json.Marshal(applyRequest{Spec: spec, KeepSecrets: keepSecrets})
+func (c *Client) Apply(ctx context.Context, spec serve.Spec, opt serve.ApplyOptions) (serve.Service, error) {
+	body, err := json.Marshal(applyRequest{Spec: spec, ApplyOptions: opt})
 	if err != nil {
 		return serve.Service{}, fmt.Errorf("writing the spec: %w", err)
 	}

@@ -46,7 +46,7 @@ func TestEveryMethodCrossesTheWire(t *testing.T) {
 	ctx := t.Context()
 
 	for _, spec := range []serve.Spec{exampleSpec(), {}} { // also one without defaults
-		s, err := c.Apply(ctx, spec, true)
+		s, err := c.Apply(ctx, spec, serve.ApplyOptions{KeepSecrets: true, MustBeNew: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +57,7 @@ func TestEveryMethodCrossesTheWire(t *testing.T) {
 			t.Errorf("the spec the controller got: %s", diff)
 		}
 	}
-	f.wants(t, "apply keep=true", "apply keep=true")
+	f.wants(t, "apply keep=true new=true", "apply keep=true new=true")
 
 	s, err := c.Service(ctx)
 	if diff := cmp.Diff(f.service, s); err != nil || diff != "" {
@@ -216,7 +216,7 @@ func TestNoSecretIsSentOrLogged(t *testing.T) {
 	server := start(t, f)
 	c := connect(t, server.access)
 
-	applied, err := c.Apply(t.Context(), exampleSpec(), false)
+	applied, err := c.Apply(t.Context(), exampleSpec(), serve.ApplyOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestNoSecretIsSentOrLogged(t *testing.T) {
 	wrong.Token = "wrong-secret"
 	_, wrongErr := connect(t, wrong).Service(t.Context())
 	f.err = errors.New("the disk is full")
-	_, failedErr := c.Apply(t.Context(), exampleSpec(), false)
+	_, failedErr := c.Apply(t.Context(), exampleSpec(), serve.ApplyOptions{})
 	if wrongErr == nil || failedErr == nil {
 		t.Errorf("no errors: %v, %v", wrongErr, failedErr)
 	}

@@ -29,7 +29,7 @@ func meanings() []error {
 // methods are all methods of a client, for what is the same with each.
 func methods(ctx context.Context, c serve.Client) map[string]func() error {
 	return map[string]func() error{
-		"Apply":            func() error { _, err := c.Apply(ctx, exampleSpec(), false); return err },
+		"Apply":            func() error { _, err := c.Apply(ctx, exampleSpec(), serve.ApplyOptions{}); return err },
 		"Service":          func() error { _, err := c.Service(ctx); return err },
 		"Watch":            func() error { return c.Watch(ctx, func(serve.Service) bool { return true }) },
 		"Delete":           func() error { return c.Delete(ctx) },
@@ -91,7 +91,7 @@ func TestFieldErrorsCrossTheWire(t *testing.T) {
 		{Path: "run", Message: "It is empty."},
 	}
 	f := &fake{err: fmt.Errorf("applying the spec: %w", fields)}
-	_, err := connect(t, start(t, f).access).Apply(t.Context(), exampleSpec(), false)
+	_, err := connect(t, start(t, f).access).Apply(t.Context(), exampleSpec(), serve.ApplyOptions{})
 	var got serve.FieldErrors
 	if !errors.As(err, &got) || !errors.Is(err, serve.ErrInvalid) {
 		t.Fatalf("got %v, want field errors that are invalid", err)

@@ -52,8 +52,8 @@ func (f *fake) wants(t *testing.T, calls ...string) {
 	f.calls = nil
 }
 
-func (f *fake) Apply(_ context.Context, spec serve.Spec, keepSecrets bool) (serve.Service, error) {
-	f.called("apply keep=%v", keepSecrets)
+func (f *fake) Apply(_ context.Context, spec serve.Spec, opt serve.ApplyOptions) (serve.Service, error) {
+	f.called("apply keep=%v new=%v", opt.KeepSecrets, opt.MustBeNew)
 	f.spec = spec
 	return f.service, f.err
 }

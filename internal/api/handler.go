@@ -102,7 +102,7 @@ func (h *handler) apply(w http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, fmt.Errorf("reading the spec (a field that this controller does not know is one of a newer release): %w: %w",
 			serve.ErrInvalid, err)
 	}
-	s, err := h.client.Apply(r.Context(), request.Spec, request.KeepSecrets)
+	s, err := h.client.Apply(r.Context(), request.Spec, request.ApplyOptions)
 	return public(s), err
 }
 

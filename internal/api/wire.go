@@ -30,8 +30,8 @@ const (
 
 // applyRequest is the body of PUT /v1/service.
 type applyRequest struct {
-	Spec        serve.Spec `json:"spec"`
-	KeepSecrets bool       `json:"keep_secrets,omitempty"`
+	Spec serve.Spec `json:"spec"`
+	serve.ApplyOptions
 }
 
 // frame is one line of a stream. It holds one thing, or nothing: then it is a

@@ -12,7 +12,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -260,4 +263,80 @@ func TestAccSlowAndBroken(t *testing.T) {
 	}
 	w.must(0, "destroy", "-auto-approve")
 	w.nothingLeft()
+}
+
+// Of two who create a service of one name at the same moment one is told, and
+// the other one's service is left alone.
+func TestAccTwoCreators(t *testing.T) {
+	w := newWorkspace(t)
+	other := &workspace{site: w.site, terraform: w.terraform, dir: t.TempDir(), env: w.env}
+	var outs [2]string
+	var codes [2]int
+	var both sync.WaitGroup
+	for i, one := range []*workspace{w, other} {
+		one.write(dynamic + "\n  envs = { TEST_SERVER = \"1\" }\n")
+		both.Go(func() { outs[i], codes[i] = one.run("apply", "-auto-approve") })
+	}
+	both.Wait()
+	if codes[0]+codes[1] != 1 {
+		t.Errorf("the two ended with %v:\n%s\n%s", codes, outs[0], outs[1])
+	}
+	if !strings.Contains(outs[0]+outs[1], "already exists") {
+		t.Errorf("nobody was told:\n%s\n%s", outs[0], outs[1])
+	}
+	if s := await(t, w.client(), "2/2 on spot", spotOnly(2)); s.Revision != 1 {
+		t.Errorf("it is revision %d", s.Revision)
+	}
+	for i, one := range []*workspace{w, other} {
+		if codes[i] == 0 {
+			one.must(0, "destroy", "-auto-approve")
+		}
+	}
+	w.nothingLeft()
+}
+
+// What ends a whole group of processes, as a CI runner does, must not end the
+// plugin before Terraform has noted what it made.
+func TestAccTerminatedGroupLosesNothing(t *testing.T) {
+	w := newWorkspace(t)
+	w.write(dynamic + "\n  setup = \"sleep 60\"\n")
+	cmd := exec.Command(w.terraform, "apply", "-auto-approve", "-no-color")
+	cmd.Dir, cmd.Env = w.dir, w.env
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	mustDo(t, cmd.Start)
+	w.created()
+	mustDo(t, func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) })
+	if err := cmd.Wait(); err == nil {
+		t.Errorf("an apply that was terminated succeeded:\n%s", &out)
+	}
+	if w.state()["name"] != "web" {
+		t.Errorf("the service is not in the state:\n%s", &out)
+	}
+	if plan := w.must(0, "plan", "-detailed-exitcode"); strings.Contains(plan, "tainted") {
+		t.Errorf("the service is tainted:\n%s", plan)
+	}
+	w.must(0, "destroy", "-auto-approve")
+	w.nothingLeft()
+}
+
+// created waits until the service exists.
+func (w *workspace) created() {
+	w.t.Helper()
+	deadline := time.After(patience)
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for {
+		if client, err := w.deployer.Find(w.t.Context(), "web"); err == nil {
+			if _, err := client.Service(w.t.Context()); err == nil {
+				return
+			}
+		}
+		select {
+		case <-look.C:
+		case <-deadline:
+			w.t.Fatal("the service was never created")
+		}
+	}
 }

@@ -65,7 +65,7 @@ func BenchmarkPreemption(b *testing.B) {
 			b.Error(err)
 		}
 	}()
-	if _, err := c.Apply(ctx, s.spec("web", 2), false); err != nil {
+	if _, err := c.Apply(ctx, s.spec("web", 2), serve.ApplyOptions{}); err != nil {
 		b.Fatal(err)
 	}
 

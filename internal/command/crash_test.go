@@ -52,10 +52,10 @@ func TestCrashes(t *testing.T) {
 		case 0: // scale
 			spec.ReplicaPolicy.MinReplicas = 1 + random.IntN(3)
 			spec.ReplicaPolicy.MaxReplicas = spec.ReplicaPolicy.MinReplicas
-			mustDo(t, func() error { _, err := client.Apply(t.Context(), spec, false); return err })
+			mustDo(t, func() error { _, err := client.Apply(t.Context(), spec, serve.ApplyOptions{}); return err })
 		case 1: // another revision, which rolls
 			spec.Envs["GREETING"] = fmt.Sprint("hello ", kill)
-			mustDo(t, func() error { _, err := client.Apply(t.Context(), spec, false); return err })
+			mustDo(t, func() error { _, err := client.Apply(t.Context(), spec, serve.ApplyOptions{}); return err })
 		case 2: // a machine is taken
 			if running := listed(t, s); len(running) > 0 {
 				victim := running[random.IntN(len(running))]
@@ -80,7 +80,7 @@ func TestCrashes(t *testing.T) {
 
 	mustDo(t, func() error { return s.cloud.SetCapacity(t.Context(), "*", serve.Spot, 8) })
 	spec.ReplicaPolicy.MinReplicas, spec.ReplicaPolicy.MaxReplicas = 2, 2
-	mustDo(t, func() error { _, err := client.Apply(t.Context(), spec, false); return err })
+	mustDo(t, func() error { _, err := client.Apply(t.Context(), spec, serve.ApplyOptions{}); return err })
 	service = await(t, client, "2/2 on spot", spotOnly(2))
 
 	checkIDs(t, client)

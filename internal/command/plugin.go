@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 
@@ -23,11 +25,26 @@ const registryAddress = "registry.terraform.io/serve-infra/serve"
 // plugin serves the provider to Terraform, or with debug to a debugger's
 // Terraform.
 func (p *Program) plugin(debug bool) error {
+	leaveTerminationToTerraform()
 	factory := provider.New(provider.Options{Version: p.Version, Home: homeOf, Deployers: deployers})
 	return providerserver.Serve(context.Background(), factory, providerserver.ServeOpts{
 		Address: registryAddress,
 		Debug:   debug,
 	})
+}
+
+// leaveTerminationToTerraform ignores the first SIGTERM. What ends a whole group
+// of processes (timeout, systemd, a CI runner) reaches the plugin as well as
+// Terraform, which stops what is under way and notes what was made. Were the
+// plugin to die first, a service just created would be in no state. A second
+// SIGTERM ends it.
+func leaveTerminationToTerraform() {
+	first := make(chan os.Signal, 1)
+	signal.Notify(first, syscall.SIGTERM)
+	go func() {
+		<-first
+		signal.Stop(first)
+	}()
 }
 
 // deployers gives every deployer there is, by the name of its infra. Controllers

@@ -166,7 +166,7 @@ func (s *site) deploy(spec serve.Spec) serve.Client {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if _, err := client.Apply(s.t.Context(), spec, false); err != nil {
+	if _, err := client.Apply(s.t.Context(), spec, serve.ApplyOptions{}); err != nil {
 		s.t.Fatal(err)
 	}
 	return client

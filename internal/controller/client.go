@@ -18,10 +18,10 @@ import (
 )
 
 // Apply implements serve.Client.
-func (c *Controller) Apply(ctx context.Context, spec serve.Spec, keepSecrets bool) (serve.Service, error) {
+func (c *Controller) Apply(ctx context.Context, spec serve.Spec, opt serve.ApplyOptions) (serve.Service, error) {
 	var applied serve.Service
 	err := c.do(ctx, func(l *loop) error {
-		if err := l.apply(spec, keepSecrets); err != nil {
+		if err := l.apply(spec, opt); err != nil {
 			return err
 		}
 		applied = l.show()
@@ -34,14 +34,17 @@ func (c *Controller) Apply(ctx context.Context, spec serve.Spec, keepSecrets boo
 }
 
 // apply makes spec the newest revision, unless it says what is so already.
-func (l *loop) apply(spec serve.Spec, keepSecrets bool) error {
+func (l *loop) apply(spec serve.Spec, opt serve.ApplyOptions) error {
 	if spec.Name != l.c.o.Service {
 		return fmt.Errorf("this controller is for service %q, not %q: %w", l.c.o.Service, spec.Name, serve.ErrInvalid)
 	}
 	if l.state.Deleting {
 		return fmt.Errorf("service %q is being deleted: %w", spec.Name, serve.ErrConflict)
 	}
-	if keepSecrets {
+	if opt.MustBeNew && l.state.UID != "" {
+		return fmt.Errorf("service %q exists already: %w", spec.Name, serve.ErrConflict)
+	}
+	if opt.KeepSecrets {
 		spec.Secrets = l.state.Spec.Secrets
 	}
 	if err := spec.Validate().Err(); err != nil {

@@ -170,7 +170,7 @@ func TestApplyGivenUp(t *testing.T) {
 	for range 500 { // who is first is a matter of chance; the race detector looks on
 		ctx, cancel := context.WithCancel(t.Context())
 		go cancel()
-		if s, err := r.Apply(ctx, fixedSpec(1), false); err == nil && s.Name != "web" || err != nil && !errors.Is(err, context.Canceled) {
+		if s, err := r.Apply(ctx, fixedSpec(1), serve.ApplyOptions{}); err == nil && s.Name != "web" || err != nil && !errors.Is(err, context.Canceled) {
 			t.Errorf("it gives %q, %v", s.Name, err)
 		}
 	}

@@ -233,12 +233,23 @@ func TestUpdate(t *testing.T) {
 			t.Errorf("the same spec made revision %d", s.Revision)
 		}
 		spec.Secrets = nil
-		if s, err := r.Apply(t.Context(), spec, true); err != nil || s.Revision != 1 {
+		if s, err := r.Apply(t.Context(), spec, serve.ApplyOptions{KeepSecrets: true}); err != nil || s.Revision != 1 {
 			t.Errorf("with the secrets kept it made revision %d, %v", s.Revision, err)
 		}
 		if s := r.apply(spec); s.Revision != 2 {
 			t.Errorf("without the secrets it made revision %d", s.Revision)
 		}
+	})
+	t.Run("is not taken for a service that must be new", func(t *testing.T) {
+		r := start(t, newCloud(t), servetest.NewStore())
+		mustBeNew := serve.ApplyOptions{MustBeNew: true}
+		if _, err := r.Apply(t.Context(), fixedSpec(1), mustBeNew); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Apply(t.Context(), fixedSpec(2), mustBeNew); !errors.Is(err, serve.ErrConflict) {
+			t.Errorf("a second creation gives %v", err)
+		}
+		r.await("the first one alone", settled(1))
 	})
 	t.Run("shows no secret", func(t *testing.T) {
 		r := start(t, newCloud(t), servetest.NewStore())
@@ -252,7 +263,7 @@ func TestUpdate(t *testing.T) {
 		r := start(t, newCloud(t), servetest.NewStore())
 		spec := fixedSpec(1)
 		spec.ReadinessProbe.Path, spec.Run = "health", ""
-		_, err := r.Apply(t.Context(), spec, false)
+		_, err := r.Apply(t.Context(), spec, serve.ApplyOptions{})
 		fields, ok := errors.AsType[serve.FieldErrors](err)
 		if !ok || len(fields) != 2 {
 			t.Errorf("applying gives %v", err)

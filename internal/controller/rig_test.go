@@ -113,7 +113,7 @@ func dynamicSpec() serve.Spec {
 
 func (r *rig) apply(spec serve.Spec) serve.Service {
 	r.t.Helper()
-	service, err := r.Apply(r.t.Context(), spec, false)
+	service, err := r.Apply(r.t.Context(), spec, serve.ApplyOptions{})
 	if err != nil {
 		r.t.Fatalf("applying: %v", err)
 	}

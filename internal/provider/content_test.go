@@ -119,7 +119,7 @@ func TestContentThatChangesAfterThePlanIsNotSent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, diags := m.send(t.Context(), client, serve.NewSpec("web"), false)
+	_, diags := m.send(t.Context(), client, serve.NewSpec("web"), serve.ApplyOptions{})
 	if len(diags) != 1 || diags[0].Summary() != "The content has changed" {
 		t.Errorf("got %v, want one error about changed content", diags)
 	}

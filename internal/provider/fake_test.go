@@ -163,7 +163,7 @@ func (c *controller) answer(call string) error {
 }
 
 // Apply plays the script when the spec is new.
-func (c *controller) Apply(_ context.Context, spec serve.Spec, keepSecrets bool) (serve.Service, error) {
+func (c *controller) Apply(_ context.Context, spec serve.Spec, opt serve.ApplyOptions) (serve.Service, error) {
 	c.infra.mu.Lock()
 	defer c.infra.mu.Unlock()
 	if err := c.answer("apply"); err != nil {
@@ -177,7 +177,10 @@ func (c *controller) Apply(_ context.Context, spec serve.Spec, keepSecrets bool)
 			return serve.Service{}, fmt.Errorf("bundle %s: %w", digest, serve.ErrNotFound)
 		}
 	}
-	if keepSecrets {
+	if opt.MustBeNew && c.svc != nil {
+		return serve.Service{}, fmt.Errorf("service %q exists already: %w", c.name, serve.ErrConflict)
+	}
+	if opt.KeepSecrets {
 		spec.Secrets = c.secrets
 	}
 	if c.svc == nil {

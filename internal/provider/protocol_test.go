@@ -53,7 +53,7 @@ func TestAServiceIsImportedByItsIdentity(t *testing.T) {
 			}
 			spec := serve.NewSpec("web")
 			spec.Run, spec.Resources.Ports = "serve", "80"
-			if _, err := client.Apply(t.Context(), spec, false); err != nil {
+			if _, err := client.Apply(t.Context(), spec, serve.ApplyOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			server := serving(t, f)

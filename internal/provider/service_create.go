@@ -73,9 +73,9 @@ func (r *serviceResource) create(ctx context.Context, m serviceModel) (serve.Cli
 	if err != nil {
 		diags.AddError("Deploying the controller failed", fmt.Sprintf("No controller for the service %q could be started on %s.\n\n%s", name, d.Name(), err))
 	} else {
-		svc, diags = m.send(ctx, client, spec, false)
+		svc, diags = m.send(ctx, client, spec, serve.ApplyOptions{MustBeNew: true})
 	}
-	if diags.HasError() && made {
+	if diags.HasError() && made && empty(ctx, client) {
 		diags.Append(abandon(ctx, d, name)...)
 	}
 	return client, svc, diags
@@ -106,6 +106,16 @@ func vacant(ctx context.Context, d serve.Deployer, name string) (noController bo
 		diags.AddAttributeError(path.Root("name"), "The service already exists", fmt.Sprintf("There is a service %q on %s, created %s. %s", name, d.Name(), moment(svc.CreatedAt).ValueString(), taken))
 	}
 	return false, diags
+}
+
+// empty reports whether a controller has no service. One that could not even be
+// started has none; one that was given a service by somebody else is theirs.
+func empty(ctx context.Context, client serve.Client) bool {
+	if client == nil {
+		return true
+	}
+	_, err := client.Service(context.WithoutCancel(ctx))
+	return errors.Is(err, serve.ErrNotFound)
 }
 
 // abandon removes a controller that was made for nothing.

@@ -37,16 +37,18 @@ func (m serviceModel) complete(ctx context.Context) (serve.Spec, diag.Diagnostic
 }
 
 // send gives the controller the bundles it lacks, and then the spec.
-func (m serviceModel) send(ctx context.Context, client serve.Client, spec serve.Spec, keepSecrets bool) (serve.Service, diag.Diagnostics) {
+func (m serviceModel) send(ctx context.Context, client serve.Client, spec serve.Spec, opt serve.ApplyOptions) (serve.Service, diag.Diagnostics) {
 	diags := m.upload(ctx, client)
 	if diags.HasError() {
 		return serve.Service{}, diags
 	}
-	svc, err := client.Apply(ctx, spec, keepSecrets)
+	svc, err := client.Apply(ctx, spec, opt)
 	var fields serve.FieldErrors
 	switch {
 	case errors.As(err, &fields):
 		diags.Append(fieldErrors(fields)...)
+	case opt.MustBeNew && errors.Is(err, serve.ErrConflict):
+		diags.AddAttributeError(path.Root("name"), "The service already exists", fmt.Sprintf("Somebody else has created a service %q at the same moment. Nothing of it was changed.\n\n%s", spec.Name, err))
 	case err != nil:
 		diags.AddError("Applying the service failed", fmt.Sprintf("The controller of the service %q has not accepted what was planned.\n\n%s", spec.Name, err))
 	default:

@@ -75,7 +75,7 @@ func (r *serviceResource) update(ctx context.Context, m serviceModel, keepSecret
 	if _, err := client.Service(ctx); errors.Is(err, serve.ErrNotFound) {
 		keepSecrets = false
 	}
-	svc, diags := m.send(ctx, client, spec, keepSecrets)
+	svc, diags := m.send(ctx, client, spec, serve.ApplyOptions{KeepSecrets: keepSecrets})
 	return client, svc, diags
 }
 

@@ -35,10 +35,9 @@ type Deployer interface {
 // ErrUnreachable, and ErrUnauthorized.
 type Client interface {
 	// Apply makes spec the newest revision, or changes nothing when it equals
-	// the present one. With keepSecrets the secrets of the present revision are
-	// kept instead of those of spec. A spec that is not valid gives
-	// [FieldErrors]; a service that is being deleted ErrConflict.
-	Apply(ctx context.Context, spec Spec, keepSecrets bool) (Service, error)
+	// the present one. A spec that is not valid gives [FieldErrors]; a service
+	// that is being deleted, or is there although it must be new, ErrConflict.
+	Apply(ctx context.Context, spec Spec, opt ApplyOptions) (Service, error)
 	// Service gives the service as it is now; ErrNotFound before the first Apply
 	// and after Delete has finished.
 	Service(ctx context.Context) (Service, error)
@@ -64,6 +63,16 @@ type Client interface {
 	Events(ctx context.Context, after int64, follow bool, tell func(Event) bool) error
 	// Logs opens the log of a replica, or the controller's own when replica is 0.
 	Logs(ctx context.Context, replica int64, opt LogOptions) (io.ReadCloser, error)
+}
+
+// ApplyOptions say how a spec is meant.
+type ApplyOptions struct {
+	// MustBeNew refuses a spec for a service that exists: of two who create it at
+	// the same moment, one is told.
+	MustBeNew bool `json:"must_be_new,omitempty"`
+	// KeepSecrets keeps the secrets of the present revision instead of taking
+	// those of the spec.
+	KeepSecrets bool `json:"keep_secrets,omitempty"`
 }
 
 // Credentials are what a controller and those who talk to it share. They are
