@@ -6,6 +6,7 @@ package command
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -260,6 +261,15 @@ func TestAccSlowAndBroken(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("the error does not mention %q:\n%s", want, out)
 		}
+	}
+	w.write(dynamic + "\n  load_balancing_policy = \"round_robin\"\n")
+	main := filepath.Join(w.dir, "main.tf")
+	mustDo(t, func() error {
+		text, err := os.ReadFile(main)
+		return errors.Join(err, os.WriteFile(main, bytes.Replace(text, []byte(`"2+"`), []byte(`"64"`), 1), 0o600))
+	})
+	if out = w.must(1, "apply", "-auto-approve"); !strings.Contains(out, "cpus = 64") {
+		t.Errorf("the error does not say what cannot be had:\n%s", out)
 	}
 	w.must(0, "destroy", "-auto-approve")
 	w.nothingLeft()

@@ -146,6 +146,31 @@ func TestFailures(t *testing.T) {
 			t.Errorf("what was half made was not cleared away: %v", calls)
 		}
 	})
+	t.Run("resources that nothing on offer fits are a failure at once, and of the new revision only", func(t *testing.T) {
+		r := start(t, newCloud(t), servetest.NewStore())
+		r.apply(fixedSpec(1))
+		r.await("1/1", settled(1))
+		spec := fixedSpec(1)
+		spec.Resources.Region, spec.Resources.CPUs = "north", "64"
+		r.apply(spec)
+		s := r.await("a failure", func(s serve.Service) bool { return s.Failure != "" })
+		if s.Status != serve.Ready || !strings.Contains(s.Failure, "infra = */north, cpus = 64") {
+			t.Errorf("the service is %s: %s", s.Status, s.Failure)
+		}
+		r.apply(fixedSpec(1))
+		r.await("as before", func(s serve.Service) bool { return settled(1)(s) && s.Failure == "" })
+	})
+	t.Run("a server that leaves is told of along with its probes", func(t *testing.T) {
+		cloud := newCloud(t)
+		cloud.OnProbe(func(serve.Ref) bool { return false })
+		r := start(t, cloud, servetest.NewStore())
+		uid := r.apply(fixedSpec(1)).UID
+		r.await("STARTING", func(s serve.Service) bool { return s.Counts.Total == 1 && all(s, serve.Starting) })
+		cloud.Tell(serve.Notice{Kind: serve.NoticeExited, Ref: serve.Ref{Service: "web", UID: uid, Replica: 1}})
+		r.await("both told", func(s serve.Service) bool {
+			return strings.Contains(s.Replicas[0].Message, "run ended with exit code 0") && strings.Contains(s.Replicas[0].Message, "503")
+		})
+	})
 	t.Run("a launch that can never succeed fails for good", func(t *testing.T) {
 		cloud := newCloud(t)
 		cloud.OnCall(func(_ context.Context, operation string, _ serve.Ref) error {

@@ -138,7 +138,7 @@ func (l *loop) exited(r *serve.Replica, n serve.Notice) {
 		l.end(r, serve.CauseAppFailed, message)
 		return
 	}
-	r.Message = message
+	r.Exited, r.Message = message, message
 	l.touched = true
 	l.suspect(r.ID)
 }

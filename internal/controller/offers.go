@@ -8,6 +8,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -58,6 +60,49 @@ func (l *loop) refreshOffers() {
 			l.offers.known, l.dirty = true, true
 		}
 	})
+}
+
+// fit reports whether anything that is offered could run a replica, as far as
+// that is known.
+func (o offers) fit(spec serve.Spec) bool {
+	if !o.known || o.failures > 0 || spec.ReplicaPolicy.MaxReplicas == 0 {
+		return true
+	}
+	wanted := serve.OnDemand
+	if spec.Resources.Entries()[0].Spot() {
+		wanted = serve.Spot
+	}
+	return slices.ContainsFunc(o.list, func(o serve.Offer) bool {
+		return o.Market == wanted || spec.ReplicaPolicy.UsesFallback()
+	})
+}
+
+// describeResources names what the resources ask of a machine.
+func describeResources(resources serve.Resources) string {
+	var alternatives []string
+	for _, r := range resources.Entries() {
+		var asks []string
+		add := func(name, value string) {
+			if value != "" {
+				asks = append(asks, name+" = "+value)
+			}
+		}
+		if where := r.Location(); where != (serve.Location{}) {
+			add("infra", where.String())
+		}
+		add("instance_type", r.InstanceType)
+		add("cpus", r.CPUs)
+		add("memory", r.Memory)
+		add("accelerators", r.Accelerators)
+		if r.Spot() {
+			add("use_spot", "true")
+		}
+		if r.MaxHourlyCost > 0 {
+			add("max_hourly_cost", strconv.FormatFloat(r.MaxHourlyCost, 'g', -1, 64))
+		}
+		alternatives = append(alternatives, strings.Join(asks, ", "))
+	}
+	return strings.Join(alternatives, "; or ")
 }
 
 // askOffers gives the offers for every entry of the resources, in a fixed order.

@@ -156,6 +156,9 @@ func (l *loop) failed(r *serve.Replica, err error) {
 		r.FailingSince, r.Ready = at, false
 		l.dirty, l.touched = true, true
 	}
+	if r.Exited != "" {
+		err = fmt.Errorf("%s, and then: %w", r.Exited, err)
+	}
 	r.Message = "The readiness probe fails: " + err.Error()
 	failing := at.Sub(r.FailingSince)
 	grace := serve.Seconds(l.state.SpecOf(r.Revision).ReadinessProbe.InitialDelaySeconds)

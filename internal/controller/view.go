@@ -59,9 +59,7 @@ func (l *loop) show() serve.Service {
 		}
 	}
 	slices.Sort(v.ActiveRevisions)
-	if broken := l.broken(); broken != nil {
-		v.Failure = fmt.Sprintf("replica %d is %s: %s", broken.ID, broken.Status(), broken.Message)
-	}
+	v.Failure = l.failure()
 	v.Status, v.Message = l.judge(v.Counts, v.Failure)
 	return v
 }
@@ -85,6 +83,23 @@ func (l *loop) judge(counts serve.Counts, failure string) (serve.Status, string)
 	default:
 		return serve.NoReplica, l.plan.Hold
 	}
+}
+
+// failure says why the newest revision will not become ready as it is, empty
+// while it may.
+func (l *loop) failure() string {
+	if broken := l.broken(); broken != nil {
+		return fmt.Sprintf("replica %d is %s: %s", broken.ID, broken.Status(), broken.Message)
+	}
+	if l.offers.fit(l.state.Spec) {
+		return ""
+	}
+	for _, r := range l.state.Replicas {
+		if r.Revision == l.state.Revision && r.Instance != "" {
+			return "" // it has what is not offered any more
+		}
+	}
+	return "no machine that is offered anywhere fits " + describeResources(l.state.Spec.Resources)
 }
 
 // broken gives the replica that shows that the newest revision will never work

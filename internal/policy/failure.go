@@ -128,5 +128,16 @@ func (e *evaluation) backingOff() string {
 		return ""
 	}
 	e.wake(until)
-	return fmt.Sprintf("Replicas of revision %d failed %s in a row, replica %d last: the next is launched at %s.", e.in.Revision, times(f.Count), f.Replica, clock(until))
+	return fmt.Sprintf("Replicas of revision %d failed %s in a row, replica %d last%s: the next is launched at %s.", e.in.Revision, times(f.Count), f.Replica, e.lastWords(f.Replica), clock(until))
+}
+
+// lastWords gives why a replica failed, to follow its name, if its record is
+// still there and says so.
+func (e *evaluation) lastWords(id int64) string {
+	for _, r := range e.in.Replicas {
+		if r.ID == id && r.Message != "" {
+			return " (" + r.Message + ")"
+		}
+	}
+	return ""
 }

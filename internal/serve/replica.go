@@ -122,6 +122,10 @@ type Replica struct {
 	// waits, why it failed.
 	Message string `json:"message,omitempty"`
 
+	// Exited says how run ended when it ended well, which is no failure by itself:
+	// it may have left a server in the background.
+	Exited string `json:"exited,omitempty"`
+
 	// Instance is the cloud's name for the machine, Address "host:port" of the
 	// server on it. Both are empty until the launch succeeds.
 	Instance string `json:"instance,omitempty"`
