@@ -201,7 +201,7 @@ func (l *loop) launched(id int64, instance serve.Instance, err error) {
 	case l.ctx.Err() != nil:
 		// The controller is stopping; the next one takes the launch up again.
 	case errors.Is(err, serve.ErrCapacity), errors.Is(err, serve.ErrQuota):
-		l.memory = l.memory.LaunchFailed(now(), r.Offer)
+		l.memory = l.memory.LaunchFailed(now(), r.ID, r.Offer)
 		r.Launch, r.Offer, r.Message = serve.LaunchWaiting, serve.Offer{}, err.Error()
 	case errors.Is(err, serve.ErrInvalid), errors.Is(err, serve.ErrUnauthorized), r.Attempts+1 >= launchAttempts:
 		r.Launch, r.Attempts = serve.LaunchFailed, r.Attempts+1
@@ -219,11 +219,10 @@ func (l *loop) launched(id int64, instance serve.Instance, err error) {
 // its machine is expected to live that long.
 func (l *loop) end(r *serve.Replica, cause serve.Cause, message string) {
 	at := now()
-	r.Teardown, r.Cause, r.EndedAt = serve.TeardownScheduled, cause, at
+	r.End(cause, at)
 	if message != "" {
 		r.Message = message
 	}
-	r.DrainUntil = at
 	switch cause {
 	case serve.CauseScaleDown, serve.CauseOutdated, serve.CauseRequested, serve.CauseDeleted:
 		r.DrainUntil = at.Add(l.c.pace.drain)

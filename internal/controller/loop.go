@@ -232,14 +232,7 @@ func (l *loop) setTimer() {
 }
 
 // find gives the record of a replica, nil when there is none.
-func (l *loop) find(id int64) *serve.Replica {
-	for i := range l.state.Replicas {
-		if l.state.Replicas[i].ID == id {
-			return &l.state.Replicas[i]
-		}
-	}
-	return nil
-}
+func (l *loop) find(id int64) *serve.Replica { return l.state.Find(id) }
 
 // of gives what is known of a running replica, making it on first use.
 func (l *loop) of(id int64) *running {

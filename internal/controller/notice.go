@@ -90,14 +90,15 @@ func (l *loop) interrupted(r *serve.Replica, n serve.Notice) {
 	if r.Teardown != "" {
 		return
 	}
+	if n.Deadline.IsZero() {
+		n.Deadline = now().Add(untoldNotice)
+	}
 	l.note(serve.EventNotice, r.ID, "The machine of replica %d will be taken at %s", r.ID, n.Deadline.Format(time.TimeOnly))
 	if r.Market == serve.Spot {
-		l.memory = l.memory.Preempted(now(), r.Offer)
+		l.memory = l.memory.Preempted(now(), r.Offer, max(0, n.Deadline.Sub(now())))
 	}
 	l.end(r, serve.CausePreempted, "Its machine will be taken at "+n.Deadline.Format(time.TimeOnly))
-	if r.DrainUntil = n.Deadline; n.Deadline.IsZero() {
-		r.DrainUntil = now().Add(untoldNotice)
-	}
+	r.DrainUntil = n.Deadline
 }
 
 // lost acts on a machine that is not there any more. Its replica is replaced at
@@ -116,7 +117,7 @@ func (l *loop) lost(r *serve.Replica, detail string) {
 	cause, message := serve.CauseLost, "Its machine is gone"
 	if r.Market == serve.Spot {
 		cause, message = serve.CausePreempted, "Its spot machine was taken"
-		l.memory = l.memory.Preempted(now(), r.Offer)
+		l.memory = l.memory.Preempted(now(), r.Offer, 0)
 	}
 	if detail != "" {
 		message += ": " + detail

@@ -51,36 +51,16 @@ func (l *loop) remember(m policy.Memory) {
 
 // accept checks a decision against the safety rules and records it.
 func (l *loop) accept(d serve.Decision) error {
-	switch d.Action {
-	case serve.Launch:
+	if d.Action == serve.Launch {
 		if err := l.checkLaunch(d); err != nil {
 			return err
 		}
-		l.state.NextID = d.ReplicaID + 1
-		l.state.Replicas = append(l.state.Replicas, serve.Replica{
-			ID: d.ReplicaID, Revision: d.Revision, Market: d.Market, Offer: d.Offer,
-			Task: l.state.Spec.Task.Digest(), CreatedAt: now(), Launch: launchOf(d.Offer), Message: waiting(d),
-		})
-	case serve.Retry:
-		r := l.find(d.ReplicaID)
-		if r == nil || r.Launch != serve.LaunchWaiting || r.Teardown != "" {
-			return fmt.Errorf("replica %d is not waiting for an offer", d.ReplicaID)
-		}
-		r.Offer, r.Launch, r.Message = d.Offer, launchOf(d.Offer), waiting(d)
-	case serve.Terminate:
-		r := l.find(d.ReplicaID)
-		if r == nil || r.Teardown != "" {
-			return fmt.Errorf("replica %d is not running", d.ReplicaID)
-		}
-		l.end(r, d.Cause, "")
-	case serve.Relabel:
-		r := l.find(d.ReplicaID)
-		if r == nil || r.Teardown != "" {
-			return fmt.Errorf("replica %d is not running", d.ReplicaID)
-		}
-		r.Revision = d.Revision
-	default:
-		return fmt.Errorf("unknown action %q", d.Action)
+	}
+	if err := l.state.Accept(d, now()); err != nil {
+		return err
+	}
+	if d.Action == serve.Terminate {
+		l.end(l.state.Find(d.ReplicaID), d.Cause, "")
 	}
 	l.touched = true
 	l.record(serve.Event{Kind: serve.EventDecision, ReplicaID: d.ReplicaID, Decision: &d, Message: describe(d)})
@@ -88,39 +68,22 @@ func (l *loop) accept(d serve.Decision) error {
 }
 
 // checkLaunch holds the invariants that keep a fault in policy from becoming a
-// bill: an id is used once, and never more machines live than any rule allows
-// (twice the maximum: every spot replica with a stand-in, and overprovision).
+// bill: a launch has a reason, and never do more machines live than any rule
+// allows.
 func (l *loop) checkLaunch(d serve.Decision) error {
-	if d.ReplicaID != l.state.NextID {
-		return fmt.Errorf("replica id %d is not the next one, %d", d.ReplicaID, l.state.NextID)
-	}
 	if d.Reason == "" {
 		return fmt.Errorf("launching replica %d has no reason", d.ReplicaID)
 	}
-	live, p := 0, l.state.Spec.ReplicaPolicy
+	live, limit := 0, policy.Most(l.state.Spec.ReplicaPolicy)
 	for _, r := range l.state.Replicas {
 		if r.Revision == l.state.Revision && !r.Status().IsTerminal() {
 			live++
 		}
 	}
-	if limit := 2*p.MaxReplicas + p.NumOverprovision; live >= limit {
+	if live >= limit {
 		return fmt.Errorf("%d replicas of revision %d are alive already, and %d are the most there can be", live, l.state.Revision, limit)
 	}
 	return nil
-}
-
-func launchOf(o serve.Offer) serve.LaunchState {
-	if o.IsZero() {
-		return serve.LaunchWaiting
-	}
-	return serve.LaunchPending
-}
-
-func waiting(d serve.Decision) string {
-	if d.Offer.IsZero() {
-		return d.Reason
-	}
-	return ""
 }
 
 // describe says a decision in a sentence.

@@ -51,7 +51,7 @@ func drawSpec(t *rapid.T) serve.Spec {
 		if p.DynamicOndemandFallback {
 			p.DynamicOndemandFallbackDelaySeconds = rapid.SampledFrom(delays).Draw(t, "fallback delay")
 		}
-		p.SpotPlacer = rapid.SampledFrom([]string{"", serve.DynamicFallbackPlacer}).Draw(t, "placer")
+		p.SpotPlacer = rapid.SampledFrom(append(serve.SpotPlacers(), "")).Draw(t, "placer")
 	}
 	return valid(t, spec)
 }
@@ -101,6 +101,7 @@ func drawReplica(t *rapid.T, id int64, spec serve.Spec) serve.Replica {
 			serve.TeardownSucceeded, serve.TeardownFailed}).Draw(t, "teardown"),
 		Ready:        rapid.Bool().Draw(t, "ready"),
 		CreatedAt:    drawTime(t, "created"),
+		LaunchedAt:   drawTime(t, "launched"),
 		FirstReadyAt: drawTime(t, "first ready"),
 		FailingSince: drawTime(t, "failing since"),
 		EndedAt:      drawTime(t, "ended"),
@@ -125,15 +126,16 @@ func drawMemory(t *rapid.T, spec serve.Spec) policy.Memory {
 		m.Load.Seen, m.Load.Resumed = drawTime(t, "seen").UTC(), drawTime(t, "resumed").UTC()
 		m.Failures.Count, m.Failures.At = rapid.IntRange(0, 70).Draw(t, "failures"), drawTime(t, "failed").UTC()
 	}
-	for range rapid.IntRange(0, 6).Draw(t, "marks") {
+	m.Risk.ColdStart = float64(rapid.IntRange(0, 600).Draw(t, "cold start"))
+	for range rapid.IntRange(0, 12).Draw(t, "marks") {
 		o, at := drawOffer(t, drawMarket(t)), noon().Add(-time.Duration(rapid.IntRange(0, 100).Draw(t, "marked"))*time.Second)
 		switch rapid.IntRange(0, 3).Draw(t, "mark") {
 		case 0:
-			m = m.Preempted(at, o)
+			m = m.Preempted(at, o, time.Duration(rapid.IntRange(0, 120).Draw(t, "notice"))*time.Second)
 		case 1:
 			m = m.LaunchSucceeded(o)
 		default:
-			m = m.LaunchFailed(at, o)
+			m = m.LaunchFailed(at, 1, o)
 		}
 	}
 	return m

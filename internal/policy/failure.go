@@ -44,12 +44,16 @@ func (e *evaluation) recall() {
 			m.EverReady = r.Revision
 		}
 	}
-	if e.policy.SpotPlacer == serve.DynamicFallbackPlacer {
-		m.Zones = m.Zones.among(e.in.Offers)
-	} else {
+	if rule := e.rule(); rule == serve.SteadyPlacer {
 		m.Zones = Zones{}
+	} else {
+		m.Zones = m.Zones.among(rule, e.in.Offers, e.in.Replicas).served(e.in.Replicas, m.Risk.Measured)
+		e.spread.visit(m.Zones.Tries)
 	}
+	m.Risk = m.Risk.measured(e.in.Replicas)
 	e.memory = m
+	e.hold()
+	e.doubt = e.doubting()
 	e.forgive()
 }
 

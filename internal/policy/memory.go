@@ -24,33 +24,53 @@ type Memory struct {
 	EverReady int64 `json:"ever_ready,omitempty"`
 	// Failures counts what went wrong with replicas of the revision.
 	Failures Failures `json:"failures,omitzero"`
-	// Pools holds, by [serve.Offer.Key], what went wrong with capacity lately.
+	// Risk is what was learnt about losing machines.
+	Risk Risk `json:"risk,omitzero"`
+	// Pools holds, by [serve.Offer.Key], what is known of capacity.
 	Pools map[string]Pool `json:"pools,omitempty"`
-	// Zones is what the placer "dynamic_fallback" knows.
+	// Zones is what the placers know that SkyServe and SpotHedge have.
 	Zones Zones `json:"zones,omitzero"`
 }
 
-// LaunchFailed notes that there was no capacity, or no quota, for an offer:
-// its pool is left alone for a while, longer with every refusal in a row.
-func (m Memory) LaunchFailed(now time.Time, o serve.Offer) Memory {
-	return m.marked(now, o, func(p *Pool) { p.Refused = p.Refused.again(now, refusedFirst, refusedLimit) })
+// LaunchFailed notes that there was no capacity, or no quota, when a replica
+// asked for an offer: its pool is left alone for a while, longer with every
+// refusal in a row.
+func (m Memory) LaunchFailed(now time.Time, replica int64, o serve.Offer) Memory {
+	m = m.marked(now, o, func(p *Pool) { p.Refused = p.Refused.again(now, refusedFirst, refusedLimit) })
+	if o.Market == serve.Spot {
+		m.Zones = m.Zones.refused(now, replica, o.Location)
+	}
+	return m
 }
 
 // Preempted notes that a machine of the offer's pool was taken away, or will
-// be: the pool is avoided for a while, longer when it happens again and again.
-func (m Memory) Preempted(now time.Time, o serve.Offer) Memory {
-	return m.marked(now, o, func(p *Pool) { p.Preempted = p.Preempted.again(now, preemptedFirst, preemptedLimit) })
+// be, and how long before its end that was told: 0 when it was not. The pool is
+// avoided for a while, longer when it happens again and again.
+func (m Memory) Preempted(now time.Time, o serve.Offer, notice time.Duration) Memory {
+	var alone bool
+	at := now.UTC().Round(0)
+	m = m.marked(now, o, func(p *Pool) {
+		p.Preempted = p.Preempted.again(now, preemptedFirst, preemptedLimit)
+		p.Record, alone = p.Record.lost(at)
+	})
+	if o.Market == serve.Spot {
+		m.Zones = m.Zones.preempted(o.Location)
+		if alone {
+			m.Risk = m.Risk.lost(at, notice)
+		}
+	}
+	return m
 }
 
 // LaunchSucceeded notes that the offer's pool had a machine: refusals before
 // that mean nothing any more.
 func (m Memory) LaunchSucceeded(o serve.Offer) Memory {
-	if p, ok := m.Pools[o.Key()]; ok {
+	if p, ok := m.Pools[o.Key()]; ok && p.Refused != (Mark{}) {
 		p.Refused = Mark{}
 		m.Pools = replaced(m.Pools, o.Key(), p)
 	}
 	if o.Market == serve.Spot {
-		m.Zones = m.Zones.activated(o.Location)
+		m.Zones = m.Zones.launched(o.Location)
 	}
 	return m
 }
@@ -58,35 +78,49 @@ func (m Memory) LaunchSucceeded(o serve.Offer) Memory {
 // CapacityReturned notes that it is worth asking for machines of a market in a
 // location, and everywhere within it. An empty market is both.
 func (m Memory) CapacityReturned(l serve.Location, market serve.Market) Memory {
-	m.Pools = kept(m.Pools, func(p Pool) bool {
-		return !l.Contains(p.Location) || market != "" && market != p.Market
+	return m.pools(func(p Pool) Pool {
+		if l.Contains(p.Location) && (market == "" || market == p.Market) {
+			p.Refused, p.Preempted = Mark{}, Mark{}
+		}
+		return p
 	})
-	return m
 }
 
-// marked changes the pool of an offer, and lets the placer know.
+// marked changes the pool of an offer.
 func (m Memory) marked(now time.Time, o serve.Offer, mark func(*Pool)) Memory {
 	m = m.fresh(now)
-	p := m.Pools[o.Key()]
-	p.Location, p.Market = o.Location, o.Market
+	p := m.Pools[o.Key()].of(o)
 	mark(&p)
 	m.Pools = replaced(m.Pools, o.Key(), p)
-	if o.Market == serve.Spot {
-		m.Zones = m.Zones.preempted(o.Location)
-	}
 	return m
 }
 
-// fresh gives the memory without the marks that are too old to matter, which
-// bounds its size by what was tried within [markLife].
+// fresh gives the memory without what is too old to matter, which bounds its
+// size by what was tried within [recordLife].
 func (m Memory) fresh(now time.Time) Memory {
+	return m.pools(func(p Pool) Pool { return p.fresh(now) })
+}
+
+// pools gives the memory with each pool changed, and without those of which
+// there is nothing left to remember. It is the same memory if that changes nothing.
+func (m Memory) pools(change func(Pool) Pool) Memory {
+	changed := false
+	for _, p := range m.Pools {
+		changed = changed || change(p) != p
+	}
+	if !changed {
+		return m
+	}
 	pools := map[string]Pool{}
 	for key, p := range m.Pools {
-		if p = p.fresh(now); !p.unmarked() {
+		if p = change(p); !p.empty() {
 			pools[key] = p
 		}
 	}
-	m.Pools = orNil(pools)
+	if len(pools) == 0 {
+		pools = nil // which is what JSON makes of an empty map
+	}
+	m.Pools = pools
 	return m
 }
 
@@ -96,19 +130,9 @@ func replaced(pools map[string]Pool, key string, p Pool) map[string]Pool {
 	if pools == nil {
 		pools = map[string]Pool{}
 	}
-	pools[key] = p
-	return kept(pools, func(p Pool) bool { return !p.unmarked() })
-}
-
-// kept gives a copy of pools with those only for which keep is true.
-func kept(pools map[string]Pool, keep func(Pool) bool) map[string]Pool {
-	pools = maps.Clone(pools)
-	maps.DeleteFunc(pools, func(_ string, p Pool) bool { return !keep(p) })
-	return orNil(pools)
-}
-
-// orNil turns an empty map into none, which is what JSON makes of it.
-func orNil(pools map[string]Pool) map[string]Pool {
+	if pools[key] = p; p.empty() {
+		delete(pools, key)
+	}
 	if len(pools) == 0 {
 		return nil
 	}

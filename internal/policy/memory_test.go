@@ -30,8 +30,8 @@ func blocks(n int, pause time.Duration, mark func(policy.Memory, time.Time) poli
 	return all
 }
 
-func refusedA(m policy.Memory, now time.Time) policy.Memory   { return m.LaunchFailed(now, zone("A")) }
-func preemptedA(m policy.Memory, now time.Time) policy.Memory { return m.Preempted(now, zone("A")) }
+func refusedA(m policy.Memory, now time.Time) policy.Memory   { return m.LaunchFailed(now, 1, zone("A")) }
+func preemptedA(m policy.Memory, now time.Time) policy.Memory { return m.Preempted(now, zone("A"), 0) }
 func refusedUntil(p policy.Pool) time.Time                    { return p.Refused.Until }
 func preemptedUntil(p policy.Pool) time.Time                  { return p.Preempted.Until }
 
@@ -86,8 +86,8 @@ func TestCapacityReturns(t *testing.T) {
 	t.Parallel()
 	marked := func() policy.Memory {
 		m := preemptedA(refusedA(policy.Memory{}, noon()), noon())
-		m = m.LaunchFailed(noon(), offer("cloud/r/A", serve.OnDemand, 1))
-		return m.LaunchFailed(noon(), offer("other/s/B", serve.Spot, 1))
+		m = m.LaunchFailed(noon(), 1, offer("cloud/r/A", serve.OnDemand, 1))
+		return m.LaunchFailed(noon(), 1, offer("other/s/B", serve.Spot, 1))
 	}
 	rows := []struct {
 		infra  string
@@ -105,8 +105,14 @@ func TestCapacityReturns(t *testing.T) {
 	}
 	for _, row := range rows {
 		m := marked()
-		if got := len(m.CapacityReturned(serve.ParseLocation(row.infra), row.market).Pools); got != row.left {
-			t.Errorf("%s machines return in %s: %d pools stay marked, not %d", row.market, row.infra, got, row.left)
+		left := 0
+		for _, p := range m.CapacityReturned(serve.ParseLocation(row.infra), row.market).Pools {
+			if p.Refused != (policy.Mark{}) || p.Preempted != (policy.Mark{}) {
+				left++
+			}
+		}
+		if left != row.left {
+			t.Errorf("%s machines return in %s: %d pools stay marked, not %d", row.market, row.infra, left, row.left)
 		}
 		if diff := cmp.Diff(marked(), m); diff != "" {
 			t.Errorf("the memory itself changed (-want +got):\n%s", diff)
@@ -118,7 +124,7 @@ func TestMemoryForgets(t *testing.T) {
 	t.Parallel()
 	var m policy.Memory
 	for i := range 1000 {
-		m = m.LaunchFailed(noon().Add(time.Duration(i)*time.Minute), zone(fmt.Sprint(i)))
+		m = m.LaunchFailed(noon().Add(time.Duration(i)*time.Minute), 1, zone(fmt.Sprint(i)))
 		if len(m.Pools) > 61 {
 			t.Fatalf("after %d minutes %d pools are remembered", i, len(m.Pools))
 		}
@@ -139,7 +145,7 @@ func rich(t *testing.T) policy.Memory {
 	w.in.Offers = abc()
 	w.in.Requests = 600
 	w.step()
-	return w.in.Memory.LaunchFailed(w.now, zone("A")).Preempted(w.now, zone("B"))
+	return w.in.Memory.LaunchFailed(w.now, 1, zone("A")).Preempted(w.now, zone("B"), 0)
 }
 
 func TestMemorySurvivesJSON(t *testing.T) {
@@ -167,8 +173,8 @@ func TestMemoryMethodsLeaveTheirReceiverAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	later := noon().Add(3 * time.Hour)
-	m.LaunchFailed(later, zone("C"))
-	m.Preempted(later, zone("A"))
+	m.LaunchFailed(later, 1, zone("C"))
+	m.Preempted(later, zone("A"), 0)
 	m.LaunchSucceeded(zone("A"))
 	m.CapacityReturned(serve.Location{}, "")
 	after, err := json.Marshal(m)

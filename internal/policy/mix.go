@@ -5,6 +5,8 @@ package policy
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -16,8 +18,13 @@ type demand struct {
 	// live are those there are.
 	live []serve.Replica
 	// Up to want replicas are launched, down to keep they are removed. The two
-	// differ only where replicas are left that would not be launched any more.
+	// differ where replicas are left that would not be launched any more, and
+	// where spares are.
 	want, keep int
+	// spares is how many are wanted beyond that, so that the loss of all replicas
+	// in one pool, at risk, leaves as many as wanted.
+	spares int
+	atRisk string
 	// why is where the numbers come from, for the reasons of decisions.
 	why string
 }
@@ -52,10 +59,9 @@ func (e *evaluation) mix() []demand {
 // on-demand ones stay; when both are, the base alone.
 func (e *evaluation) fallback(spot, onDemand *demand) {
 	g, o, b := e.memory.Target, e.policy.NumOverprovision, e.policy.BaseOndemandFallbackReplicas
-	if g > 0 {
-		spot.want = max(0, g+o-b)
-	}
-	spot.keep = spot.want
+	spot.want = e.spotWanted()
+	spot.spares, spot.atRisk = e.exposure(spot.live)
+	spot.keep = spot.want + max(0, min(spot.spares, offered(spot.live)-spot.want))
 	spot.why = fmt.Sprintf("the target is %d%s, of which %d on-demand", g, plus(o), min(b, g))
 
 	onDemand.want = min(b, g)
@@ -84,12 +90,63 @@ func (e *evaluation) plain(market, other *demand) {
 	other.why = fmt.Sprintf("all replicas are to be %s, and %d of %d of these are ready", word(market.market), ready, e.final)
 }
 
-// standing counts the spot replicas that need nobody to stand in for them: the
-// ready ones, and those that have failed their probes only for so short a time
-// that it may be nothing.
-func (e *evaluation) standing(spot []serve.Replica) int {
-	n := countReady(spot)
+// exposure is how many spot replicas are in the unproven pool that holds most of
+// them, and which that is. It is bounded by what a well-spread service has there.
+func (e *evaluation) exposure(spot []serve.Replica) (n int, pool string) {
+	if e.doubt == 0 {
+		return 0, ""
+	}
+	held := map[string]int{}
 	for _, r := range spot {
+		if !r.Offer.IsZero() {
+			held[r.Offer.Key()]++
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(held)) {
+		if e.unproven(e.memory.Pools[key]) && held[key] > n {
+			n, pool = held[key], key
+		}
+	}
+	return min(n, spares(e.spotWanted())), pool
+}
+
+// spares is how many spares there are at most for so many replicas: enough for
+// the half that may be in one pool.
+func spares(wanted int) int { return (wanted + 1) / 2 }
+
+// launchSpares decides the launches of spares, as far as other pools have room.
+func (e *evaluation) launchSpares(d demand) {
+	for have := max(len(d.live), d.want); have < d.want+d.spares; have++ {
+		c := e.placeSpare(d.atRisk)
+		if c.offer.IsZero() {
+			return
+		}
+		why := fmt.Sprintf("spot machines are being lost, and the pool %s has not proven itself yet: until it has, %s %s kept elsewhere as spare", d.atRisk, replicas(d.spares), are(d.spares))
+		if !e.launchOne(d.market, func(serve.Market) choice { return c }, why) {
+			return
+		}
+	}
+}
+
+// offered counts the replicas that do not wait for an offer.
+func offered(replicas []serve.Replica) int {
+	n := 0
+	for _, r := range replicas {
+		n += countIf(r.Launch != serve.LaunchWaiting)
+	}
+	return n
+}
+
+// standing counts the spot replicas that need nobody to stand in for them: the
+// ready ones, but for those in a pool that has just lost others, and those that
+// have failed their probes only for so short a time that it may be nothing.
+func (e *evaluation) standing(spot []serve.Replica) int {
+	n := 0
+	for _, r := range spot {
+		if e.shaken(e.memory.Pools[r.Offer.Key()]) {
+			continue
+		}
+		n += countIf(r.Status() == serve.Ready)
 		if r.Status() != serve.NotReady || r.FailingSince.IsZero() {
 			continue
 		}

@@ -36,21 +36,70 @@ type candidate struct {
 	against block
 	// rank is the user's order of preference, as far as the rule heeds it.
 	rank int
+	// worth is the price with what is likely to come on top of it.
+	worth float64
+	// hazard is how often an hour its pool is expected to lose machines.
+	hazard float64
+	// crowded says that enough replicas are there already.
+	crowded bool
 	// region and location count the replicas that are there already.
 	region, location int
 }
 
+// free reports whether nothing is against the offer.
+func (c candidate) free() bool { return c.against.why == "" }
+
 // place chooses an offer for one more replica of a market, and counts it as taken.
 func (e *evaluation) place(market serve.Market) choice {
-	offers := slices.DeleteFunc(slices.Clone(e.in.Offers), func(o serve.Offer) bool { return o.Market != market })
-	candidates := e.placer(market)(offers)
-	at := slices.IndexFunc(candidates, func(c candidate) bool { return c.against.why == "" })
+	candidates := e.candidates(market)
+	at := slices.IndexFunc(candidates, candidate.free)
 	if at < 0 {
 		at = leastAvoided(candidates)
 	}
 	if at < 0 {
 		return e.nothing(market, candidates)
 	}
+	return e.choose(candidates, at)
+}
+
+// placeAgain chooses an offer for a replica that waits for one, and says when it
+// waits on.
+func (e *evaluation) placeAgain(r serve.Replica) choice {
+	bound, wait := e.pending(r)
+	if !wait.IsZero() {
+		return choice{lack: fmt.Sprintf("its launch was refused, and is tried again at %s", clock(wait))}
+	}
+	if bound != (serve.Location{}) {
+		candidates := e.candidates(r.Market)
+		at := slices.IndexFunc(candidates, func(c candidate) bool { return c.Location == bound })
+		if at >= 0 {
+			return e.choose(candidates, at)
+		}
+	}
+	return e.place(r.Market)
+}
+
+// placeSpare chooses an offer for a replica beyond what is wanted, in another
+// pool than the one it is a spare for. It is not worth going where nobody else
+// would, so that the choice can be empty.
+func (e *evaluation) placeSpare(pool string) choice {
+	candidates := e.candidates(serve.Spot)
+	at := slices.IndexFunc(candidates, func(c candidate) bool { return c.free() && !c.crowded && c.Key() != pool })
+	if at < 0 {
+		e.nothing(serve.Spot, candidates) // asks to be called when that may change
+		return choice{}
+	}
+	return e.choose(candidates, at)
+}
+
+// candidates gives the offers of a market by the rule that is in force for it,
+// the best first.
+func (e *evaluation) candidates(market serve.Market) []candidate {
+	return e.placer(market)(slices.DeleteFunc(slices.Clone(e.in.Offers), func(o serve.Offer) bool { return o.Market != market }))
+}
+
+// choose takes one of the candidates, and says why not the others.
+func (e *evaluation) choose(candidates []candidate, at int) choice {
 	chosen := candidates[at]
 	c := choice{offer: chosen.Offer}
 	for i, other := range candidates {
@@ -97,45 +146,114 @@ func (e *evaluation) nothing(market serve.Market, candidates []candidate) choice
 	return c
 }
 
-// placer gives the rule for a market: the named one is for spot replicas only.
+// rule is the name of the placer that is in force for spot replicas.
+func (e *evaluation) rule() string { return cmp.Or(e.policy.SpotPlacer, serve.SteadyPlacer) }
+
+// placer gives the rule for a market: the named ones are for spot replicas only.
 func (e *evaluation) placer(market serve.Market) placer {
-	if market == serve.Spot && e.policy.SpotPlacer == serve.DynamicFallbackPlacer {
+	switch {
+	case market == serve.OnDemand:
+		return e.cheapest
+	case e.rule() == serve.DynamicFallbackPlacer:
 		return e.dynamicFallback
+	case e.rule() == serve.SpotHedgePlacer:
+		return e.spotHedge
+	default:
+		return e.steady
 	}
-	return e.cheapest
 }
 
-// cheapest is the rule of the house: what the user prefers, then what is not
-// blocked, then the cheapest, then where the fewest replicas are: a place that
-// fails takes as little as possible with it.
+// crowding is how much dearer another place may be so that not more than half of
+// the spot replicas are in one, and lost with it.
+const crowding = 1.25
+
+// steady is the rule of the house for spot replicas: what is not blocked, then
+// what the user prefers, then the cheapest in the long run.
+//
+// A loss costs a cold start, at the price of the machine that takes over and of
+// the on-demand one that stands in meanwhile. So with spot at $1, on-demand at $3
+// and a cold start of 10 minutes, a pool that loses machines every two hours is
+// worth 1 + 0.5 (1/6) (1 + 3) = $1.33 an hour, as much as a pool at that price
+// that never loses any.
+func (e *evaluation) steady(offers []serve.Offer) []candidate {
+	candidates := e.gather(offers)
+	onDemand := e.leastPrice(serve.OnDemand)
+	most := (e.spotWanted() + 1) / 2
+	for i := range candidates {
+		c := &candidates[i]
+		c.against = e.grudges(c.Offer)
+		c.hazard = e.memory.Pools[c.Key()].Record.hazard(e.now)
+		coldStart := e.memory.Risk.ColdStart / time.Hour.Seconds()
+		c.worth += c.hazard * coldStart * (c.Price + max(onDemand, c.Price))
+		if c.crowded = c.location >= most; c.crowded {
+			c.worth *= crowding
+		}
+	}
+	slices.SortStableFunc(candidates, preference)
+	return candidates
+}
+
+// cheapest is the rule of the house for on-demand replicas, which nobody takes:
+// what the user prefers, then what is not blocked, then the cheapest, then where
+// the fewest replicas are.
 func (e *evaluation) cheapest(offers []serve.Offer) []candidate {
+	candidates := e.gather(offers)
+	for i := range candidates {
+		candidates[i].against = e.refusals(candidates[i].Offer)
+	}
+	slices.SortStableFunc(candidates, preference)
+	return candidates
+}
+
+// gather gives the offers with what every rule of the house looks at.
+func (e *evaluation) gather(offers []serve.Offer) []candidate {
 	candidates := make([]candidate, len(offers))
 	for i, o := range offers {
 		candidates[i] = candidate{
-			Offer: o, against: e.grudges(o), rank: o.Rank,
+			Offer: o, rank: o.Rank, worth: o.Price,
 			region: e.spread.regions[regionOf(o)], location: e.spread.locations[siteOf(o)],
 		}
 	}
-	slices.SortStableFunc(candidates, func(a, b candidate) int {
-		return cmp.Or(
-			cmp.Compare(a.rank, b.rank),
-			cmp.Compare(a.Price, b.Price),
-			cmp.Compare(a.location, b.location),
-			cmp.Compare(a.region, b.region),
-		)
-	})
 	return candidates
+}
+
+// preference compares candidates by the rules of the house.
+func preference(a, b candidate) int {
+	return cmp.Or(
+		cmp.Compare(a.rank, b.rank),
+		cmp.Compare(a.worth, b.worth),
+		cmp.Compare(a.location, b.location),
+		cmp.Compare(a.region, b.region),
+	)
+}
+
+// leastPrice is the lowest price in a market, 0 where nothing is offered.
+func (e *evaluation) leastPrice(market serve.Market) float64 {
+	least := 0.0
+	for _, o := range e.in.Offers {
+		if o.Market == market && (least == 0 || o.Price < least) {
+			least = o.Price
+		}
+	}
+	return least
+}
+
+// spotWanted is how many spot replicas there should be, without spares.
+func (e *evaluation) spotWanted() int {
+	return max(0, e.final-e.policy.BaseOndemandFallbackReplicas)
 }
 
 // versus says why another candidate was chosen.
 func (c candidate) versus(chosen candidate) string {
 	switch {
-	case c.against.why != "":
+	case !c.free():
 		return c.against.why
 	case c.rank > chosen.rank:
 		return fmt.Sprintf("later in the order of preference, %d after %d", c.rank, chosen.rank)
-	case c.Price > chosen.Price:
+	case c.Price > chosen.Price && c.worth > chosen.worth:
 		return fmt.Sprintf("dearer than $%g", chosen.Price)
+	case c.worth > chosen.worth && c.hazard > chosen.hazard:
+		return fmt.Sprintf("loses machines %.2g times an hour, and the chosen one %.2g", c.hazard, chosen.hazard)
 	case c.location > chosen.location:
 		return fmt.Sprintf("has %s already, and the chosen one %d", replicas(c.location), chosen.location)
 	case c.region > chosen.region:
@@ -183,6 +301,13 @@ func spreadOf(records []serve.Replica) spread {
 		}
 	}
 	return s
+}
+
+// visit marks the places where launches are tried again as visited.
+func (s spread) visit(tries map[int64]Try) {
+	for _, try := range tries {
+		s.visited[try.Location] = true
+	}
 }
 
 // add counts one more replica.

@@ -46,7 +46,7 @@ func TestDynamicFallbackPlacer(t *testing.T) {
 	preempted := func(names ...string) memory {
 		return func(m policy.Memory) policy.Memory {
 			for _, name := range names {
-				m = m.Preempted(now, zone(name))
+				m = m.Preempted(now, zone(name), 0)
 			}
 			return m
 		}
@@ -65,12 +65,12 @@ func TestDynamicFallbackPlacer(t *testing.T) {
 		{"P4 nowhere left to be careful with", nil, preempted("A", "B"), abc(), "A"},
 		{"P5 the only candidate, whatever happened", nil, preempted("A"), []serve.Offer{zone("A")}, "A"},
 		{
-			"P6 a refused launch counts like a preemption", []string{"in cloud/r/A"},
-			func(m policy.Memory) policy.Memory { return m.LaunchFailed(now, zone("B")) }, abc(), "C",
+			"P6 a launch that failed for good counts like a preemption", []string{"in cloud/r/A"},
+			refusedThrice(now), abc(), "C",
 		},
 		{
 			"P6 long after it was refused, too", []string{"in cloud/r/A"},
-			func(m policy.Memory) policy.Memory { return m.LaunchFailed(now.Add(-time.Hour), zone("B")) }, abc(), "C",
+			refusedThrice(now.Add(-time.Hour)), abc(), "C",
 		},
 		{
 			"P6 a launch that succeeds makes it active again", []string{"in cloud/r/A"},
@@ -134,13 +134,13 @@ func TestDynamicFallbackPlacerResets(t *testing.T) {
 		if got := w.places(); got != "cloud/r/"+want {
 			t.Errorf("P4 launch %d is placed in %s, not %s", i+1, got, want)
 		}
-		w.in.Memory = w.in.Memory.Preempted(w.now, zone(want))
+		w.in.Memory = w.in.Memory.Preempted(w.now, zone(want), 0)
 		w.vanish(int64(i + 1))
 	}
 	// Three marks at once: the second resets, so that only the third stands.
 	w.in.Memory = w.in.Memory.LaunchSucceeded(zone("A"))
 	for _, name := range []string{"A", "B", "C"} {
-		w.in.Memory = w.in.Memory.Preempted(w.now, zone(name))
+		w.in.Memory = w.in.Memory.Preempted(w.now, zone(name), 0)
 	}
 	if got := fmt.Sprint(w.in.Memory.Zones.Preempted); got != "[cloud/r/C]" {
 		t.Errorf("PREEMPTED are %s", got)
@@ -151,7 +151,7 @@ func TestPlacerIsNotAskedForOnDemand(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, spotSpec(placedByFallback, base(1)))
 	w.in.Offers = abc()
-	w.in.Memory = w.in.Memory.LaunchFailed(w.now.Add(-time.Minute), offer("cloud/r/A", serve.OnDemand, 9))
+	w.in.Memory = w.in.Memory.LaunchFailed(w.now.Add(-time.Minute), 1, offer("cloud/r/A", serve.OnDemand, 9))
 	w.want("P9", "launch on-demand 1")
 	if got := w.places(); got != "cloud/r/A" {
 		t.Errorf("P9 placed in %s", got)
@@ -165,7 +165,7 @@ func TestPlacerDoesNotHeedOnDemandReplicas(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, spotSpec(placedByFallback), "1 on-demand SHUTTING_DOWN in cloud/r/A", "2 on-demand READY in cloud/r/A")
 	w.in.Offers = abc()
-	w.in.Memory = w.in.Memory.Preempted(w.now, zone("B")).LaunchSucceeded(offer("cloud/r/B", serve.OnDemand, 1))
+	w.in.Memory = w.in.Memory.Preempted(w.now, zone("B"), 0).LaunchSucceeded(offer("cloud/r/B", serve.OnDemand, 1))
 	w.step()
 	if got := w.places(); got != "cloud/r/A" {
 		t.Errorf("placed in %s", got)
@@ -175,29 +175,111 @@ func TestPlacerDoesNotHeedOnDemandReplicas(t *testing.T) {
 	}
 }
 
-func TestDynamicFallbackPlacerDoesNotInsist(t *testing.T) {
+// refusedThrice has the launch of another replica fail for good in B.
+func refusedThrice(now time.Time) func(policy.Memory) policy.Memory {
+	return func(m policy.Memory) policy.Memory {
+		for range 3 {
+			m = m.LaunchFailed(now, 9, zone("B"))
+		}
+		return m
+	}
+}
+
+// SkyServe asks three times in one place before it gives it up.
+func TestDynamicFallbackPlacerInsists(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, spotSpec(placedByFallback))
-	w.in.Offers = abc()[1:3]
-	w.want("the cheapest of two", "launch spot 1")
+	w.in.Offers = abc()
+	w.want("the cheapest", "launch spot 1")
+	for i, row := range []struct {
+		pause time.Duration
+		place string
+	}{
+		{60 * time.Second, "cloud/r/A"},
+		{96 * time.Second, "cloud/r/A"},
+		{20 * time.Second, "cloud/r/B"},
+		{60 * time.Second, "cloud/r/B"},
+	} {
+		w.refuse(1)
+		w.want(fmt.Sprintf("refusal %d", i+1), "")
+		if want := w.now.Add(row.pause); !w.out.Next.Equal(want) {
+			t.Fatalf("after refusal %d it is tried again at %v, not at %v", i+1, w.out.Next, want)
+		}
+		if !strings.Contains(w.out.Hold, "its launch was refused, and is tried again at") {
+			t.Errorf("meanwhile it says %q", w.out.Hold)
+		}
+		w.now = w.out.Next
+		w.want(fmt.Sprintf("after refusal %d", i+1), "retry 1")
+		if got := w.places(); got != row.place {
+			t.Errorf("after refusal %d it is tried in %s, not in %s", i+1, got, row.place)
+		}
+	}
+	w.find(1).Launch = serve.LaunchSucceeded
+	if w.step(); w.in.Memory.Zones.Tries != nil {
+		t.Errorf("the launch has succeeded, and %v is remembered", w.in.Memory.Zones.Tries)
+	}
+}
+
+func TestDynamicFallbackPlacerCountsTriesAsUse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, spotSpec(placedByFallback, fixed(2)))
+	w.in.Offers = abc()
+	w.want("two", "launch spot 1, launch spot 2")
 	w.refuse(1)
-	w.want("with fewer than two left all are active, but A was refused just now", "retry 1")
+	w.in.Memory = w.in.Memory.Preempted(w.now, zone("B"), 0)
+	w.vanish(2)
+	w.want("while replica 1 insists on A", "launch spot 3")
+	if got := w.places(); got != "cloud/r/C" {
+		t.Errorf("placed in %s", got)
+	}
+}
+
+func TestSpotHedgePlacer(t *testing.T) {
+	t.Parallel()
+	spec := spotSpec(func(p *serve.ReplicaPolicy) { p.SpotPlacer = serve.SpotHedgePlacer }, fixed(4))
+	w := newWorld(t, spec)
+	w.in.Offers = abc()
+	w.want("four", "launch spot 1, launch spot 2, launch spot 3, launch spot 4")
+	if got, want := w.places(), "cloud/r/A cloud/r/B cloud/r/C cloud/r/A"; got != want {
+		t.Errorf("where the fewest are: placed in %s, not %s", got, want)
+	}
+	for id := range int64(4) {
+		w.become(id+1, serve.Ready)
+	}
+	w.want("all are ready", "")
+	// Of three zones, only when none is left all are ACTIVE again.
+	for i, row := range []struct{ lost, place string }{{"A", "cloud/r/B"}, {"B", "cloud/r/C"}, {"C", "cloud/r/A"}} {
+		w.pass(time.Minute)
+		w.in.Memory = w.in.Memory.Preempted(w.now, zone(row.lost), 0)
+		w.vanish(int64(4 + i))
+		w.want("lost in "+row.lost, fmt.Sprintf("launch spot %d", 5+i))
+		if got := w.places(); got != row.place {
+			t.Errorf("after a loss in %s placed in %s, not %s", row.lost, got, row.place)
+		}
+	}
+	w.refuse(7)
+	w.want("one refusal makes a zone PREEMPTED, and the next try comes with the next evaluation", "")
+	w.pass(20 * time.Second)
+	w.want("20 seconds later", "retry 7")
 	if got := w.places(); got != "cloud/r/B" {
 		t.Errorf("placed in %s", got)
 	}
-	w.refuse(1)
-	w.want("nothing is left to be tried", "")
-	if want := w.now.Add(10 * time.Second); !w.out.Next.Equal(want) {
-		t.Errorf("Next is %v, not %v", w.out.Next, want)
+	w.in.Memory = w.in.Memory.LaunchSucceeded(zone("A"))
+	if len(w.in.Memory.Zones.Preempted) != 1 {
+		t.Error("a machine that was granted makes its zone ACTIVE already")
 	}
-	w.now = w.out.Next
-	w.want("ten seconds later", "retry 1")
+	w.find(7).Offer = zone("A")
+	w.pass(time.Minute)
+	w.become(7, serve.Ready)
+	if w.step(); len(w.in.Memory.Zones.Preempted) != 0 {
+		t.Errorf("a replica is ready, and PREEMPTED are still %v", w.in.Memory.Zones.Preempted)
+	}
 }
 
 // refuse has the launch of a replica fail for want of capacity.
 func (w *world) refuse(id int64) {
 	r := w.find(id)
-	w.in.Memory = w.in.Memory.LaunchFailed(w.now, r.Offer)
+	w.in.Memory = w.in.Memory.LaunchFailed(w.now, id, r.Offer)
 	r.Offer, r.Launch = serve.Offer{}, serve.LaunchWaiting
 }
 
@@ -220,28 +302,28 @@ func TestCheapestPlacer(t *testing.T) {
 		},
 		{
 			"what the user prefers less, when the first is blocked", nil,
-			func(m policy.Memory) policy.Memory { return m.LaunchFailed(now, zone("B")) },
+			func(m policy.Memory) policy.Memory { return m.LaunchFailed(now, 1, zone("B")) },
 			[]serve.Offer{second(offer("cloud/r/A", serve.Spot, 1)), offer("cloud/r/B", serve.Spot, 2)}, "cloud/r/A",
 		},
 		{
 			"not where there was no capacity", nil,
-			func(m policy.Memory) policy.Memory { return m.LaunchFailed(now, zone("A")) }, abc(), "cloud/r/B",
+			func(m policy.Memory) policy.Memory { return m.LaunchFailed(now, 1, zone("A")) }, abc(), "cloud/r/B",
 		},
 		{
 			"there again after ten seconds", nil,
-			func(m policy.Memory) policy.Memory { return m.LaunchFailed(now.Add(-10*time.Second), zone("A")) }, abc(), "cloud/r/A",
+			func(m policy.Memory) policy.Memory { return m.LaunchFailed(now.Add(-10*time.Second), 1, zone("A")) }, abc(), "cloud/r/A",
 		},
 		{
 			"not where a machine was just taken", nil,
-			func(m policy.Memory) policy.Memory { return m.Preempted(now.Add(-29*time.Second), zone("A")) }, abc(), "cloud/r/B",
+			func(m policy.Memory) policy.Memory { return m.Preempted(now.Add(-29*time.Second), zone("A"), 0) }, abc(), "cloud/r/B",
 		},
 		{
 			"there again after thirty seconds", nil,
-			func(m policy.Memory) policy.Memory { return m.Preempted(now.Add(-30*time.Second), zone("A")) }, abc(), "cloud/r/A",
+			func(m policy.Memory) policy.Memory { return m.Preempted(now.Add(-30*time.Second), zone("A"), 0) }, abc(), "cloud/r/A",
 		},
 		{
 			"another machine in the same zone is another pool", nil,
-			func(m policy.Memory) policy.Memory { return m.LaunchFailed(now, zone("A")) },
+			func(m policy.Memory) policy.Memory { return m.LaunchFailed(now, 1, zone("A")) },
 			[]serve.Offer{zone("A"), {Location: zone("A").Location, Market: serve.Spot, InstanceType: "m4", Price: 1}, offer("cloud/r/B", serve.Spot, 2)}, "cloud/r/A",
 		},
 		{
@@ -267,7 +349,7 @@ func TestCheapestPlacer(t *testing.T) {
 		{
 			"the refusals of the other market do not count", nil,
 			func(m policy.Memory) policy.Memory {
-				return m.LaunchFailed(now, offer("cloud/r/A", serve.OnDemand, 1))
+				return m.LaunchFailed(now, 1, offer("cloud/r/A", serve.OnDemand, 1))
 			}, abc(), "cloud/r/A",
 		},
 	}
@@ -300,7 +382,7 @@ func TestReplicaWaitsForAnOffer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, spotSpec(fixed(2), dynamic))
 	w.in.Offers = []serve.Offer{zone("A"), zone("B"), offer("cloud/r/A", serve.OnDemand, 9)}
-	w.in.Memory = w.in.Memory.LaunchFailed(w.now.Add(-4*time.Second), zone("A")).LaunchFailed(w.now, zone("B"))
+	w.in.Memory = w.in.Memory.LaunchFailed(w.now.Add(-4*time.Second), 1, zone("A")).LaunchFailed(w.now, 1, zone("B"))
 	w.want("no spot offer is free", "launch spot 1, launch spot 2, launch on-demand 3, launch on-demand 4")
 	if got, want := w.places(), "* * cloud/r/A cloud/r/A"; got != want {
 		t.Errorf("placed in %s, not %s", got, want)
@@ -356,7 +438,7 @@ func TestRefusalOutweighsPreemption(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, spotSpec())
 	w.in.Offers = []serve.Offer{zone("A")}
-	w.in.Memory = w.in.Memory.Preempted(w.now, zone("A")).LaunchFailed(w.now, zone("A"))
+	w.in.Memory = w.in.Memory.Preempted(w.now, zone("A"), 0).LaunchFailed(w.now, 1, zone("A"))
 	w.want("it takes machines away, and has none", "launch spot 1")
 	if got, want := w.out.Decisions[0].Rejected[0].Why, "no capacity (once in a row), blocked until 12:00:10 UTC"; got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
@@ -371,14 +453,14 @@ func TestPreemptingPoolIsAskedWhenThereIsNoOther(t *testing.T) {
 	w := newWorld(t, spotSpec())
 	w.in.Offers = abc()[:3]
 	for i, name := range []string{"C", "A", "B"} {
-		w.in.Memory = w.in.Memory.Preempted(w.now.Add(time.Duration(i)*time.Second), zone(name))
+		w.in.Memory = w.in.Memory.Preempted(w.now.Add(time.Duration(i)*time.Second), zone(name), 0)
 	}
 	w.pass(5 * time.Second)
 	w.want("all have taken one", "launch spot 1")
 	if got := w.places(); got != "cloud/r/C" {
 		t.Errorf("placed in %s, and not where it is longest ago", got)
 	}
-	w.in.Memory = w.in.Memory.LaunchFailed(w.now, zone("C"))
+	w.in.Memory = w.in.Memory.LaunchFailed(w.now, 1, zone("C"))
 	w.vanish(1)
 	w.want("C has none left", "launch spot 2")
 	if got := w.places(); got != "cloud/r/A" {
@@ -407,7 +489,7 @@ func TestDecisionsNameWhatWasPassedOver(t *testing.T) {
 	late := offer("cloud/r/D", serve.Spot, 0.5)
 	late.Rank = 1
 	w.in.Offers = append([]serve.Offer{late, offer("cloud/r/E", serve.Spot, 2), offer("cloud/s/F", serve.Spot, 2), offer("cloud/s/G", serve.Spot, 2)}, abc()...)
-	w.in.Memory = w.in.Memory.Preempted(now.Add(-31*time.Second), zone("A")).Preempted(now, zone("A"))
+	w.in.Memory = w.in.Memory.Preempted(now.Add(-31*time.Second), zone("A"), 0).Preempted(now, zone("A"), 0)
 	w.want("the second replica", "launch spot 2")
 	d := w.out.Decisions[0]
 	if d.Offer.Location.Zone != "F" {

@@ -79,6 +79,7 @@ func Plan(now time.Time, in Input) Output {
 	e.retry(staying(slices.Concat(e.old, e.newest), ends))
 	for _, d := range demands {
 		e.launch(d)
+		e.launchSpares(d)
 	}
 	for _, r := range ends {
 		e.decide(serve.Decision{
@@ -104,7 +105,9 @@ type evaluation struct {
 	spread spread
 	// launched counts the launches of this evaluation.
 	launched int
-	out      Output
+	// doubt is for how long a pool is doubted, see doubting.
+	doubt time.Duration
+	out   Output
 }
 
 // begin sorts what is known. The time is brought into the form it has after a
@@ -144,22 +147,41 @@ func (e *evaluation) wake(at time.Time) {
 // launch decides the launches that fill a demand.
 func (e *evaluation) launch(d demand) {
 	for have := len(d.live); have < d.want; have++ {
-		if why := e.mayNotLaunch(); why != "" {
-			e.out.Hold = why
+		why := fmt.Sprintf("%d of %d wanted %s replicas %s there: %s", have, d.want, word(d.market), are(have), d.why)
+		if !e.launchOne(d.market, e.place, why) {
 			return
 		}
-		c, id := e.place(d.market), e.in.NextID+int64(e.launched)
-		why := fmt.Sprintf("%d of %d wanted %s replicas %s there: %s", have, d.want, word(d.market), are(have), d.why)
-		if c.offer.IsZero() {
-			why += "; it waits, as " + c.lack
-			e.waits(id, c.lack)
-		}
-		e.decide(serve.Decision{
-			Action: serve.Launch, ReplicaID: id, Revision: e.in.Revision,
-			Market: d.market, Offer: c.offer, Reason: why, Rejected: c.rejected,
-		})
-		e.launched++
 	}
+}
+
+// launchOne decides the launch of one replica, and reports whether more may follow.
+func (e *evaluation) launchOne(market serve.Market, place func(serve.Market) choice, why string) bool {
+	if hold := e.mayNotLaunch(); hold != "" {
+		e.out.Hold = hold
+		return false
+	}
+	c, id := place(market), e.in.NextID+int64(e.launched)
+	if c.offer.IsZero() {
+		why += "; it waits, as " + c.lack
+		e.waits(id, c.lack)
+	}
+	e.decide(serve.Decision{
+		Action: serve.Launch, ReplicaID: id, Revision: e.in.Revision,
+		Market: market, Offer: c.offer, Reason: why, Rejected: c.rejected,
+	})
+	e.launched++
+	return true
+}
+
+// Most is how many replicas of one revision there may be at any moment, the
+// bound that is checked again before each launch: each replica and its stand-in,
+// what is overprovisioned, and the spares of rough times.
+func Most(p serve.ReplicaPolicy) int {
+	most := 2*p.MaxReplicas + p.NumOverprovision
+	if p.DynamicOndemandFallback {
+		most += spares(p.MaxReplicas + p.NumOverprovision)
+	}
+	return most
 }
 
 // mayNotLaunch says why no replica may be launched now, empty when one may.
@@ -167,11 +189,10 @@ func (e *evaluation) mayNotLaunch() string {
 	if why := e.backingOff(); why != "" {
 		return why
 	}
-	// The mix never asks for as much: each replica and its stand-in, and what is
-	// overprovisioned. It is checked again here, where a fault costs money; after
-	// an update to a lower maximum, launches wait for removals because of it.
-	live, most := len(e.newest)+e.launched, 2*e.policy.MaxReplicas+e.policy.NumOverprovision
-	if live >= most {
+	// The mix never asks for as much. It is checked again here, where a fault
+	// costs money; after an update to a lower maximum, launches wait for removals
+	// because of it.
+	if live, most := len(e.newest)+e.launched, Most(e.policy); live >= most {
 		return fmt.Sprintf("%d replicas of revision %d are there, and at most %d may be: nothing is launched before some are gone.", live, e.in.Revision, most)
 	}
 	return ""
@@ -183,7 +204,7 @@ func (e *evaluation) retry(replicas []serve.Replica) {
 		if r.Launch != serve.LaunchWaiting {
 			continue
 		}
-		c := e.place(r.Market)
+		c := e.placeAgain(r)
 		if c.offer.IsZero() {
 			e.waits(r.ID, c.lack)
 			continue

@@ -23,14 +23,18 @@ const (
 // as a mark must outlive its block to be doubled by the next one.
 const markLife = time.Hour
 
-// Pool is what went wrong lately with the machines of one offer.
+// Pool is what is remembered of the machines of one offer: what went wrong with
+// them lately, and how spot machines have fared there.
 type Pool struct {
-	Location serve.Location `json:"location"`
-	Market   serve.Market   `json:"market"`
+	Location     serve.Location `json:"location"`
+	Market       serve.Market   `json:"market"`
+	InstanceType string         `json:"instance_type"`
 	// Refused tells of launches that found no capacity, Preempted of machines
 	// that were taken away.
 	Refused   Mark `json:"refused,omitzero"`
 	Preempted Mark `json:"preempted,omitzero"`
+	// Record is how long machines were held there and how often some were lost.
+	Record Record `json:"record,omitzero"`
 }
 
 // Mark is a grudge with an end.
@@ -57,7 +61,13 @@ func (m Mark) again(now time.Time, first, limit time.Duration) Mark {
 // stands reports whether the mark is not forgiven yet.
 func (m Mark) stands(now time.Time) bool { return now.Before(m.Until) }
 
-// fresh gives the pool without marks that are too old.
+// of gives the pool with the name of the offer that is drawn from it.
+func (p Pool) of(o serve.Offer) Pool {
+	p.Location, p.Market, p.InstanceType = o.Location, o.Market, o.InstanceType
+	return p
+}
+
+// fresh gives the pool without what is too old to matter.
 func (p Pool) fresh(now time.Time) Pool {
 	if now.Sub(p.Refused.At) > markLife {
 		p.Refused = Mark{}
@@ -65,11 +75,16 @@ func (p Pool) fresh(now time.Time) Pool {
 	if now.Sub(p.Preempted.At) > markLife {
 		p.Preempted = Mark{}
 	}
+	if p.Record.HeldSince.IsZero() && now.Sub(p.Record.At) > recordLife {
+		p.Record = Record{}
+	}
 	return p
 }
 
-// unmarked reports whether there is nothing to remember of the pool.
-func (p Pool) unmarked() bool { return p.Refused == Mark{} && p.Preempted == Mark{} }
+// empty reports whether there is nothing to remember of the pool.
+func (p Pool) empty() bool {
+	return p.Refused == Mark{} && p.Preempted == Mark{} && p.Record == Record{}
+}
 
 // block is why an offer is not to be tried now; without a why it may be.
 type block struct {

@@ -201,7 +201,7 @@ func TestDecisionsAreSafe(t *testing.T) {
 		for _, d := range out.Decisions {
 			switch d.Action {
 			case serve.Launch:
-				if live >= 2*p.MaxReplicas+p.NumOverprovision {
+				if live >= policy.Most(p) {
 					t.Fatalf("replica %d is launched beside %d", d.ReplicaID, live)
 				}
 				live++
@@ -220,8 +220,12 @@ func TestDecisionsAreSafe(t *testing.T) {
 		if p.DynamicOndemandFallback {
 			mostOnDemand = out.Target
 		}
-		if launches[serve.Spot] > 0 && there[serve.Spot]+launches[serve.Spot] > onSpot {
-			t.Fatalf("%d spot replicas are launched beside %d, and %d are wanted", launches[serve.Spot], there[serve.Spot], onSpot)
+		mostSpot := onSpot
+		if p.DynamicOndemandFallback && len(out.Memory.Risk.Losses) == 3 {
+			mostSpot += (onSpot + 1) / 2 // spares
+		}
+		if launches[serve.Spot] > 0 && there[serve.Spot]+launches[serve.Spot] > mostSpot {
+			t.Fatalf("%d spot replicas are launched beside %d, and %d are wanted", launches[serve.Spot], there[serve.Spot], mostSpot)
 		}
 		if launches[serve.OnDemand] > 0 && there[serve.OnDemand]+launches[serve.OnDemand] > mostOnDemand {
 			t.Fatalf("%d on-demand replicas are launched beside %d, and at most %d are wanted", launches[serve.OnDemand], there[serve.OnDemand], mostOnDemand)
@@ -316,9 +320,15 @@ func drawSimulation(t *rapid.T) *simulation {
 	return s
 }
 
-// converge runs until nothing is decided for long enough, and fails when that
-// does not come to pass.
+// converge runs until nothing is decided for long enough, and for as long again
+// when the times are calm, and fails when that does not come to pass.
 func (s *simulation) converge(t *rapid.T) {
+	s.quieten(t)
+	s.now = s.now.Add(24 * time.Hour)
+	s.quieten(t)
+}
+
+func (s *simulation) quieten(t *rapid.T) {
 	quiet := 0
 	for range 300 {
 		s.step()

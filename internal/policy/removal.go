@@ -84,17 +84,19 @@ func (e *evaluation) compare(a, b serve.Replica) int {
 
 // advance is how far a replica has come on its way to being ready.
 func advance(r serve.Replica) int {
-	switch r.Status() {
-	case serve.Pending:
+	switch {
+	case r.Launch == serve.LaunchWaiting:
 		return 0
-	case serve.Provisioning:
+	case r.Status() == serve.Pending:
 		return 1
-	case serve.Starting:
+	case r.Status() == serve.Provisioning:
 		return 2
-	case serve.NotReady:
+	case r.Status() == serve.Starting:
 		return 3
-	default:
+	case r.Status() == serve.NotReady:
 		return 4
+	default:
+		return 5
 	}
 }
 

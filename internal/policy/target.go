@@ -89,7 +89,7 @@ func (e *evaluation) follow() {
 		if e.held(&l.Above, hold(e.policy.UpscaleDelaySeconds)) {
 			m.Target, l.Above = computed, time.Time{}
 		}
-	case computed < m.Target && e.now.Sub(l.Resumed) >= Window:
+	case computed < m.Target && !e.lately(l.Resumed, Window):
 		l.Above = time.Time{}
 		if e.held(&l.Below, hold(e.policy.DownscaleDelaySeconds)) {
 			m.Target, l.Below = computed, time.Time{}

@@ -149,8 +149,24 @@ func LoadBalancingPolicies() []LoadBalancingPolicy {
 	return []LoadBalancingPolicy{LeastLoad, RoundRobin, InstanceAwareLeastLoad}
 }
 
-// DynamicFallbackPlacer is SkyServe's spot placer.
-const DynamicFallbackPlacer = "dynamic_fallback"
+// The spot placers.
+const (
+	// SteadyPlacer is the default: the cheapest place in the long run, by what it
+	// costs and by how often it has lost machines, never more than half of the
+	// replicas in one place if another is nearly as cheap, and in rough times more
+	// on-demand stand-ins and spares.
+	SteadyPlacer = "steady"
+	// DynamicFallbackPlacer is SkyServe's.
+	DynamicFallbackPlacer = "dynamic_fallback"
+	// SpotHedgePlacer is that of the SpotHedge paper as it was measured there,
+	// with one replica of overprovision. It is there to be compared with.
+	SpotHedgePlacer = "spothedge_ae"
+)
+
+// SpotPlacers lists every placer, the default first.
+func SpotPlacers() []string {
+	return []string{SteadyPlacer, DynamicFallbackPlacer, SpotHedgePlacer}
+}
 
 // LoadBalancer tunes the endpoint.
 type LoadBalancer struct {

@@ -23,7 +23,7 @@ func (s Spec) validateMarkets(es *FieldErrors) {
 	default:
 		s.Resources.validateOneMarket(es)
 	}
-	if !p.Fixed && p.SpotPlacer == DynamicFallbackPlacer {
+	if !p.Fixed && (p.SpotPlacer == DynamicFallbackPlacer || p.SpotPlacer == SpotHedgePlacer) {
 		s.Resources.validateAlike(es)
 	}
 }

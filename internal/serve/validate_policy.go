@@ -31,8 +31,8 @@ func (p ReplicaPolicy) validate(es *FieldErrors) {
 	if p.DynamicOndemandFallbackDelaySeconds > 0 && !p.DynamicOndemandFallback {
 		es.add(delay, []string{dynamic}, "There is no fallback to delay; set dynamic_ondemand_fallback to true or leave this out.")
 	}
-	if p.SpotPlacer != "" && p.SpotPlacer != DynamicFallbackPlacer {
-		es.oneOf(at+"spot_placer", p.SpotPlacer, []string{DynamicFallbackPlacer})
+	if p.SpotPlacer != "" && !slices.Contains(SpotPlacers(), p.SpotPlacer) {
+		es.oneOf(at+"spot_placer", p.SpotPlacer, SpotPlacers())
 	}
 }
 
