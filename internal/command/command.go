@@ -6,7 +6,7 @@
 //
 // Started without arguments by Terraform, the program is the provider plugin.
 // Otherwise its first argument names a command: some are for people (status,
-// logs, events, preempt, market), some the program starts itself (controller,
+// logs, events, preempt, market, simulate), some the program starts itself (controller,
 // local-machine).
 package command
 
@@ -54,6 +54,7 @@ func entries() []entry {
 		{name: "down", arguments: "NAME", summary: "end a service and its controller without Terraform", run: (*Program).down},
 		{name: "preempt", arguments: "NAME ID", summary: "take a local replica's machine away, as a spot market does", run: (*Program).preempt},
 		{name: "market", arguments: "[show | set ZONE [--spot N] [--on-demand N]]", summary: "show or change the local spot market", run: (*Program).market},
+		{name: "simulate", arguments: "--trace FILE --replicas N | --scenario FILE [...]", summary: "show what a service would do, on a trace of spot capacity or in a scenario", run: (*Program).simulate},
 		{name: "version", summary: "print the version", run: (*Program).version},
 		{name: "controller", arguments: "--home DIR --name NAME", run: (*Program).controller, hidden: true},
 		{name: "local-machine", arguments: "DIR", run: (*Program).localMachine, hidden: true},

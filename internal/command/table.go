@@ -50,12 +50,52 @@ func writeTables(w io.Writer, services []serve.Service, at time.Time, all bool) 
 	if hidden > 0 {
 		fmt.Fprintf(w, "... and %d more; -v shows all\n", hidden)
 	}
+	if all {
+		if err := writePools(w, services, at); err != nil {
+			return err
+		}
+	}
 	for _, s := range services {
 		if s.Message != "" {
 			fmt.Fprintf(w, "\n%s: %s\n", s.Name, s.Message)
 		}
 	}
 	return nil
+}
+
+// writePools prints what is remembered of the pools that machines come from.
+func writePools(w io.Writer, services []serve.Service, at time.Time) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	title := "\nPools\nSERVICE_NAME\tLOCATION\tINSTANCE_TYPE\tMARKET\tHELD\tREFUSED\tLOST\n"
+	for _, s := range services {
+		for _, p := range s.Pools {
+			fmt.Fprintf(table, "%s%s\t%s\t%s\t%s\t%s\t%s\t%s\n", title, s.Name, p.Location, p.InstanceType, p.Market,
+				past(p.HeldSince, at), grudge(p.Refusals, p.BlockedUntil, at), grudge(p.Preemptions, p.AvoidedUntil, at))
+			title = ""
+		}
+	}
+	return table.Flush()
+}
+
+// past is the time since something began, "-" if it has not.
+func past(since, at time.Time) string {
+	if since.IsZero() {
+		return "-"
+	}
+	return duration(at.Sub(since))
+}
+
+// grudge says how often something went wrong in a row, and for how long it is
+// held against a pool.
+func grudge(count int, until, at time.Time) string {
+	switch {
+	case count == 0:
+		return "-"
+	case until.After(at):
+		return fmt.Sprintf("%dx, for %s more", count, duration(until.Sub(at)))
+	default:
+		return fmt.Sprintf("%dx", count)
+	}
 }
 
 // versions lists the revisions that serve, or the newest one while none does.
@@ -72,10 +112,12 @@ func versions(s serve.Service) string {
 
 // uptime is the time since the service first had a ready replica.
 func uptime(s serve.Service, at time.Time) string {
-	if s.FirstReadyAt.IsZero() {
-		return "-"
-	}
-	d := at.Sub(s.FirstReadyAt).Round(time.Second)
+	return past(s.FirstReadyAt, at)
+}
+
+// duration writes a length of time in its two largest units.
+func duration(d time.Duration) string {
+	d = d.Round(time.Second)
 	days, hours := int(d.Hours())/24, int(d.Hours())%24
 	minutes, seconds := int(d.Minutes())%60, int(d.Seconds())%60
 	switch {

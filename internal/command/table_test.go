@@ -77,6 +77,31 @@ func TestTablesAreCutAtTenReplicas(t *testing.T) {
 	}
 }
 
+func TestPoolsAreShownOnDemand(t *testing.T) {
+	at := time.Date(2026, 1, 2, 15, 0, 0, 0, time.UTC)
+	service := serve.Service{Name: "web", Pools: []serve.Pool{
+		{Location: serve.ParseLocation("gcp/us-east1/us-east1-b"), Market: serve.Spot, InstanceType: "n2-standard-2", HeldSince: at.Add(-90 * time.Second)},
+		{Location: serve.ParseLocation("gcp/us-central1/us-central1-a"), Market: serve.Spot, InstanceType: "n2-standard-2",
+			Refusals: 3, BlockedUntil: at.Add(40 * time.Second), Preemptions: 1, AvoidedUntil: at.Add(-time.Second)},
+	}}
+	want := `
+Pools
+SERVICE_NAME  LOCATION                       INSTANCE_TYPE  MARKET  HELD    REFUSED           LOST
+web           gcp/us-east1/us-east1-b        n2-standard-2  spot    1m 30s  -                 -
+web           gcp/us-central1/us-central1-a  n2-standard-2  spot    -       3x, for 40s more  1x
+`
+	var some, all strings.Builder
+	if err := writeTables(&some, []serve.Service{service}, at, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeTables(&all, []serve.Service{service}, at, true); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, strings.TrimPrefix(all.String(), some.String())); diff != "" {
+		t.Errorf("with -v is added (-want +got):\n%s", diff)
+	}
+}
+
 func TestTimes(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0 secs ago", time.Second: "1 sec ago", 59 * time.Second: "59 secs ago", time.Minute: "1 min ago",

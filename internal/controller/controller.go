@@ -92,6 +92,9 @@ type pace struct {
 	// what reading its log gets then, teardown what the cloud gets to end its
 	// machine, and reteardown is the first pause after a teardown that failed.
 	drain, log, teardown, reteardown time.Duration
+	// farewell is how long before its machine is taken a replica gets its last
+	// new request; a quarter of the notice where that is less.
+	farewell time.Duration
 }
 
 var _ serve.Client = (*Controller)(nil)
@@ -107,7 +110,7 @@ func New(o Options) *Controller {
 	c := &Controller{
 		o: o, inbox: make(chan func(), 64), started: make(chan struct{}), stopped: make(chan struct{}),
 		// SkyServe's drain, but that ours ends as soon as the last request does.
-		pace: pace{drain: 120 * time.Second, log: 10 * time.Second, teardown: 20 * time.Minute, reteardown: 5 * time.Second},
+		pace: pace{drain: 120 * time.Second, log: 10 * time.Second, teardown: 20 * time.Minute, reteardown: 5 * time.Second, farewell: 10 * time.Second},
 	}
 	c.view.Store(&view{changed: make(chan struct{})})
 	c.balancer = balancer.New(balancer.Options{

@@ -142,6 +142,64 @@ func TestLastResortUnderNotice(t *testing.T) {
 	}
 }
 
+// While its replacement boots, a replica under notice is one of those that serve.
+func TestReplicaUnderNoticeServesWhileOthersAreTooFew(t *testing.T) {
+	spec := fixedSpec(2)
+	spec.LoadBalancingPolicy = serve.RoundRobin
+	cloud := newCloud(t)
+	r := start(t, cloud, servetest.NewStore())
+	s := r.apply(spec)
+	r.await("2/2", settled(1, 2))
+	mayBoot := make(chan struct{})
+	cloud.OnCall(func(_ context.Context, operation string, _ serve.Ref) error {
+		if operation == "launched" {
+			<-mayBoot
+		}
+		return nil
+	})
+	cloud.Tell(serve.Notice{Kind: serve.NoticeInterruption, Deadline: time.Now().Add(time.Hour),
+		Ref: serve.Ref{Service: "web", UID: s.UID, Replica: 1}})
+	r.await("replica 1 PREEMPTED", func(s serve.Service) bool { return s.Replicas[0].Status() == serve.Preempted })
+	answers := map[string]int{}
+	for range 4 {
+		body, err := r.get()
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers[body]++
+	}
+	if answers["1"] != 2 || answers["2"] != 2 {
+		t.Errorf("while its replacement boots, the answers are %v", answers)
+	}
+	close(mayBoot)
+	r.await("the replacement", settled(2, 3))
+}
+
+func TestReplicaUnderNoticeLeavesInTime(t *testing.T) {
+	at := now()
+	for _, row := range []struct {
+		name   string
+		notice time.Duration
+		cause  serve.Cause
+		want   time.Duration // after the notice
+	}{
+		{"ten seconds before its machine goes", 2 * time.Minute, serve.CausePreempted, 110 * time.Second},
+		{"or a quarter of the notice", 30 * time.Second, serve.CausePreempted, 22500 * time.Millisecond},
+		{"at once when it is merely not needed", 2 * time.Minute, serve.CauseScaleDown, 0},
+	} {
+		r := serve.Replica{Ready: true, Launch: serve.LaunchSucceeded}
+		r.End(row.cause, at)
+		r.DrainUntil = at.Add(row.notice)
+		want := at.Add(row.want)
+		if row.want == 0 {
+			want = time.Time{}
+		}
+		if got := (&loop{c: New(Options{})}).leaves(r); !got.Equal(want) {
+			t.Errorf("%s: it leaves at %v, not at %v", row.name, got, want)
+		}
+	}
+}
+
 func TestCapacity(t *testing.T) {
 	cloud := newCloud(t)
 	for _, region := range []string{"east", "west"} {

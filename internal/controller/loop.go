@@ -220,6 +220,11 @@ func (l *loop) setTimer() {
 			earlier(r.notBefore)
 		}
 	}
+	for _, r := range l.state.Replicas {
+		if at := l.leaves(r); r.Ready && now().Before(at) {
+			earlier(at)
+		}
+	}
 	earlier(l.offers.refreshAt)
 	wait := time.Hour
 	if !at.IsZero() {

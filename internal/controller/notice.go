@@ -83,9 +83,9 @@ func (l *loop) noticed(n serve.Notice) {
 // does not say: the shortest notice any of the clouds gives.
 const untoldNotice = 30 * time.Second
 
-// interrupted acts on the warning that a machine will be taken: no new request
-// goes there, its replacement is launched now, and what is under way has until
-// the deadline.
+// interrupted acts on the warning that a machine will be taken: its replacement
+// is launched now, no new request goes there unless others are too few, and what
+// is under way has until the deadline.
 func (l *loop) interrupted(r *serve.Replica, n serve.Notice) {
 	if r.Teardown != "" {
 		return

@@ -123,13 +123,12 @@ func (l *loop) route() {
 		switch {
 		case r.Teardown == "":
 			backends = append(backends, b)
-		case l.lastResort(r):
+		case now().Before(l.leaves(r)):
 			leaving = append(leaving, b)
 		}
 	}
-	if len(backends) == 0 {
-		backends = leaving
-	}
+	// Machines under notice serve on for as long as others are too few.
+	backends = append(backends, leaving[:min(len(leaving), max(0, l.memory.Target-len(backends)))]...)
 	if !slices.Equal(backends, l.routed) {
 		l.routed = backends
 		l.c.balancer.SetBackends(backends)
@@ -137,11 +136,16 @@ func (l *loop) route() {
 	l.c.balancer.SetHolding(l.mayScaleFromZero())
 }
 
-// lastResort reports whether a replica under notice may go on serving if
-// nothing else can: its machine is there until the deadline, and an answer from
-// it is better than none. A service that is being deleted serves nobody.
-func (l *loop) lastResort(r serve.Replica) bool {
-	return !l.state.Deleting && r.Teardown == serve.TeardownScheduled && r.Cause == serve.CausePreempted && now().Before(r.DrainUntil)
+// leaves is until when a replica under notice may be sent requests: its machine
+// is there until the deadline, and the last moments before that are for what is
+// under way. Zero for a replica that is not under notice, and where nobody is to
+// be served any more.
+func (l *loop) leaves(r serve.Replica) time.Time {
+	if l.state.Deleting || r.Teardown != serve.TeardownScheduled || r.Cause != serve.CausePreempted {
+		return time.Time{}
+	}
+	notice := r.DrainUntil.Sub(r.EndedAt)
+	return r.DrainUntil.Add(-min(l.c.pace.farewell, notice/4))
 }
 
 // mayScaleFromZero reports whether a request that finds no replica should wait

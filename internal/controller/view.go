@@ -47,6 +47,7 @@ func (l *loop) show() serve.Service {
 		Counts:   serve.Count(s.Replicas),
 		Spec:     s.Spec.Redacted(),
 		Replicas: slices.Clone(s.Replicas),
+		Pools:    l.memory.Known(),
 	}
 	active := map[int64]bool{}
 	for _, r := range s.Replicas {

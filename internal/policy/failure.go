@@ -39,8 +39,8 @@ func (e *evaluation) recall() {
 		m.Failures = Failures{}
 	}
 	m.Failures = m.Failures.after(e.in.Replicas, e.in.Revision)
-	for _, r := range e.in.Replicas {
-		if r.Revision == e.in.Revision && !r.FirstReadyAt.IsZero() {
+	for i := range e.in.Replicas {
+		if r := &e.in.Replicas[i]; r.Revision == e.in.Revision && !r.FirstReadyAt.IsZero() {
 			m.EverReady = r.Revision
 		}
 	}
@@ -60,13 +60,13 @@ func (e *evaluation) recall() {
 // after gives the count with the records of failed replicas taken in. A record
 // may be seen again and again; it counts once.
 func (f Failures) after(records []serve.Replica, revision int64) Failures {
-	var failed []serve.Replica
-	for _, r := range records {
-		if r.Revision == revision && r.Status().IsTerminal() && (r.Cause.IsFailure() || r.Launch == serve.LaunchFailed) {
+	var failed []*serve.Replica
+	for i := range records {
+		if r := &records[i]; r.Revision == revision && r.Status().IsTerminal() && (r.Cause.IsFailure() || r.Launch == serve.LaunchFailed) {
 			failed = append(failed, r)
 		}
 	}
-	slices.SortFunc(failed, func(a, b serve.Replica) int {
+	slices.SortFunc(failed, func(a, b *serve.Replica) int {
 		return cmp.Or(a.EndedAt.Compare(b.EndedAt), cmp.Compare(a.ID, b.ID))
 	})
 	for _, r := range failed {

@@ -5,6 +5,7 @@ package policy
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -32,6 +33,22 @@ type Memory struct {
 	Zones Zones `json:"zones,omitzero"`
 }
 
+// Known gives what is remembered of pools for a person to see, in order of their
+// keys.
+func (m Memory) Known() []serve.Pool {
+	var known []serve.Pool
+	for _, key := range slices.Sorted(maps.Keys(m.Pools)) {
+		p := m.Pools[key]
+		known = append(known, serve.Pool{
+			Location: p.Location, Market: p.Market, InstanceType: p.InstanceType,
+			Refusals: p.Refused.Count, BlockedUntil: p.Refused.Until,
+			Preemptions: p.Preempted.Count, AvoidedUntil: p.Preempted.Until,
+			LostAt: p.Record.LostAt, HeldSince: p.Record.HeldSince,
+		})
+	}
+	return known
+}
+
 // LaunchFailed notes that there was no capacity, or no quota, when a replica
 // asked for an offer: its pool is left alone for a while, longer with every
 // refusal in a row.
@@ -52,6 +69,9 @@ func (m Memory) Preempted(now time.Time, o serve.Offer, notice time.Duration) Me
 	m = m.marked(now, o, func(p *Pool) {
 		p.Preempted = p.Preempted.again(now, preemptedFirst, preemptedLimit)
 		p.Record, alone = p.Record.lost(at)
+		if gone := at.Add(notice); gone.After(at) && gone.After(p.TakenAt) {
+			p.TakenAt = gone
+		}
 	})
 	if o.Market == serve.Spot {
 		m.Zones = m.Zones.preempted(o.Location)
@@ -80,7 +100,7 @@ func (m Memory) LaunchSucceeded(o serve.Offer) Memory {
 func (m Memory) CapacityReturned(l serve.Location, market serve.Market) Memory {
 	return m.pools(func(p Pool) Pool {
 		if l.Contains(p.Location) && (market == "" || market == p.Market) {
-			p.Refused, p.Preempted = Mark{}, Mark{}
+			p.Refused, p.Preempted, p.TakenAt = Mark{}, Mark{}, time.Time{}
 		}
 		return p
 	})

@@ -16,7 +16,7 @@ import (
 type demand struct {
 	market serve.Market
 	// live are those there are.
-	live []serve.Replica
+	live []*serve.Replica
 	// Up to want replicas are launched, down to keep they are removed. The two
 	// differ where replicas are left that would not be launched any more, and
 	// where spares are.
@@ -92,7 +92,7 @@ func (e *evaluation) plain(market, other *demand) {
 
 // exposure is how many spot replicas are in the unproven pool that holds most of
 // them, and which that is. It is bounded by what a well-spread service has there.
-func (e *evaluation) exposure(spot []serve.Replica) (n int, pool string) {
+func (e *evaluation) exposure(spot []*serve.Replica) (n int, pool string) {
 	if e.doubt == 0 {
 		return 0, ""
 	}
@@ -129,7 +129,7 @@ func (e *evaluation) launchSpares(d demand) {
 }
 
 // offered counts the replicas that do not wait for an offer.
-func offered(replicas []serve.Replica) int {
+func offered(replicas []*serve.Replica) int {
 	n := 0
 	for _, r := range replicas {
 		n += countIf(r.Launch != serve.LaunchWaiting)
@@ -140,7 +140,7 @@ func offered(replicas []serve.Replica) int {
 // standing counts the spot replicas that need nobody to stand in for them: the
 // ready ones, but for those in a pool that has just lost others, and those that
 // have failed their probes only for so short a time that it may be nothing.
-func (e *evaluation) standing(spot []serve.Replica) int {
+func (e *evaluation) standing(spot []*serve.Replica) int {
 	n := 0
 	for _, r := range spot {
 		if e.shaken(e.memory.Pools[r.Offer.Key()]) {
@@ -160,7 +160,7 @@ func (e *evaluation) standing(spot []serve.Replica) int {
 }
 
 // byMarket divides replicas by their market.
-func byMarket(replicas []serve.Replica) (spot, onDemand []serve.Replica) {
+func byMarket(replicas []*serve.Replica) (spot, onDemand []*serve.Replica) {
 	for _, r := range replicas {
 		if r.Market == serve.Spot {
 			spot = append(spot, r)
@@ -171,7 +171,7 @@ func byMarket(replicas []serve.Replica) (spot, onDemand []serve.Replica) {
 	return spot, onDemand
 }
 
-func countReady(replicas []serve.Replica) int {
+func countReady(replicas []*serve.Replica) int {
 	n := 0
 	for _, r := range replicas {
 		n += countIf(r.Status() == serve.Ready)

@@ -51,20 +51,24 @@ func (c candidate) free() bool { return c.against.why == "" }
 
 // place chooses an offer for one more replica of a market, and counts it as taken.
 func (e *evaluation) place(market serve.Market) choice {
+	if none, ok := e.none[market]; ok {
+		return none // what is blocked for one is for the next
+	}
 	candidates := e.candidates(market)
 	at := slices.IndexFunc(candidates, candidate.free)
 	if at < 0 {
 		at = leastAvoided(candidates)
 	}
 	if at < 0 {
-		return e.nothing(market, candidates)
+		e.none[market] = e.nothing(market, candidates)
+		return e.none[market]
 	}
 	return e.choose(candidates, at)
 }
 
 // placeAgain chooses an offer for a replica that waits for one, and says when it
 // waits on.
-func (e *evaluation) placeAgain(r serve.Replica) choice {
+func (e *evaluation) placeAgain(r *serve.Replica) choice {
 	bound, wait := e.pending(r)
 	if !wait.IsZero() {
 		return choice{lack: fmt.Sprintf("its launch was refused, and is tried again at %s", clock(wait))}
@@ -108,6 +112,7 @@ func (e *evaluation) choose(candidates []candidate, at int) choice {
 		}
 	}
 	e.spread.add(chosen.Offer)
+	e.spread.asked[chosen.Key()] = true
 	return c
 }
 
@@ -140,6 +145,10 @@ func (e *evaluation) nothing(market serve.Market, candidates []candidate) choice
 		if len(c.rejected) < maxRejected {
 			c.rejected = append(c.rejected, serve.Rejection{What: name(other.Offer), Why: other.against.why})
 		}
+	}
+	if first.IsZero() {
+		c.lack = "another replica asks first where machines were refused lately"
+		return c
 	}
 	e.wake(first)
 	c.lack = fmt.Sprintf("all %d %s offers are blocked, the first until %s", len(candidates), word(market), clock(first))
@@ -286,16 +295,22 @@ type spread struct {
 	locations, regions map[site]int
 	// visited are the locations of all records of spot replicas.
 	visited map[serve.Location]bool
+	// asked are the pools that are being asked for a machine.
+	asked map[string]bool
 }
 
 // spreadOf sees where the replicas of all revisions are.
 func spreadOf(records []serve.Replica) spread {
-	s := spread{map[site]int{}, map[site]int{}, map[serve.Location]bool{}}
-	for _, r := range records {
+	s := spread{map[site]int{}, map[site]int{}, map[serve.Location]bool{}, map[string]bool{}}
+	for i := range records {
+		r := &records[i]
 		switch {
 		case r.Offer.IsZero():
 		case !r.Status().IsTerminal():
 			s.add(r.Offer)
+			if r.Launch != serve.LaunchSucceeded {
+				s.asked[r.Offer.Key()] = true
+			}
 		case r.Market == serve.Spot:
 			s.visited[r.Offer.Location] = true
 		}

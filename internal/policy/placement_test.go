@@ -322,6 +322,36 @@ func TestCheapestPlacer(t *testing.T) {
 			func(m policy.Memory) policy.Memory { return m.Preempted(now.Add(-30*time.Second), zone("A"), 0) }, abc(), "cloud/r/A",
 		},
 		{
+			"not where machines are about to be taken, though there is no other place", nil,
+			func(m policy.Memory) policy.Memory {
+				return m.Preempted(now.Add(-time.Minute), zone("A"), 2*time.Minute)
+			}, abc()[2:3], "*",
+		},
+		{
+			"there again when they are", nil,
+			func(m policy.Memory) policy.Memory {
+				return m.Preempted(now.Add(-2*time.Minute), zone("A"), 2*time.Minute)
+			}, abc()[2:3], "cloud/r/A",
+		},
+		{
+			"where machines are taken seldom", nil,
+			func(m policy.Memory) policy.Memory {
+				m.Risk.ColdStart = 600
+				return m.Preempted(now.Add(-time.Hour), zone("A"), 0)
+			}, []serve.Offer{zone("A"), zone("B"), offer("cloud/r/A", serve.OnDemand, 3)}, "cloud/r/B",
+		},
+		{
+			"but not at any price", nil,
+			func(m policy.Memory) policy.Memory {
+				m.Risk.ColdStart = 600
+				return m.Preempted(now.Add(-time.Hour), zone("A"), 0)
+			}, []serve.Offer{zone("A"), offer("cloud/r/B", serve.Spot, 2), offer("cloud/r/A", serve.OnDemand, 3)}, "cloud/r/A",
+		},
+		{
+			"half of the replicas elsewhere, if that is nearly as cheap", []string{"1 spot READY in cloud/r/A"}, nil,
+			[]serve.Offer{zone("A"), offer("cloud/r/B", serve.Spot, 1.2)}, "cloud/r/B",
+		},
+		{
 			"another machine in the same zone is another pool", nil,
 			func(m policy.Memory) policy.Memory { return m.LaunchFailed(now, 1, zone("A")) },
 			[]serve.Offer{zone("A"), {Location: zone("A").Location, Market: serve.Spot, InstanceType: "m4", Price: 1}, offer("cloud/r/B", serve.Spot, 2)}, "cloud/r/A",
@@ -405,18 +435,37 @@ func TestReplicaWaitsForAnOffer(t *testing.T) {
 		t.Errorf("Next is %v, and the first block ends at %v", w.out.Next, want)
 	}
 	w.now = w.out.Next
-	w.want("A may be tried", "retry 1, retry 2")
-	if w.out.Hold != "" {
-		t.Errorf("it still says %q", w.out.Hold)
+	w.want("A may be tried, by one first", "retry 1")
+	if want := "Replica 2 waits for a machine, as all 2 spot offers are blocked, the first until 12:00:10 UTC."; w.out.Hold != want {
+		t.Errorf("got  %q\nwant %q", w.out.Hold, want)
 	}
 	w.refuse(1)
-	w.refuse(2)
-	w.want("both were refused", "")
+	w.want("it was refused", "")
 	if want := w.now.Add(4 * time.Second); !w.out.Next.Equal(want) {
 		t.Errorf("Next is %v, and the block of B ends at %v", w.out.Next, want)
 	}
 	w.in.Memory = w.in.Memory.CapacityReturned(serve.ParseLocation("cloud/r/A"), serve.Spot)
 	w.want("the cloud tells that there are some in A", "retry 1, retry 2")
+}
+
+func TestOneAsksFirstWhereMachinesWereRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, spotSpec(fixed(3)))
+	w.in.Offers = []serve.Offer{zone("A")}
+	w.want("nothing is known of A", "launch spot 1, launch spot 2, launch spot 3")
+	for id := range int64(3) {
+		w.refuse(id + 1)
+	}
+	w.want("it has none", "")
+	w.now = w.out.Next
+	w.want("it may have some again", "retry 1")
+	w.want("replica 1 asks", "")
+	if want := "Replica 2 waits for a machine, as another replica asks first where machines were refused lately."; w.out.Hold != want {
+		t.Errorf("got  %q\nwant %q", w.out.Hold, want)
+	}
+	w.find(1).Launch = serve.LaunchSucceeded
+	w.in.Memory = w.in.Memory.LaunchSucceeded(zone("A"))
+	w.want("replica 1 has a machine", "retry 2, retry 3")
 }
 
 func TestReplicaThatHasToGoIsNotGivenAnOffer(t *testing.T) {

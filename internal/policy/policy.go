@@ -63,7 +63,7 @@ type Output struct {
 
 // Plan decides what should be done now. Its decisions come in the order in
 // which they are to be carried out: relabelling, offers for those who wait,
-// launches of spot replicas, launches of on-demand replicas, removals. In does
+// launches of spot replicas, of on-demand replicas and of spares, removals. In does
 // not change and shares nothing with the result that could.
 func Plan(now time.Time, in Input) Output {
 	e := begin(now, in)
@@ -79,6 +79,8 @@ func Plan(now time.Time, in Input) Output {
 	e.retry(staying(slices.Concat(e.old, e.newest), ends))
 	for _, d := range demands {
 		e.launch(d)
+	}
+	for _, d := range demands {
 		e.launchSpares(d)
 	}
 	for _, r := range ends {
@@ -98,11 +100,13 @@ type evaluation struct {
 	memory Memory
 	// newest are the nonterminal replicas that count as ones of the newest
 	// revision, old the other nonterminal ones.
-	newest, old []serve.Replica
+	newest, old []*serve.Replica
 	// final is the target with overprovision.
 	final int
 	// spread is where replicas are, those launched by this evaluation included.
 	spread spread
+	// none is the choice in a market of which nothing is to be had any more.
+	none map[serve.Market]choice
 	// launched counts the launches of this evaluation.
 	launched int
 	// doubt is for how long a pool is doubted, see doubting.
@@ -116,9 +120,10 @@ func begin(now time.Time, in Input) *evaluation {
 	e := &evaluation{
 		now: now.UTC().Round(0), in: in,
 		policy: in.Spec.ReplicaPolicy, memory: in.Memory,
-		spread: spreadOf(in.Replicas),
+		spread: spreadOf(in.Replicas), none: map[serve.Market]choice{},
 	}
-	for _, r := range in.Replicas {
+	for i := range in.Replicas {
+		r := &e.in.Replicas[i]
 		if r.Status().IsTerminal() {
 			continue
 		}
@@ -199,7 +204,7 @@ func (e *evaluation) mayNotLaunch() string {
 }
 
 // retry gives waiting replicas an offer where there is one again.
-func (e *evaluation) retry(replicas []serve.Replica) {
+func (e *evaluation) retry(replicas []*serve.Replica) {
 	for _, r := range replicas {
 		if r.Launch != serve.LaunchWaiting {
 			continue

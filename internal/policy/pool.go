@@ -33,6 +33,9 @@ type Pool struct {
 	// that were taken away.
 	Refused   Mark `json:"refused,omitzero"`
 	Preempted Mark `json:"preempted,omitzero"`
+	// TakenAt is when machines will be taken of which notice was given; what is
+	// launched there before would be taken with them.
+	TakenAt time.Time `json:"taken_at,omitzero"`
 	// Record is how long machines were held there and how often some were lost.
 	Record Record `json:"record,omitzero"`
 }
@@ -75,6 +78,9 @@ func (p Pool) fresh(now time.Time) Pool {
 	if now.Sub(p.Preempted.At) > markLife {
 		p.Preempted = Mark{}
 	}
+	if !p.TakenAt.After(now) {
+		p.TakenAt = time.Time{}
+	}
 	if p.Record.HeldSince.IsZero() && now.Sub(p.Record.At) > recordLife {
 		p.Record = Record{}
 	}
@@ -83,7 +89,7 @@ func (p Pool) fresh(now time.Time) Pool {
 
 // empty reports whether there is nothing to remember of the pool.
 func (p Pool) empty() bool {
-	return p.Refused == Mark{} && p.Preempted == Mark{} && p.Record == Record{}
+	return p.Refused == Mark{} && p.Preempted == Mark{} && p.TakenAt.IsZero() && p.Record == Record{}
 }
 
 // block is why an offer is not to be tried now; without a why it may be.
@@ -94,19 +100,29 @@ type block struct {
 	soft bool
 }
 
-// refusals gives the block that refused launches put on an offer.
+// refusals gives the block that refused launches put on an offer. When it ends,
+// one replica asks first, and others only once that was granted: what has just
+// refused ten will hardly have ten, and clouds count how often they are asked.
 func (e *evaluation) refusals(o serve.Offer) block {
-	m := e.memory.Pools[o.Key()].Refused
+	key := o.Key()
+	m := e.memory.Pools[key].Refused
 	if !m.stands(e.now) {
+		if m.Count > 0 && e.spread.asked[key] {
+			return block{why: "it has refused machines lately, and another replica asks first"}
+		}
 		return block{}
 	}
 	return block{until: m.Until, why: fmt.Sprintf("no capacity (%s in a row), blocked until %s", times(m.Count), clock(m.Until))}
 }
 
-// grudges gives the block that refused launches or, more softly, preemptions
-// put on an offer.
+// grudges gives the block that refused launches, machines about to be taken or,
+// more softly, preemptions put on an offer.
 func (e *evaluation) grudges(o serve.Offer) block {
-	b, m := e.refusals(o), e.memory.Pools[o.Key()].Preempted
+	p := e.memory.Pools[o.Key()]
+	if p.TakenAt.After(e.now) {
+		return block{until: p.TakenAt, why: fmt.Sprintf("machines there will be taken at %s", clock(p.TakenAt))}
+	}
+	b, m := e.refusals(o), p.Preempted
 	if b.why == "" && m.stands(e.now) {
 		return block{until: m.Until, why: fmt.Sprintf("preempted (%s lately), avoided until %s", times(m.Count), clock(m.Until)), soft: true}
 	}

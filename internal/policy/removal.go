@@ -13,7 +13,7 @@ import (
 
 // removal is the end of a replica that is being considered.
 type removal struct {
-	replica serve.Replica
+	replica *serve.Replica
 	cause   serve.Cause
 	why     string
 }
@@ -45,24 +45,24 @@ func (e *evaluation) surplus(d demand) []removal {
 // all to go it spares the one that would go last.
 func (e *evaluation) spareLast(ends []removal) []removal {
 	ready := countReady(e.newest) + countReady(e.old)
-	var last serve.Replica
+	var last *serve.Replica
 	for _, r := range ends {
 		if r.replica.Status() != serve.Ready {
 			continue
 		}
 		ready--
-		if last.ID == 0 || e.compare(r.replica, last) > 0 {
+		if last == nil || e.compare(r.replica, last) > 0 {
 			last = r.replica
 		}
 	}
-	if e.final == 0 || ready > 0 || last.ID == 0 {
+	if e.final == 0 || ready > 0 || last == nil {
 		return ends
 	}
 	return slices.DeleteFunc(ends, func(r removal) bool { return r.replica.ID == last.ID })
 }
 
 // leastUseful gives the n replicas to go first, the first of them first.
-func (e *evaluation) leastUseful(replicas []serve.Replica, n int) []serve.Replica {
+func (e *evaluation) leastUseful(replicas []*serve.Replica, n int) []*serve.Replica {
 	if n <= 0 {
 		return nil
 	}
@@ -72,7 +72,7 @@ func (e *evaluation) leastUseful(replicas []serve.Replica, n int) []serve.Replic
 // compare orders replicas by who goes first: who is least advanced, then who
 // takes least load where replicas differ in that, then the oldest revision, then
 // the newest replica.
-func (e *evaluation) compare(a, b serve.Replica) int {
+func (e *evaluation) compare(a, b *serve.Replica) int {
 	q := e.policy.TargetQPSPerReplica
 	return cmp.Or(
 		cmp.Compare(advance(a), advance(b)),
@@ -83,7 +83,7 @@ func (e *evaluation) compare(a, b serve.Replica) int {
 }
 
 // advance is how far a replica has come on its way to being ready.
-func advance(r serve.Replica) int {
+func advance(r *serve.Replica) int {
 	switch {
 	case r.Launch == serve.LaunchWaiting:
 		return 0
@@ -101,8 +101,8 @@ func advance(r serve.Replica) int {
 }
 
 // staying gives the replicas that are not among the ends.
-func staying(replicas []serve.Replica, ends []removal) []serve.Replica {
-	return slices.DeleteFunc(slices.Clone(replicas), func(r serve.Replica) bool {
+func staying(replicas []*serve.Replica, ends []removal) []*serve.Replica {
+	return slices.DeleteFunc(slices.Clone(replicas), func(r *serve.Replica) bool {
 		return slices.ContainsFunc(ends, func(gone removal) bool { return gone.replica.ID == r.ID })
 	})
 }

@@ -41,7 +41,8 @@ type Risk struct {
 // measured takes in the cold starts of replicas that became ready since.
 func (r Risk) measured(replicas []serve.Replica) Risk {
 	last := r.Measured
-	for _, replica := range replicas {
+	for i := range replicas {
+		replica := &replicas[i]
 		ready := replica.FirstReadyAt.UTC().Round(0)
 		if replica.FirstReadyAt.IsZero() || !ready.After(r.Measured) {
 			continue

@@ -17,7 +17,7 @@ func (e *evaluation) relabel() {
 		return
 	}
 	task := e.in.Spec.Task.Digest()
-	e.old = slices.DeleteFunc(e.old, func(r serve.Replica) bool {
+	e.old = slices.DeleteFunc(e.old, func(r *serve.Replica) bool {
 		if r.Task != task {
 			return false
 		}
@@ -25,8 +25,9 @@ func (e *evaluation) relabel() {
 			Action: serve.Relabel, ReplicaID: r.ID, Revision: e.in.Revision, Market: r.Market,
 			Reason: fmt.Sprintf("what it runs is the same in revisions %d and %d", r.Revision, e.in.Revision),
 		})
-		r.Revision = e.in.Revision
-		e.newest = append(e.newest, r)
+		relabelled := *r
+		relabelled.Revision = e.in.Revision
+		e.newest = append(e.newest, &relabelled)
 		return true
 	})
 }

@@ -177,8 +177,8 @@ func (e *evaluation) neededOfKinds(q *serve.QPS) int {
 // growing target would keep them: with fallback the base and then spot replicas.
 // What stands in for spot replicas is left out: were it counted, the target
 // would fall as soon as it is there, and rise again as soon as it goes.
-func (e *evaluation) lasting() []serve.Replica {
-	last := func(a, b serve.Replica) int { return e.compare(b, a) }
+func (e *evaluation) lasting() []*serve.Replica {
+	last := func(a, b *serve.Replica) int { return e.compare(b, a) }
 	if !e.policy.UsesFallback() {
 		return slices.SortedFunc(slices.Values(e.newest), last)
 	}

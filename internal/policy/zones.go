@@ -194,7 +194,7 @@ func (e *evaluation) byZone(offers []serve.Offer, load func(serve.Location) int)
 
 // pending reports whether a waiting replica is not to be tried again yet, and
 // asks to be called when it is. Otherwise it gives the place to which it is bound.
-func (e *evaluation) pending(r serve.Replica) (bound serve.Location, wait time.Time) {
+func (e *evaluation) pending(r *serve.Replica) (bound serve.Location, wait time.Time) {
 	try, ok := e.memory.Zones.Tries[r.ID]
 	if !ok {
 		return serve.Location{}, time.Time{}

@@ -145,7 +145,7 @@ func wrongPolicies() []mistake {
 		replica_policy = {
 			min_replicas = 1
 			spot_placer  = "magic"
-		}`, "replica_policy.spot_placer", `it must be one of "dynamic_fallback"`},
+		}`, "replica_policy.spot_placer", `it must be one of "steady", "dynamic_fallback"`},
 		{"a target per accelerator for a policy that cannot tell them", `load_balancing_policy = "least_load"
 		replica_policy = {
 			min_replicas           = 1

@@ -59,6 +59,22 @@ func viewSchema() schema.Schema {
 					"message":       viewText("Why it waits or has failed."),
 				}},
 			},
+			"pools": schema.ListNestedAttribute{
+				Computed: true,
+				MarkdownDescription: "What is remembered of the pools that machines come from, each the machines of one type in one location and market. " +
+					"Pools of which nothing is remembered are left out.",
+				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+					"location":      viewText("Where the pool is, as `cloud/region/zone`."),
+					"market":        viewText("`spot` or `on_demand`."),
+					"instance_type": viewText("The cloud's name for the type of machine."),
+					"refusals":      viewNumber("Number of launches in a row that found no capacity."),
+					"blocked_until": viewText("When the next launch is tried there after a refusal, in RFC 3339; null if there was none lately."),
+					"preemptions":   viewNumber("Number of times in a row that machines were taken there."),
+					"avoided_until": viewText("Until when other pools are preferred after machines were taken, in RFC 3339; null if none were lately."),
+					"lost_at":       viewText("When machines were last taken there, in RFC 3339; null if that was too long ago to matter."),
+					"held_since":    viewText("Since when spot machines are held there without a break, in RFC 3339; null while none are."),
+				}},
+			},
 			"events": schema.ListNestedAttribute{
 				Computed:            true,
 				MarkdownDescription: "The last 50 events, oldest first.",

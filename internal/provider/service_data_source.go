@@ -46,6 +46,7 @@ type viewModel struct {
 	CostPerHour     types.Float64 `tfsdk:"cost_per_hour"`
 	UptimeSeconds   types.Int64   `tfsdk:"uptime_seconds"`
 	Replicas        []viewReplica `tfsdk:"replicas"`
+	Pools           []viewPool    `tfsdk:"pools"`
 	Events          []viewEvent   `tfsdk:"events"`
 }
 
@@ -62,6 +63,19 @@ type viewReplica struct {
 	LaunchedAt   types.String  `tfsdk:"launched_at"`
 	AgeSeconds   types.Int64   `tfsdk:"age_seconds"`
 	Message      types.String  `tfsdk:"message"`
+}
+
+// viewPool is one of the pools that something is remembered of.
+type viewPool struct {
+	Location     types.String `tfsdk:"location"`
+	Market       types.String `tfsdk:"market"`
+	InstanceType types.String `tfsdk:"instance_type"`
+	Refusals     types.Int64  `tfsdk:"refusals"`
+	BlockedUntil types.String `tfsdk:"blocked_until"`
+	Preemptions  types.Int64  `tfsdk:"preemptions"`
+	AvoidedUntil types.String `tfsdk:"avoided_until"`
+	LostAt       types.String `tfsdk:"lost_at"`
+	HeldSince    types.String `tfsdk:"held_since"`
 }
 
 // viewEvent is one of the events.
@@ -173,6 +187,20 @@ func (m *viewModel) show(svc serve.Service, events []serve.Event, now time.Time)
 			LaunchedAt:   moment(r.LaunchedAt),
 			AgeSeconds:   age(r.LaunchedAt, now),
 			Message:      text(r.Message),
+		}
+	}
+	m.Pools = make([]viewPool, len(svc.Pools))
+	for i, p := range svc.Pools {
+		m.Pools[i] = viewPool{
+			Location:     types.StringValue(p.Location.String()),
+			Market:       types.StringValue(string(p.Market)),
+			InstanceType: text(p.InstanceType),
+			Refusals:     integer(p.Refusals),
+			BlockedUntil: moment(p.BlockedUntil),
+			Preemptions:  integer(p.Preemptions),
+			AvoidedUntil: moment(p.AvoidedUntil),
+			LostAt:       moment(p.LostAt),
+			HeldSince:    moment(p.HeldSince),
 		}
 	}
 	m.Events = make([]viewEvent, len(events))

@@ -30,6 +30,7 @@ func TestTheDataSourceShowsWhatMoves(t *testing.T) {
 				f.alter("web", func(c *controller) {
 					c.svc.QPS, c.svc.CostPerHour, c.svc.ActiveRevisions, c.svc.Message = 1.5, 1, []int64{1}, "All is well"
 					c.svc.Replicas[1].Message = "On-demand stands in"
+					c.svc.Pools = []serve.Pool{{Location: serve.ParseLocation("local/west/west-a"), Market: serve.Spot, InstanceType: "local-2x4", Preemptions: 2, AvoidedUntil: time.Unix(1700000000, 0)}}
 					for i := range 60 {
 						c.events = append(c.events, serve.Event{Seq: int64(i + 1), At: time.Unix(1700000000, 0), Kind: serve.EventStatus, ReplicaID: int64(i % 2), Message: fmt.Sprint("event ", i+1)})
 					}
@@ -50,6 +51,12 @@ func TestTheDataSourceShowsWhatMoves(t *testing.T) {
 				shows(knownvalue.StringExact("on_demand"), tfjsonpath.New("replicas").AtSliceIndex(1).AtMapKey("market")),
 				shows(knownvalue.Float64Exact(0.5), tfjsonpath.New("replicas").AtSliceIndex(1).AtMapKey("price")),
 				shows(knownvalue.NotNull(), tfjsonpath.New("replicas").AtSliceIndex(1).AtMapKey("age_seconds")),
+				shows(knownvalue.ListExact([]knownvalue.Check{knownvalue.ObjectExact(map[string]knownvalue.Check{
+					"location": knownvalue.StringExact("local/west/west-a"), "market": knownvalue.StringExact("spot"), "instance_type": knownvalue.StringExact("local-2x4"),
+					"refusals": knownvalue.Int64Exact(0), "blocked_until": knownvalue.Null(),
+					"preemptions": knownvalue.Int64Exact(2), "avoided_until": knownvalue.StringExact("2023-11-14T22:13:20Z"),
+					"lost_at": knownvalue.Null(), "held_since": knownvalue.Null(),
+				})}), tfjsonpath.New("pools")),
 				shows(knownvalue.ListSizeExact(50), tfjsonpath.New("events")),
 				shows(knownvalue.Int64Exact(11), tfjsonpath.New("events").AtSliceIndex(0).AtMapKey("seq")),
 				shows(knownvalue.Null(), tfjsonpath.New("events").AtSliceIndex(0).AtMapKey("replica_id")),

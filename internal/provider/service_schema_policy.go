@@ -55,8 +55,11 @@ func policyAttributes() map[string]schema.Attribute {
 				"For spot replicas that are gone or have never been ready one is started at once."),
 		"spot_placer": schema.StringAttribute{
 			Optional: true,
-			MarkdownDescription: "Rule that spreads spot replicas over locations. `" + serve.DynamicFallbackPlacer +
-				"` avoids places where spot machines were taken lately. Defaults to the cheapest place that has capacity.",
+			MarkdownDescription: "Rule that spreads spot replicas over locations. `" + serve.SteadyPlacer + "` takes the cheapest place in the long run: " +
+				"what was lost there before counts as well as the price, no more than half of the replicas are put in one place if another is nearly as cheap, " +
+				"and when machines are lost again and again, on-demand replicas and spares are kept until the pools have calmed down. `" +
+				serve.DynamicFallbackPlacer + "` is SkyServe's rule to the letter, and `" + serve.SpotHedgePlacer + "` that of the SpotHedge paper, to compare with. " +
+				"Defaults to `" + serve.SteadyPlacer + "`. See the guide on the spot policy.",
 		},
 	}
 }

@@ -78,6 +78,28 @@ type Service struct {
 	Replicas []Replica `json:"replicas"`
 	// CostPerHour is what the machines cost now, in US dollars per hour.
 	CostPerHour float64 `json:"cost_per_hour"`
+	// Pools is what is remembered of the pools that machines come from, those
+	// about which nothing is remembered left out.
+	Pools []Pool `json:"pools,omitempty"`
+}
+
+// Pool is what a controller remembers of the machines of one type in one
+// location and market.
+type Pool struct {
+	Location     Location `json:"location"`
+	Market       Market   `json:"market"`
+	InstanceType string   `json:"instance_type"`
+	// Refusals counts the launches in a row that found no capacity, and
+	// BlockedUntil is when the next is tried.
+	Refusals     int       `json:"refusals,omitempty"`
+	BlockedUntil time.Time `json:"blocked_until,omitzero"`
+	// Preemptions counts how often in a row machines were taken, and AvoidedUntil
+	// is until when others are preferred for it. LostAt is when it last happened.
+	Preemptions  int       `json:"preemptions,omitempty"`
+	AvoidedUntil time.Time `json:"avoided_until,omitzero"`
+	LostAt       time.Time `json:"lost_at,omitzero"`
+	// HeldSince is since when spot machines are held there without a break.
+	HeldSince time.Time `json:"held_since,omitzero"`
 }
 
 // Counts sums up a table of replicas as the REPLICAS column does: Ready of

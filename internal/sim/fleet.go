@@ -20,7 +20,7 @@ type fleet struct {
 	plan   policy.Output
 	offers []serve.Offer
 	// requests is how many there were within the last [policy.Window].
-	requests int
+	requests func(time.Time) int
 
 	// grant asks the cloud for one more machine.
 	grant func(serve.Offer) bool
@@ -32,6 +32,8 @@ type fleet struct {
 	pace pace
 	// due is when something is to happen to a replica.
 	due map[int64]time.Time
+	// released are the replicas with a record whose machine is gone.
+	released map[int64]bool
 	// dirty asks for an evaluation.
 	dirty bool
 
@@ -50,8 +52,9 @@ type pace struct {
 func newFleet(spec serve.Spec, offers []serve.Offer, p pace) *fleet {
 	return &fleet{
 		state:  serve.State{Name: spec.Name, Revision: 1, Spec: spec, NextID: 1},
-		offers: offers, pace: p, due: map[int64]time.Time{}, dirty: true,
-		granted: func(serve.Replica) {}, freed: func(serve.Replica) {}, told: func(time.Time, policy.Output) {},
+		offers: offers, pace: p, due: map[int64]time.Time{}, released: map[int64]bool{}, dirty: true,
+		requests: func(time.Time) int { return 0 },
+		granted:  func(serve.Replica) {}, freed: func(serve.Replica) {}, told: func(time.Time, policy.Output) {},
 	}
 }
 
@@ -79,19 +82,22 @@ func (f *fleet) consult(now time.Time) error {
 	f.dirty = false
 	f.plan = policy.Plan(now, policy.Input{
 		Spec: f.state.Spec, Revision: f.state.Revision, Replicas: f.state.Replicas,
-		Offers: f.offers, Requests: f.requests, NextID: f.state.NextID, Memory: f.memory,
+		Offers: f.offers, Requests: f.requests(now), NextID: f.state.NextID, Memory: f.memory,
 	})
 	f.memory = f.plan.Memory
 	for _, d := range f.plan.Decisions {
 		if err := f.state.Accept(d, now); err != nil {
 			return fmt.Errorf("carrying out a decision at %s: %w", now.Format(time.RFC3339), err)
 		}
-		f.dirty = true
-		switch d.Action {
+		switch r := f.state.Find(d.ReplicaID); d.Action {
 		case serve.Launch, serve.Retry:
-			f.due[d.ReplicaID] = now.Add(f.pace.provision)
+			if r.Launch == serve.LaunchPending {
+				r.Launch = serve.LaunchRunning
+				f.due[r.ID] = now.Add(f.pace.provision)
+			}
 		case serve.Terminate:
-			f.due[d.ReplicaID] = now.Add(f.pace.teardown)
+			f.due[r.ID] = now.Add(f.pace.teardown)
+			f.dirty = true
 		}
 	}
 	f.told(now, f.plan)
@@ -110,10 +116,13 @@ func (f *fleet) advance(now time.Time) {
 		f.dirty = true
 		delete(f.due, r.ID)
 		switch {
+		case r.Teardown != "" && r.Cause.IsFailure():
+			f.release(r)
+			r.Teardown = serve.TeardownSucceeded
 		case r.Teardown != "":
 			f.forget(r.ID)
 			continue // another one is at i now
-		case r.Launch == serve.LaunchPending:
+		case r.Launch == serve.LaunchRunning:
 			f.launch(r, now)
 		case r.Launch == serve.LaunchSucceeded:
 			f.ready(r, now)
@@ -135,10 +144,6 @@ func (f *fleet) next() time.Time {
 // launch asks for the machine of a replica, and takes in the answer as a
 // controller does.
 func (f *fleet) launch(r *serve.Replica, now time.Time) {
-	if r.Offer.IsZero() {
-		r.Launch = serve.LaunchWaiting
-		return
-	}
 	if !f.grant(r.Offer) {
 		f.memory = f.memory.LaunchFailed(now, r.ID, r.Offer)
 		r.Launch, r.Offer, r.Message = serve.LaunchWaiting, serve.Offer{}, "no capacity"
@@ -175,7 +180,16 @@ func (f *fleet) warn(id int64, now, deadline time.Time) {
 	f.memory = f.memory.Preempted(now, r.Offer, deadline.Sub(now))
 	r.End(serve.CausePreempted, now)
 	r.DrainUntil = deadline
-	delete(f.due, id)
+	f.due[id] = deadline
+	f.dirty = true
+}
+
+// end tears a replica down.
+func (f *fleet) end(id int64, cause serve.Cause, now time.Time) {
+	r := f.state.Find(id)
+	r.End(cause, now)
+	r.Ready = false
+	f.due[id] = now.Add(f.pace.teardown)
 	f.dirty = true
 }
 
@@ -189,16 +203,28 @@ func (f *fleet) take(id int64, now time.Time) {
 	if r.Teardown == "" {
 		f.memory = f.memory.Preempted(now, r.Offer, 0)
 	}
-	f.forget(id)
+	f.release(r)
+	if f.pace.teardown == 0 || r.Teardown != "" {
+		f.forget(id)
+		return
+	}
+	f.end(id, serve.CausePreempted, now)
+}
+
+// release tells the cloud that the machine of a replica is not held any more.
+func (f *fleet) release(r *serve.Replica) {
+	if r.Launch == serve.LaunchSucceeded && !f.released[r.ID] {
+		f.released[r.ID] = true
+		f.freed(*r)
+	}
 }
 
 // forget removes the record of a replica whose machine is gone.
 func (f *fleet) forget(id int64) {
 	i := slices.IndexFunc(f.state.Replicas, func(r serve.Replica) bool { return r.ID == id })
-	if f.state.Replicas[i].Launch == serve.LaunchSucceeded {
-		f.freed(f.state.Replicas[i])
-	}
+	f.release(&f.state.Replicas[i])
 	f.state.Replicas = slices.Delete(f.state.Replicas, i, i+1)
 	delete(f.due, id)
+	delete(f.released, id)
 	f.dirty = true
 }
