@@ -5,8 +5,6 @@ package policy
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -96,15 +94,16 @@ func (e *evaluation) exposure(spot []*serve.Replica) (n int, pool string) {
 	if e.doubt == 0 {
 		return 0, ""
 	}
-	held := map[string]int{}
+	held := map[*pooled]int{}
 	for _, r := range spot {
 		if !r.Offer.IsZero() {
-			held[r.Offer.Key()]++
+			held[e.spread.pool(r.Offer)]++
 		}
 	}
-	for _, key := range slices.Sorted(maps.Keys(held)) {
-		if e.unproven(e.memory.Pools[key]) && held[key] > n {
-			n, pool = held[key], key
+	for p, count := range held {
+		// Of equals the first by name, as chance must not decide.
+		if e.unproven(e.memory.Pools[p.key]) && (count > n || count == n && p.key < pool) {
+			n, pool = count, p.key
 		}
 	}
 	return min(n, spares(e.spotWanted())), pool
@@ -141,9 +140,15 @@ func offered(replicas []*serve.Replica) int {
 // ready ones, but for those in a pool that has just lost others, and those that
 // have failed their probes only for so short a time that it may be nothing.
 func (e *evaluation) standing(spot []*serve.Replica) int {
+	shaken := map[string]bool{}
+	for key, p := range e.memory.Pools {
+		if e.shaken(p) {
+			shaken[key] = true
+		}
+	}
 	n := 0
 	for _, r := range spot {
-		if e.shaken(e.memory.Pools[r.Offer.Key()]) {
+		if len(shaken) > 0 && shaken[e.spread.pool(r.Offer).key] {
 			continue
 		}
 		n += countIf(r.Status() == serve.Ready)

@@ -23,14 +23,17 @@ type choice struct {
 // maxRejected is how many alternatives a decision names.
 const maxRejected = 8
 
-// placer is a rule by which offers are chosen. It gives the offers in order of
-// its preference, the best first, and says what is against each; the first with
+// placer is a rule by which offers are chosen. It says what it thinks of each and
+// brings them into the order of its preference, the best first; the first with
 // nothing against it is chosen.
-type placer func(offers []serve.Offer) []candidate
+type placer func([]*candidate)
 
 // candidate is an offer under consideration.
 type candidate struct {
-	serve.Offer
+	*serve.Offer
+	pool *pooled
+	// index is its place in the list of offers.
+	index int
 	// against is why it cannot be taken now, without a time when only a change
 	// of the others helps.
 	against block
@@ -47,7 +50,7 @@ type candidate struct {
 }
 
 // free reports whether nothing is against the offer.
-func (c candidate) free() bool { return c.against.why == "" }
+func (c *candidate) free() bool { return c.against.why == "" }
 
 // place chooses an offer for one more replica of a market, and counts it as taken.
 func (e *evaluation) place(market serve.Market) choice {
@@ -55,7 +58,7 @@ func (e *evaluation) place(market serve.Market) choice {
 		return none // what is blocked for one is for the next
 	}
 	candidates := e.candidates(market)
-	at := slices.IndexFunc(candidates, candidate.free)
+	at := slices.IndexFunc(candidates, (*candidate).free)
 	if at < 0 {
 		at = leastAvoided(candidates)
 	}
@@ -75,7 +78,7 @@ func (e *evaluation) placeAgain(r *serve.Replica) choice {
 	}
 	if bound != (serve.Location{}) {
 		candidates := e.candidates(r.Market)
-		at := slices.IndexFunc(candidates, func(c candidate) bool { return c.Location == bound })
+		at := slices.IndexFunc(candidates, func(c *candidate) bool { return c.Location == bound })
 		if at >= 0 {
 			return e.choose(candidates, at)
 		}
@@ -88,7 +91,7 @@ func (e *evaluation) placeAgain(r *serve.Replica) choice {
 // would, so that the choice can be empty.
 func (e *evaluation) placeSpare(pool string) choice {
 	candidates := e.candidates(serve.Spot)
-	at := slices.IndexFunc(candidates, func(c candidate) bool { return c.free() && !c.crowded && c.Key() != pool })
+	at := slices.IndexFunc(candidates, func(c *candidate) bool { return c.free() && !c.crowded && c.pool.key != pool })
 	if at < 0 {
 		e.nothing(serve.Spot, candidates) // asks to be called when that may change
 		return choice{}
@@ -98,21 +101,32 @@ func (e *evaluation) placeSpare(pool string) choice {
 
 // candidates gives the offers of a market by the rule that is in force for it,
 // the best first.
-func (e *evaluation) candidates(market serve.Market) []candidate {
-	return e.placer(market)(slices.DeleteFunc(slices.Clone(e.in.Offers), func(o serve.Offer) bool { return o.Market != market }))
+func (e *evaluation) candidates(market serve.Market) []*candidate {
+	if e.sold == nil {
+		e.sold = map[serve.Market][]*candidate{}
+		all := make([]candidate, len(e.in.Offers))
+		for i := range e.in.Offers {
+			o := &e.in.Offers[i]
+			all[i] = candidate{Offer: o, pool: e.spread.pool(*o), index: i}
+			e.sold[o.Market] = append(e.sold[o.Market], &all[i])
+		}
+	}
+	candidates := e.sold[market]
+	e.placer(market)(candidates)
+	return candidates
 }
 
 // choose takes one of the candidates, and says why not the others.
-func (e *evaluation) choose(candidates []candidate, at int) choice {
+func (e *evaluation) choose(candidates []*candidate, at int) choice {
 	chosen := candidates[at]
-	c := choice{offer: chosen.Offer}
+	c := choice{offer: *chosen.Offer}
 	for i, other := range candidates {
 		if i != at && len(c.rejected) < maxRejected {
-			c.rejected = append(c.rejected, serve.Rejection{What: name(other.Offer), Why: other.versus(chosen)})
+			c.rejected = append(c.rejected, serve.Rejection{What: name(*other.Offer), Why: other.versus(chosen)})
 		}
 	}
-	e.spread.add(chosen.Offer)
-	e.spread.asked[chosen.Key()] = true
+	chosen.pool.add()
+	chosen.pool.asked = true
 	return c
 }
 
@@ -120,7 +134,7 @@ func (e *evaluation) choose(candidates []candidate, at int) choice {
 // be forgiven first, -1 when all are blocked. A pool that takes machines away
 // still sells them: where there is no better one it is worth asking, and it will
 // refuse when it has none.
-func leastAvoided(candidates []candidate) int {
+func leastAvoided(candidates []*candidate) int {
 	at := -1
 	for i, c := range candidates {
 		if c.against.soft && (at < 0 || c.against.until.Before(candidates[at].against.until)) {
@@ -132,7 +146,7 @@ func leastAvoided(candidates []candidate) int {
 
 // nothing is the choice where no offer can be taken. Somebody waits then, so it
 // is time to look again when the first block ends.
-func (e *evaluation) nothing(market serve.Market, candidates []candidate) choice {
+func (e *evaluation) nothing(market serve.Market, candidates []*candidate) choice {
 	if len(candidates) == 0 {
 		return choice{lack: fmt.Sprintf("no cloud offers %s machine that fits", article(market))}
 	}
@@ -143,7 +157,7 @@ func (e *evaluation) nothing(market serve.Market, candidates []candidate) choice
 			first = until
 		}
 		if len(c.rejected) < maxRejected {
-			c.rejected = append(c.rejected, serve.Rejection{What: name(other.Offer), Why: other.against.why})
+			c.rejected = append(c.rejected, serve.Rejection{What: name(*other.Offer), Why: other.against.why})
 		}
 	}
 	if first.IsZero() {
@@ -184,55 +198,47 @@ const crowding = 1.25
 // and a cold start of 10 minutes, a pool that loses machines every two hours is
 // worth 1 + 0.5 (1/6) (1 + 3) = $1.33 an hour, as much as a pool at that price
 // that never loses any.
-func (e *evaluation) steady(offers []serve.Offer) []candidate {
-	candidates := e.gather(offers)
+func (e *evaluation) steady(candidates []*candidate) {
 	onDemand := e.leastPrice(serve.OnDemand)
 	most := (e.spotWanted() + 1) / 2
-	for i := range candidates {
-		c := &candidates[i]
-		c.against = e.grudges(c.Offer)
-		c.hazard = e.memory.Pools[c.Key()].Record.hazard(e.now)
+	for _, c := range candidates {
+		c.look()
+		c.against = e.grudges(c.pool)
+		c.hazard = e.memory.Pools[c.pool.key].Record.hazard(e.now)
 		coldStart := e.memory.Risk.ColdStart / time.Hour.Seconds()
 		c.worth += c.hazard * coldStart * (c.Price + max(onDemand, c.Price))
 		if c.crowded = c.location >= most; c.crowded {
 			c.worth *= crowding
 		}
 	}
-	slices.SortStableFunc(candidates, preference)
-	return candidates
+	slices.SortFunc(candidates, preference)
 }
 
 // cheapest is the rule of the house for on-demand replicas, which nobody takes:
 // what the user prefers, then what is not blocked, then the cheapest, then where
 // the fewest replicas are.
-func (e *evaluation) cheapest(offers []serve.Offer) []candidate {
-	candidates := e.gather(offers)
-	for i := range candidates {
-		candidates[i].against = e.refusals(candidates[i].Offer)
+func (e *evaluation) cheapest(candidates []*candidate) {
+	for _, c := range candidates {
+		c.look()
+		c.against = e.refusals(c.pool)
 	}
-	slices.SortStableFunc(candidates, preference)
-	return candidates
+	slices.SortFunc(candidates, preference)
 }
 
-// gather gives the offers with what every rule of the house looks at.
-func (e *evaluation) gather(offers []serve.Offer) []candidate {
-	candidates := make([]candidate, len(offers))
-	for i, o := range offers {
-		candidates[i] = candidate{
-			Offer: o, rank: o.Rank, worth: o.Price,
-			region: e.spread.regions[regionOf(o)], location: e.spread.locations[siteOf(o)],
-		}
-	}
-	return candidates
+// look takes in what every rule of the house looks at.
+func (c *candidate) look() {
+	c.rank, c.worth = c.Rank, c.Price
+	c.location, c.region = c.pool.place.live, c.pool.place.region.live
 }
 
 // preference compares candidates by the rules of the house.
-func preference(a, b candidate) int {
+func preference(a, b *candidate) int {
 	return cmp.Or(
 		cmp.Compare(a.rank, b.rank),
 		cmp.Compare(a.worth, b.worth),
 		cmp.Compare(a.location, b.location),
 		cmp.Compare(a.region, b.region),
+		cmp.Compare(a.index, b.index),
 	)
 }
 
@@ -253,7 +259,7 @@ func (e *evaluation) spotWanted() int {
 }
 
 // versus says why another candidate was chosen.
-func (c candidate) versus(chosen candidate) string {
+func (c *candidate) versus(chosen *candidate) string {
 	switch {
 	case !c.free():
 		return c.against.why
@@ -275,61 +281,4 @@ func (c candidate) versus(chosen candidate) string {
 // name is an offer in a sentence.
 func name(o serve.Offer) string {
 	return fmt.Sprintf("%s %s in %s at $%g", word(o.Market), o.InstanceType, o.Location, o.Price)
-}
-
-// site is a place in one market.
-type site struct {
-	location serve.Location
-	market   serve.Market
-}
-
-func siteOf(o serve.Offer) site { return site{o.Location, o.Market} }
-
-func regionOf(o serve.Offer) site {
-	return site{serve.Location{Cloud: o.Location.Cloud, Region: o.Location.Region}, o.Market}
-}
-
-// spread is where replicas are, and where spot ones were.
-type spread struct {
-	// locations and regions count the nonterminal replicas.
-	locations, regions map[site]int
-	// visited are the locations of all records of spot replicas.
-	visited map[serve.Location]bool
-	// asked are the pools that are being asked for a machine.
-	asked map[string]bool
-}
-
-// spreadOf sees where the replicas of all revisions are.
-func spreadOf(records []serve.Replica) spread {
-	s := spread{map[site]int{}, map[site]int{}, map[serve.Location]bool{}, map[string]bool{}}
-	for i := range records {
-		r := &records[i]
-		switch {
-		case r.Offer.IsZero():
-		case !r.Status().IsTerminal():
-			s.add(r.Offer)
-			if r.Launch != serve.LaunchSucceeded {
-				s.asked[r.Offer.Key()] = true
-			}
-		case r.Market == serve.Spot:
-			s.visited[r.Offer.Location] = true
-		}
-	}
-	return s
-}
-
-// visit marks the places where launches are tried again as visited.
-func (s spread) visit(tries map[int64]Try) {
-	for _, try := range tries {
-		s.visited[try.Location] = true
-	}
-}
-
-// add counts one more replica.
-func (s spread) add(o serve.Offer) {
-	s.locations[siteOf(o)]++
-	s.regions[regionOf(o)]++
-	if o.Market == serve.Spot {
-		s.visited[o.Location] = true
-	}
 }

@@ -105,6 +105,8 @@ type evaluation struct {
 	final int
 	// spread is where replicas are, those launched by this evaluation included.
 	spread spread
+	// sold is what can be had in each market, once that was asked.
+	sold map[serve.Market][]*candidate
 	// none is the choice in a market of which nothing is to be had any more.
 	none map[serve.Market]choice
 	// launched counts the launches of this evaluation.

@@ -103,11 +103,10 @@ type block struct {
 // refusals gives the block that refused launches put on an offer. When it ends,
 // one replica asks first, and others only once that was granted: what has just
 // refused ten will hardly have ten, and clouds count how often they are asked.
-func (e *evaluation) refusals(o serve.Offer) block {
-	key := o.Key()
-	m := e.memory.Pools[key].Refused
+func (e *evaluation) refusals(p *pooled) block {
+	m := e.memory.Pools[p.key].Refused
 	if !m.stands(e.now) {
-		if m.Count > 0 && e.spread.asked[key] {
+		if m.Count > 0 && p.asked {
 			return block{why: "it has refused machines lately, and another replica asks first"}
 		}
 		return block{}
@@ -117,12 +116,12 @@ func (e *evaluation) refusals(o serve.Offer) block {
 
 // grudges gives the block that refused launches, machines about to be taken or,
 // more softly, preemptions put on an offer.
-func (e *evaluation) grudges(o serve.Offer) block {
-	p := e.memory.Pools[o.Key()]
-	if p.TakenAt.After(e.now) {
-		return block{until: p.TakenAt, why: fmt.Sprintf("machines there will be taken at %s", clock(p.TakenAt))}
+func (e *evaluation) grudges(p *pooled) block {
+	known := e.memory.Pools[p.key]
+	if at := known.TakenAt; at.After(e.now) {
+		return block{until: at, why: fmt.Sprintf("machines there will be taken at %s", clock(at))}
 	}
-	b, m := e.refusals(o), p.Preempted
+	b, m := e.refusals(p), known.Preempted
 	if b.why == "" && m.stands(e.now) {
 		return block{until: m.Until, why: fmt.Sprintf("preempted (%s lately), avoided until %s", times(m.Count), clock(m.Until)), soft: true}
 	}

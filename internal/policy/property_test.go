@@ -405,24 +405,3 @@ func TestNothingHappensBeforeNext(t *testing.T) {
 		}
 	})
 }
-
-func BenchmarkPlan(b *testing.B) {
-	w := newWorld(b, spotSpec(scaling(50, 60), base(5), dynamic))
-	w.in.Offers = nil
-	for i := range 25 {
-		at := fmt.Sprintf("cloud/r%d/z%d", i/5, i)
-		w.in.Offers = append(w.in.Offers, offer(at, serve.Spot, float64(i%5)), offer(at, serve.OnDemand, 9))
-	}
-	w.step()
-	for id := range int64(len(w.in.Replicas)) {
-		if id%2 == 0 {
-			w.become(id+1, serve.Ready)
-		}
-	}
-	for len(w.in.Replicas) < 100 {
-		w.add(fmt.Sprintf("%d spot READY v9", w.in.NextID))
-	}
-	for b.Loop() {
-		policy.Plan(w.now, w.in)
-	}
-}

@@ -5,7 +5,6 @@ package policy
 
 import (
 	"math"
-	"slices"
 	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -84,27 +83,26 @@ func (r Record) hazard(now time.Time) float64 {
 // hold notes which pools hold spot machines, and which do not any more. While
 // that stays the same it changes nothing.
 func (e *evaluation) hold() {
-	held := map[string]serve.Offer{}
-	for _, r := range slices.Concat(e.newest, e.old) {
-		if r.Market == serve.Spot && r.Launch == serve.LaunchSucceeded && !r.Offer.IsZero() {
-			held[r.Offer.Key()] = r.Offer
+	held := map[string]bool{}
+	for _, named := range e.spread.pools {
+		for _, p := range named {
+			if p.market != serve.Spot || !p.held {
+				continue
+			}
+			held[p.key] = true
+			if known := e.memory.Pools[p.key]; known.Record.HeldSince.IsZero() {
+				known.Location, known.Market, known.InstanceType = p.location, p.market, p.instanceType
+				known.Record = known.Record.at(e.now)
+				known.Record.HeldSince = e.now
+				e.memory.Pools = replaced(e.memory.Pools, p.key, known)
+			}
 		}
 	}
 	for key, p := range e.memory.Pools {
-		if _, ok := held[key]; !ok && !p.Record.HeldSince.IsZero() {
+		if !held[key] && !p.Record.HeldSince.IsZero() {
 			p.Record = p.Record.at(e.now)
 			p.Record.HeldSince = time.Time{}
 			e.memory.Pools = replaced(e.memory.Pools, key, p)
 		}
-	}
-	for key, o := range held {
-		p := e.memory.Pools[key]
-		if !p.Record.HeldSince.IsZero() {
-			continue
-		}
-		p = p.of(o)
-		p.Record = p.Record.at(e.now)
-		p.Record.HeldSince = e.now
-		e.memory.Pools = replaced(e.memory.Pools, key, p)
 	}
 }

@@ -166,30 +166,27 @@ func (z Zones) active(l serve.Location) bool { return !slices.Contains(z.Preempt
 // ACTIVE zone where no spot replica is or was, of those that are still shown;
 // if there is none, the cheapest ACTIVE zone. It heeds no order of preference, as
 // it is for entries that differ in their place only.
-func (e *evaluation) dynamicFallback(offers []serve.Offer) []candidate {
-	return e.byZone(offers, func(l serve.Location) int { return countIf(e.spread.visited[l]) })
+func (e *evaluation) dynamicFallback(candidates []*candidate) {
+	e.byZone(candidates, func(p *place) int { return countIf(p.visited) })
 }
 
 // spotHedge is the rule of the SpotHedge paper: the ACTIVE zone where the fewest
 // spot replicas are, of those the cheapest. It is here to be compared with.
-func (e *evaluation) spotHedge(offers []serve.Offer) []candidate {
-	return e.byZone(offers, func(l serve.Location) int { return e.spread.locations[site{l, serve.Spot}] })
+func (e *evaluation) spotHedge(candidates []*candidate) {
+	e.byZone(candidates, func(p *place) int { return p.live })
 }
 
-// byZone gives the offers of ACTIVE zones first, those where less is first.
-func (e *evaluation) byZone(offers []serve.Offer, load func(serve.Location) int) []candidate {
-	candidates := make([]candidate, len(offers))
-	for i, o := range offers {
-		c := candidate{Offer: o, location: load(o.Location), worth: o.Price}
-		if !e.memory.Zones.active(o.Location) {
-			c.against = block{why: fmt.Sprintf("the zone is PREEMPTED: the last spot machine in %s was lost or refused", o.Location)}
+// byZone prefers ACTIVE zones, those where less is first.
+func (e *evaluation) byZone(candidates []*candidate, load func(*place) int) {
+	for _, c := range candidates {
+		c.location, c.worth, c.against = load(c.pool.place), c.Price, block{}
+		if !e.memory.Zones.active(c.Location) {
+			c.against = block{why: fmt.Sprintf("the zone is PREEMPTED: the last spot machine in %s was lost or refused", c.Location)}
 		}
-		candidates[i] = c
 	}
-	slices.SortStableFunc(candidates, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.location, b.location), cmp.Compare(a.Price, b.Price))
+	slices.SortFunc(candidates, func(a, b *candidate) int {
+		return cmp.Or(cmp.Compare(a.location, b.location), cmp.Compare(a.Price, b.Price), cmp.Compare(a.index, b.index))
 	})
-	return candidates
 }
 
 // pending reports whether a waiting replica is not to be tried again yet, and

@@ -80,10 +80,7 @@ const maxRounds = 1000
 // consult asks policy and records its decisions.
 func (f *fleet) consult(now time.Time) error {
 	f.dirty = false
-	f.plan = policy.Plan(now, policy.Input{
-		Spec: f.state.Spec, Revision: f.state.Revision, Replicas: f.state.Replicas,
-		Offers: f.offers, Requests: f.requests(now), NextID: f.state.NextID, Memory: f.memory,
-	})
+	f.plan = policy.Plan(now, f.input(now))
 	f.memory = f.plan.Memory
 	for _, d := range f.plan.Decisions {
 		if err := f.state.Accept(d, now); err != nil {
@@ -102,6 +99,14 @@ func (f *fleet) consult(now time.Time) error {
 	}
 	f.told(now, f.plan)
 	return nil
+}
+
+// input is what policy is asked about.
+func (f *fleet) input(now time.Time) policy.Input {
+	return policy.Input{
+		Spec: f.state.Spec, Revision: f.state.Revision, Replicas: f.state.Replicas,
+		Offers: f.offers, Requests: f.requests(now), NextID: f.state.NextID, Memory: f.memory,
+	}
 }
 
 // advance lets happen what is due.
