@@ -34,11 +34,12 @@ func mayImport() map[string][]string {
 		"bolt":       {"serve"},
 		"skyserve":   {"serve"},
 		"servetest":  {"serve"},
+		"sim":        {"serve", "policy", "skyserve"},
 		"local":      {"serve", "bundle"},
 		"controller": {"serve", "bundle", "policy", "balancer"},
 		"provider":   {"serve", "bundle", "skyserve", "api"},
 		"command": {
-			"serve", "bundle", "skyserve", "api", "policy", "balancer", "controller", "provider", "bolt", "local",
+			"serve", "bundle", "skyserve", "api", "policy", "balancer", "controller", "provider", "bolt", "local", "sim",
 		},
 		"house": {},
 		"main":  {"command"},
