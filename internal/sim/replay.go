@@ -116,8 +116,8 @@ func (r *replay) step() error {
 // takeFrom takes what a zone holds above its capacity, the youngest first, after
 // those whose time has come.
 func (r *replay) takeFrom(z *holding, now time.Time) {
-	for i := len(z.machines) - 1; i >= 0; i-- {
-		if m := z.machines[i]; m.gone != 0 && m.gone <= r.at {
+	for _, m := range slices.Clone(z.machines) {
+		if m.gone != 0 && m.gone <= r.at {
 			r.take(m.replica, now)
 		}
 	}

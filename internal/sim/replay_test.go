@@ -167,7 +167,7 @@ func TestParseTraceRefuses(t *testing.T) {
 		{"negative time", `{"gap_seconds": -5, "zones": {"a": [1]}}`, "gap_seconds: -5 is no time"},
 		{"no zone", `{"gap_seconds": 60}`, "zones: there is none"},
 		{"an empty zone", `{"gap_seconds": 60, "zones": {"a": []}}`, `zones["a"]: it has 0 numbers`},
-		{"zones of different lengths", `{"gap_seconds": 60, "zones": {"a": [1, 1], "b": [1]}}`, `zones["b"]: it has 1 numbers, and another zone 2`},
+		{"zones of different lengths", `{"gap_seconds": 60, "zones": {"a": [1, 1], "b": [1]}}`, `zones["b"]: it has 1 numbers, and others have another count`},
 		{"fewer than none", `{"gap_seconds": 60, "zones": {"a": [1, -1]}}`, `zones["a"][1]: -1 machines cannot be`},
 		{"what is no date", `{"gap_seconds": 60, "start_date": "spring", "zones": {"a": [1]}}`, `start_date: "spring" is not a date`},
 	} {

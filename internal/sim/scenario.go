@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -63,17 +62,6 @@ type locationFile struct {
 	Spot         *float64 `json:"spot"`
 	OnDemand     *float64 `json:"on_demand"`
 	Capacity     *int     `json:"capacity"`
-}
-
-type eventFile struct {
-	At       span     `json:"at"`
-	QPS      *float64 `json:"qps"`
-	Replica  int64    `json:"replica"`
-	Becomes  string   `json:"becomes"`
-	Capacity *int     `json:"capacity"`
-	Infra    string   `json:"infra"`
-	Market   string   `json:"market"`
-	Update   string   `json:"update"`
 }
 
 // span is a length of time in Go's form: "90s", "1h30m".
@@ -210,60 +198,4 @@ func (s *Scenario) readLocations(locations []locationFile) error {
 		s.places = append(s.places, p)
 	}
 	return nil
-}
-
-// readEvent reads an event, which is of one kind.
-func (s *Scenario) readEvent(e eventFile, read func(string) ([]byte, error)) (happening, error) {
-	kinds := 0
-	h := happening{at: time.Duration(e.At)}
-	if e.QPS != nil {
-		kinds++
-		if *e.QPS < 0 || math.IsInf(*e.QPS, 0) || math.IsNaN(*e.QPS) {
-			return h, fmt.Errorf("qps: %v requests per second cannot be", *e.QPS)
-		}
-		h.say, h.do = fmt.Sprintf("qps %g", *e.QPS), load(*e.QPS)
-	}
-	if e.Replica != 0 || e.Becomes != "" {
-		kinds++
-		does, ok := fates()[e.Becomes]
-		if !ok {
-			return h, fmt.Errorf("becomes: %q is nothing a replica becomes here; it is one of %s", e.Becomes, strings.Join(slices.Sorted(maps.Keys(fates())), ", "))
-		}
-		h.say = fmt.Sprintf("replica %d becomes %s", e.Replica, e.Becomes)
-		h.do = func(p *playing, now time.Time) error {
-			if r := p.state.Find(e.Replica); r == nil || r.Teardown != "" {
-				return fmt.Errorf("there is no replica %d then that lives", e.Replica)
-			}
-			return does(p, e.Replica, now)
-		}
-	}
-	if e.Capacity != nil {
-		kinds++
-		market := serve.Spot
-		if e.Market != "" {
-			market = serve.Market(e.Market)
-		}
-		if market != serve.Spot && market != serve.OnDemand {
-			return h, fmt.Errorf("market: %q is none; it is spot or on_demand", e.Market)
-		}
-		where := serve.ParseLocation(e.Infra)
-		if *e.Capacity < 0 || !slices.ContainsFunc(s.places, func(p *place) bool { return where.Contains(p.location) }) {
-			return h, fmt.Errorf("capacity: %d machines in %q cannot be; it must be 0 or more in one of the locations", *e.Capacity, e.Infra)
-		}
-		h.say = fmt.Sprintf("capacity %d in %s", *e.Capacity, where)
-		h.do = capacity(where, market, *e.Capacity)
-	}
-	if e.Update != "" {
-		kinds++
-		spec, err := readService("update", e.Update, read)
-		if err != nil {
-			return h, err
-		}
-		h.say = "update"
-		h.do = update(spec)
-	}
-	if kinds != 1 {
-		return h, fmt.Errorf("it is %d things at once; an event is one of qps, replica and becomes, capacity, or update", kinds)
-	}
-	return h, nil
 }

@@ -87,30 +87,32 @@ func ParseTrace(data []byte) (*Trace, error) {
 	}
 	cuts := int((gap + longestStep - 1) / longestStep)
 	t.Step = gap / time.Duration(cuts)
-	ticks := -1
 	for _, name := range slices.Sorted(maps.Keys(r.Zones)) {
-		numbers := r.Zones[name]
-		if ticks < 0 {
-			ticks = len(numbers)
+		zone, err := r.zone(name, t.Cloud, cuts)
+		if err != nil {
+			return nil, err
 		}
-		if len(numbers) != ticks || ticks == 0 {
-			return nil, fmt.Errorf("zones[%q]: it has %d numbers, and another zone %d; all have the same, and at least one", name, len(numbers), ticks)
-		}
-		zone := Zone{Location: serve.Location{Cloud: t.Cloud, Region: regionOf(name), Zone: name}, Capacity: make([]int, 0, ticks*cuts)}
-		for i, n := range numbers {
-			if n < 0 {
-				return nil, fmt.Errorf("zones[%q][%d]: %d machines cannot be; it must be 0 or more", name, i, n)
-			}
-			if r.Ceiling == 1 && n == 1 {
-				n = unlimited
-			}
-			for range cuts {
-				zone.Capacity = append(zone.Capacity, n)
-			}
+		if len(t.Zones) > 0 && len(zone.Capacity) != t.Steps() || len(zone.Capacity) == 0 {
+			return nil, fmt.Errorf("zones[%q]: it has %d numbers, and others have another count; all have the same, and at least one", name, len(r.Zones[name]))
 		}
 		t.Zones = append(t.Zones, zone)
 	}
 	return t, nil
+}
+
+// zone gives the capacity of one zone, each number cut into so many steps.
+func (r recording) zone(name, cloud string, cuts int) (Zone, error) {
+	zone := Zone{Location: serve.Location{Cloud: cloud, Region: regionOf(name), Zone: name}}
+	for i, n := range r.Zones[name] {
+		if n < 0 {
+			return zone, fmt.Errorf("zones[%q][%d]: %d machines cannot be; it must be 0 or more", name, i, n)
+		}
+		if r.Ceiling == 1 && n == 1 {
+			n = unlimited
+		}
+		zone.Capacity = append(zone.Capacity, slices.Repeat([]int{n}, cuts)...)
+	}
+	return zone, nil
 }
 
 // regionOf gives the region of a zone by the clouds' custom: "us-east-1a" is in
