@@ -144,8 +144,15 @@ func rich(t *testing.T) policy.Memory {
 	w.now = w.now.In(time.FixedZone("elsewhere", 3600)).Add(123456789)
 	w.in.Offers = abc()
 	w.in.Requests = 600
+	w.find(2).LaunchedAt = w.now.Add(-time.Minute)
+	w.find(2).FirstReadyAt = w.now
 	w.step()
-	return w.in.Memory.LaunchFailed(w.now, 1, zone("A")).Preempted(w.now, zone("B"), 0)
+	m := w.in.Memory.LaunchFailed(w.now, 3, zone("A")).Preempted(w.now, zone("B"), time.Minute+1)
+	if m.Risk.ColdStart == 0 || m.Risk.Notice == 0 || m.Risk.Measured.IsZero() || len(m.Risk.Losses) == 0 || len(m.Zones.Tries) == 0 ||
+		m.Pools[zone("B").Key()].TakenAt.IsZero() || m.Pools[zone("B").Key()].Record.Losses == 0 || m.Pools[offer("cloud/east/east-a", serve.Spot, 1).Key()].Record.HeldSince.IsZero() {
+		t.Fatalf("the memory is not as rich as it is to be: %+v", m)
+	}
+	return m
 }
 
 func TestMemorySurvivesJSON(t *testing.T) {

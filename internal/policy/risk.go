@@ -19,7 +19,7 @@ const (
 	// leaves. The rate at which pools lose machines falls about as one over their
 	// age, and what a loss costs grows with the gap; so the age at which a spare is
 	// not worth its price any more grows with the gap, too.
-	caution = 4.5
+	caution = 5
 	// lean is the weight of the latest measurement in a mean.
 	lean = 0.25
 )

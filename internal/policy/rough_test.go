@@ -14,7 +14,7 @@ import (
 
 // rough is a service of four replicas with a cold start of 200 seconds that has
 // lost machines in C three times within the last day, the last time an hour ago.
-// So for 900 seconds a pool is doubted. Two replicas are in A and two in B, and
+// So for 1000 seconds a pool is doubted. Two replicas are in A and two in B, and
 // have been for long.
 func rough(t *testing.T) *world {
 	w := newWorld(t, spotSpec(fixed(4), dynamic),
@@ -84,7 +84,7 @@ func TestShakenPoolIsStoodInFor(t *testing.T) {
 	w.serving(5, 6, 7, 8, 9)
 	w.want("all are ready, and those outside of A enough", "remove 7, remove 6")
 	w.vanish(6, 7)
-	w.pass(700 * time.Second)
+	w.pass(800 * time.Second)
 	w.want("A has been quiet for long enough, but D has two and is younger", "")
 	w.pass(200 * time.Second)
 	w.want("now all have proven themselves", "remove 9, remove 8")
