@@ -6,8 +6,8 @@
 //
 // Started without arguments by Terraform, the program is the provider plugin.
 // Otherwise its first argument names a command: some are for people (status,
-// logs, events, preempt, market, simulate), some the program starts itself (controller,
-// local-machine).
+// logs, events, preempt, market, simulate, image), some the program starts itself
+// (controller, local-machine).
 package command
 
 import (
@@ -55,6 +55,7 @@ func entries() []entry {
 		{name: "preempt", arguments: "NAME ID", summary: "take a local replica's machine away, as a spot market does", run: (*Program).preempt},
 		{name: "market", arguments: "[show | set ZONE [--spot N] [--on-demand N]]", summary: "show or change the local spot market", run: (*Program).market},
 		{name: "simulate", arguments: "--trace FILE --replicas N | --scenario FILE [...]", summary: "show what a service would do, on a trace of spot capacity or in a scenario", run: (*Program).simulate},
+		{name: "image", arguments: "save DIR | push REPOSITORY[:TAG] [--insecure] | digest  [--binary PLATFORM=PATH]...", summary: "assemble the controller image, of this program and others named by platform", run: (*Program).image},
 		{name: "version", summary: "print the version", run: (*Program).version},
 		{name: "controller", arguments: "--home DIR --name NAME", run: (*Program).controller, hidden: true},
 		{name: "local-machine", arguments: "DIR", run: (*Program).localMachine, hidden: true},

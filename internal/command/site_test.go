@@ -65,6 +65,7 @@ func binary() (string, error) {
 	}
 	path := filepath.Join(strings.TrimSpace(string(cache)), "serve-test", "terraform-provider-serve")
 	build := exec.Command("go", "build", "-o", path, "github.com/serve-infra/terraform-provider-serve")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // static, as it is released
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the program: %w\n%s", err, out)
 	}

@@ -33,6 +33,7 @@ func mayImport() map[string][]string {
 		"api":        {"serve"},
 		"bolt":       {"serve"},
 		"skyserve":   {"serve"},
+		"image":      {},
 		"servetest":  {"serve"},
 		"sim":        {"serve", "policy", "skyserve"},
 		"local":      {"serve", "bundle"},
@@ -40,6 +41,7 @@ func mayImport() map[string][]string {
 		"provider":   {"serve", "bundle", "skyserve", "api"},
 		"command": {
 			"serve", "bundle", "skyserve", "api", "policy", "balancer", "controller", "provider", "bolt", "local", "sim",
+			"image",
 		},
 		"house": {},
 		"main":  {"command"},
@@ -54,6 +56,7 @@ func owners() map[string][]string {
 		"github.com/fsnotify/fsnotify":                             {"local"},
 		"github.com/gofrs/flock":                                   {"local"},
 		"github.com/google/go-cmp":                                 {},
+		"github.com/google/go-containerregistry":                   {"image"},
 		"github.com/hashicorp/terraform-plugin-framework":          {"provider", "command"},
 		"github.com/hashicorp/terraform-plugin-framework-timeouts": {"provider"},
 		"github.com/hashicorp/terraform-plugin-framework-validators": {
@@ -64,6 +67,7 @@ func owners() map[string][]string {
 		"github.com/hashicorp/terraform-plugin-testing": {},
 		"go.etcd.io/bbolt":                              {"bolt"},
 		"go.yaml.in/yaml/v3":                            {"skyserve"},
+		"golang.org/x/crypto/x509roots/fallback":        {"command"},
 		"golang.org/x/sync":                             {"command"},
 		"golang.org/x/sys":                              {"local"},
 		"gopkg.in/natefinch/lumberjack.v2":              {"local"},
