@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -322,5 +323,49 @@ func TestNext(t *testing.T) {
 		if got := next(row.replica, row.drained); got != row.want {
 			t.Errorf("%s: it is %q, not %q", row.name, got, row.want)
 		}
+	}
+}
+
+// With blue-green no client ever hears of two revisions at a time.
+func TestBlueGreenUpdateChangesOverAtOnce(t *testing.T) {
+	cloud := newCloud(t)
+	r := start(t, cloud, servetest.NewStore())
+	spec := fixedSpec(2)
+	spec.UpdateMode, spec.LoadBalancingPolicy = serve.BlueGreen, serve.RoundRobin
+	r.apply(spec)
+	r.await("2/2", settled(1, 2))
+	answers := func() string {
+		seen := map[string]bool{}
+		for range 4 {
+			body, err := r.get()
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen[body] = true
+		}
+		return strings.Join(slices.Sorted(maps.Keys(seen)), " ")
+	}
+	mayServe := make(chan struct{})
+	cloud.OnProbe(func(ref serve.Ref) bool {
+		if ref.Replica != 4 {
+			return true
+		}
+		select {
+		case <-mayServe:
+			return true
+		default:
+			return false
+		}
+	})
+	spec.Run = "python3 better_server.py"
+	r.apply(spec)
+	s := r.await("half of the new revision ready", func(s serve.Service) bool { return s.Counts.Ready == 3 })
+	if got := answers(); got != "1 2" || !slices.Equal(s.ActiveRevisions, []int64{1}) {
+		t.Errorf("while the new revision is half there, %s answer, and revisions %v are said to serve", got, s.ActiveRevisions)
+	}
+	close(mayServe)
+	s = r.await("the new revision alone", settled(3, 4))
+	if got := answers(); got != "3 4" || !slices.Equal(s.ActiveRevisions, []int64{2}) {
+		t.Errorf("afterwards %s answer, and revisions %v are said to serve", got, s.ActiveRevisions)
 	}
 }

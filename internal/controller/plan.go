@@ -115,7 +115,7 @@ func marketWord(m serve.Market) string {
 func (l *loop) route() {
 	var backends, leaving []balancer.Backend
 	for _, r := range l.state.Replicas {
-		if r.Address == "" || !r.Ready {
+		if r.Address == "" || !r.Ready || !l.serves(r.Revision) {
 			continue
 		}
 		b := balancer.Backend{ID: r.ID, Address: r.Address,
@@ -134,6 +134,11 @@ func (l *loop) route() {
 		l.c.balancer.SetBackends(backends)
 	}
 	l.c.balancer.SetHolding(l.mayScaleFromZero())
+}
+
+// serves reports whether requests go to replicas of a revision.
+func (l *loop) serves(revision int64) bool {
+	return l.memory.Active == 0 || l.memory.Active == revision
 }
 
 // leaves is until when a replica under notice may be sent requests: its machine

@@ -51,7 +51,7 @@ func (l *loop) show() serve.Service {
 	}
 	active := map[int64]bool{}
 	for _, r := range s.Replicas {
-		if r.Status() == serve.Ready && !active[r.Revision] {
+		if r.Status() == serve.Ready && l.serves(r.Revision) && !active[r.Revision] {
 			active[r.Revision] = true
 			v.ActiveRevisions = append(v.ActiveRevisions, r.Revision)
 		}

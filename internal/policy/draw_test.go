@@ -22,6 +22,7 @@ func drawSpec(t *rapid.T) serve.Spec {
 	spec.Run, spec.Resources.Ports = rapid.SampledFrom([]string{"server", "better server"}).Draw(t, "run"), "8080"
 	spot := rapid.Bool().Draw(t, "spot")
 	spec.Resources.UseSpot = &spot
+	spec.UpdateMode = rapid.SampledFrom(append(serve.UpdateModes(), "")).Draw(t, "update mode")
 	if rapid.IntRange(0, 4).Draw(t, "fixed") == 0 {
 		spec.ReplicaPolicy = serve.FixedReplicas(rapid.IntRange(0, 6).Draw(t, "replicas"))
 		return valid(t, spec)
@@ -121,6 +122,7 @@ func drawMemory(t *rapid.T, spec serve.Spec) policy.Memory {
 	var m policy.Memory
 	if rapid.Bool().Draw(t, "remembers") {
 		m.Revision, m.Target = rapid.Int64Range(1, 3).Draw(t, "remembered revision"), rapid.IntRange(0, 9).Draw(t, "remembered target")
+		m.Active = rapid.Int64Range(0, m.Revision).Draw(t, "active")
 		m.EverReady = rapid.Int64Range(0, m.Revision).Draw(t, "ever ready")
 		m.Load.Above, m.Load.Below = drawTime(t, "above").UTC(), drawTime(t, "below").UTC()
 		m.Load.Seen, m.Load.Resumed = drawTime(t, "seen").UTC(), drawTime(t, "resumed").UTC()

@@ -23,6 +23,8 @@ type Memory struct {
 	Load Load `json:"load,omitzero"`
 	// EverReady is the newest revision that has ever had a ready replica.
 	EverReady int64 `json:"ever_ready,omitempty"`
+	// Active is the revision that serves where one serves alone; 0 where all do.
+	Active int64 `json:"active,omitempty"`
 	// Failures counts what went wrong with replicas of the revision.
 	Failures Failures `json:"failures,omitzero"`
 	// Risk is what was learnt about losing machines.

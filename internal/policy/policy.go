@@ -69,6 +69,7 @@ func Plan(now time.Time, in Input) Output {
 	e := begin(now, in)
 	e.recall()
 	e.retarget()
+	e.activate()
 	if why := e.frozen(); why != "" {
 		e.out.Hold = why
 		e.retry(e.old)

@@ -236,6 +236,15 @@ func TestDecisionsAreSafe(t *testing.T) {
 		if left := ready - lostNewest - oldRemoved; ready > 0 && left == 0 {
 			t.Fatalf("the last of %d ready replicas is removed, and %d are to be", ready, final)
 		}
+		if in.Spec.UpdateMode == serve.BlueGreen {
+			// What serves neither now nor after the newest revision goes whenever.
+			for _, d := range out.Decisions {
+				if d.Cause == serve.CauseOutdated && out.Memory.Active != in.Revision && s.old[d.ReplicaID].Revision == out.Memory.Active {
+					t.Fatalf("replica %d goes, which is of the revision that serves", d.ReplicaID)
+				}
+			}
+			return
+		}
 		share := min(final, onSpot+mostOnDemand)
 		after := readyNewest - lostNewest + readyOld - oldRemoved
 		if before := readyNewest - lostNewest + readyOld; oldRemoved > 0 && after < min(share, before) && after < min(onSpot+onDemand, before) {

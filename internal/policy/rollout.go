@@ -32,10 +32,66 @@ func (e *evaluation) relabel() {
 	})
 }
 
+// activate decides which revision serves where that is to be one alone. The
+// newest takes over once it has as many ready replicas as there are at least to
+// be, and as many as the one before has, as far as that many are wanted. Until
+// then the one before serves, or if that has none left, the oldest that has.
+//
+// SkyServe switches at min_replicas, however many the old revision has. A service
+// that has scaled up to meet its load would meet it with a part of that.
+func (e *evaluation) activate() {
+	if e.in.Spec.UpdateMode != serve.BlueGreen {
+		e.memory.Active = 0
+		return
+	}
+	ready := map[int64]int{}
+	for _, replicas := range [][]*serve.Replica{e.newest, e.old} {
+		for _, r := range replicas {
+			ready[r.Revision] += countIf(r.Status() == serve.Ready)
+		}
+	}
+	before := e.memory.Active
+	if ready[before] == 0 || before == e.in.Revision {
+		before = 0
+		for revision, n := range ready {
+			if n > 0 && revision != e.in.Revision && (before == 0 || revision < before) {
+				before = revision
+			}
+		}
+	}
+	switch {
+	case ready[e.in.Revision] >= max(1, min(e.final, max(e.policy.MinReplicas, ready[before]))),
+		e.final == 0, before == 0 && ready[e.in.Revision] > 0:
+		e.memory.Active = e.in.Revision
+	case before != 0:
+		e.memory.Active = before
+	}
+}
+
 // outdated gives the old replicas that are to go, by the rule of the rollout.
-// There is one rule so far, rolling; others differ in this answer alone.
 func (e *evaluation) outdated(surplus []removal, carry int) []removal {
+	if e.in.Spec.UpdateMode == serve.BlueGreen {
+		return e.blueGreen()
+	}
 	return e.rolling(surplus, carry)
+}
+
+// blueGreen gives up all replicas but those of the newest revision and of the one
+// that serves: others would never serve again. While nobody is ready nothing
+// goes, as anybody may be ready first.
+func (e *evaluation) blueGreen() []removal {
+	if e.final > 0 && countReady(e.newest)+countReady(e.old) == 0 {
+		return nil
+	}
+	var ends []removal
+	for _, r := range e.leastUseful(e.old, len(e.old)) {
+		if r.Revision == e.memory.Active {
+			continue
+		}
+		ends = append(ends, removal{r, serve.CauseOutdated, fmt.Sprintf("revision %d serves alone%s; replica %d of revision %d, which is %s, has nothing left to do",
+			e.memory.Active, e.following(), r.ID, r.Revision, r.Status())})
+	}
+	return ends
 }
 
 // rolling gives up an old replica for each new one that is ready, the least
@@ -56,4 +112,12 @@ func (e *evaluation) rolling(surplus []removal, carry int) []removal {
 			e.in.Revision, ready, share, min(keep, len(e.old)), len(e.old), r.ID, r.Revision, r.Status())})
 	}
 	return ends
+}
+
+// following says which revision is to serve after the one that serves.
+func (e *evaluation) following() string {
+	if e.memory.Active == e.in.Revision {
+		return ""
+	}
+	return fmt.Sprintf(", and revision %d is to follow it", e.in.Revision)
 }

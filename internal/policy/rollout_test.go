@@ -168,3 +168,122 @@ func TestBrokenRevisionLeavesTheOldOneAlone(t *testing.T) {
 	w.update(func(s *serve.Spec) { s.Run = "mended" })
 	w.want("U10 the next update goes on", "launch on-demand 5, launch on-demand 6")
 }
+
+func blueGreen(s *serve.Spec) { s.UpdateMode = serve.BlueGreen }
+
+// active checks which revision serves alone; 0 is several.
+func (w *world) active(when string, revision int64) {
+	w.t.Helper()
+	if got := w.in.Memory.Active; got != revision {
+		w.t.Errorf("%s: revision %d serves, and not %d", when, got, revision)
+	}
+}
+
+func TestBlueGreenUpdate(t *testing.T) {
+	t.Parallel()
+	spec := onDemandSpec(fixed(2))
+	blueGreen(&spec)
+	w := running(t, spec, 2)
+	w.active("at first", 1)
+	w.update(func(s *serve.Spec) { s.Run = "better server" })
+	w.want("U6 all new replicas are launched at once", "launch on-demand 3, launch on-demand 4")
+	w.become(3, serve.Ready)
+	w.want("U6 one is ready, and both old ones stay", "")
+	w.active("U6 until then the old revision serves alone", 1)
+	w.become(4, serve.Ready)
+	w.want("U6 both are ready", "remove 2, remove 1")
+	w.active("U6 from then on the new one does", 2)
+	w.want("U6 settled", "")
+	w.become(3, serve.NotReady)
+	w.want("one of the new ones fails a probe", "")
+	w.active("and the new revision serves on", 2)
+}
+
+func TestBlueGreenSwitches(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		name     string
+		policy   func(*serve.ReplicaPolicy)
+		target   int
+		replicas []string
+		want     string
+		active   int64
+	}{
+		{
+			"U7 as soon as the new revision has as many as the old one", scaling(1, 3), 3,
+			[]string{"1 on-demand READY v1", "2 on-demand READY v2", "3 on-demand STARTING v2", "4 on-demand STARTING v2"}, "remove 1", 2,
+		},
+		{
+			"U7 but not at the minimum while the old one carries more", scaling(1, 3), 3,
+			[]string{"1 on-demand READY v1", "2 on-demand READY v1", "3 on-demand READY v2", "4 on-demand STARTING v2", "5 on-demand STARTING v2"}, "", 1,
+		},
+		{
+			"when there is as much as is wanted, though the old one had more", scaling(1, 3), 1,
+			[]string{"1 on-demand READY v1", "2 on-demand READY v1", "3 on-demand READY v2"}, "remove 2, remove 1", 2,
+		},
+		{
+			"U8 the oldest that can serves while neither has enough", fixed(2), 2,
+			[]string{"1 on-demand READY v1", "2 on-demand STARTING v1", "3 on-demand READY v2", "4 on-demand STARTING v2"}, "", 1,
+		},
+		{
+			"the new one serves when no other can", fixed(2), 2,
+			[]string{"1 on-demand NOT_READY v1", "3 on-demand READY v2", "4 on-demand STARTING v2"}, "remove 1", 2,
+		},
+		{
+			"U9 nothing goes while nobody is ready", fixed(1), 1,
+			[]string{"1 on-demand NOT_READY v1", "2 on-demand STARTING v2"}, "", 0,
+		},
+		{
+			"U10 a new revision that is broken leaves the old one alone", fixed(1), 1,
+			[]string{"1 on-demand READY v1", "2 on-demand FAILED_INITIAL_DELAY v2"}, "", 1,
+		},
+		{
+			"a service that sleeps has no use for old replicas", scaling(0, 2), 0,
+			[]string{"1 on-demand READY v1"}, "remove 1", 2,
+		},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			spec := onDemandSpec(row.policy)
+			blueGreen(&spec)
+			w := newWorld(t, spec, row.replicas...)
+			w.in.Revision = 2
+			w.remember(row.target)
+			w.want(row.name, row.want)
+			w.active(row.name, row.active)
+		})
+	}
+}
+
+// What came between the revision that serves and the newest will never serve.
+func TestBlueGreenSkipsARevision(t *testing.T) {
+	t.Parallel()
+	spec := onDemandSpec(fixed(2))
+	blueGreen(&spec)
+	w := running(t, spec, 2)
+	w.update(func(s *serve.Spec) { s.Run = "better server" })
+	w.want("the second revision", "launch on-demand 3, launch on-demand 4")
+	w.become(3, serve.Ready)
+	w.update(func(s *serve.Spec) { s.Run = "best server" })
+	w.want("the third revision", "launch on-demand 5, launch on-demand 6, remove 4, remove 3")
+	w.active("the first still serves", 1)
+	w.become(5, serve.Ready)
+	w.become(6, serve.Ready)
+	w.want("the third is ready", "remove 2, remove 1")
+	w.active("and serves", 3)
+}
+
+func TestUpdateModeMayChange(t *testing.T) {
+	t.Parallel()
+	w := running(t, onDemandSpec(fixed(2)), 2)
+	w.active("rolling", 0)
+	w.update(func(s *serve.Spec) { blueGreen(s); s.Run = "better server" })
+	w.want("a blue-green update of a rolling service", "launch on-demand 3, launch on-demand 4")
+	w.active("the old revision serves alone", 1)
+	w.update(func(s *serve.Spec) { s.UpdateMode = serve.Rolling })
+	w.want("the update goes on as a rolling one", "relabel 3, relabel 4")
+	w.active("all serve", 0)
+	w.become(3, serve.Ready)
+	w.want("one is ready", "remove 2")
+}

@@ -4,6 +4,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 
@@ -39,6 +40,9 @@ func (m *serviceModel) refresh(ctx context.Context, s serve.Spec) diag.Diagnosti
 	if differ(have.LoadBalancingPolicy, s.LoadBalancingPolicy) {
 		m.LoadBalancingPolicy = types.StringValue(string(s.LoadBalancingPolicy))
 	}
+	if differ(have.UpdateMode, s.UpdateMode) {
+		m.UpdateMode = types.StringValue(cmp.Or(string(s.UpdateMode), string(serve.Rolling)))
+	}
 	if differ(have.LoadBalancer, s.LoadBalancer) {
 		m.LoadBalancer = loadBalancerObject(s.LoadBalancer)
 	}
@@ -48,27 +52,32 @@ func (m *serviceModel) refresh(ctx context.Context, s serve.Spec) diag.Diagnosti
 			m.Ports = integer(s.Ports)
 		}
 	}
-	if differ(have.Resources, s.Resources) {
-		m.Resources = resourcesObject(s.Resources)
-	}
-	if differ(have.Setup, s.Setup) {
-		m.Setup = text(s.Setup)
-	}
-	if differ(have.Run, s.Run) {
-		m.Run = types.StringValue(s.Run)
-	}
-	if differ(have.Envs, s.Envs) {
-		m.Envs = textMap(s.Envs)
-	}
-	m.WorkdirDigest = text(s.Workdir)
-	if differ(have.FileMounts, s.FileMounts) {
-		m.FileMountsDigests = textMap(s.FileMounts)
-	}
+	m.refreshTask(have.Task, s.Task, differ)
 	m.TLSDigest = tlsDigest(s.TLS)
 	if imported {
 		m.WaitForReady = types.BoolValue(true)
 	}
 	return diags
+}
+
+// refreshTask takes over the arguments that say what a replica is.
+func (m *serviceModel) refreshTask(have, t serve.Task, differ func(have, want any) bool) {
+	if differ(have.Resources, t.Resources) {
+		m.Resources = resourcesObject(t.Resources)
+	}
+	if differ(have.Setup, t.Setup) {
+		m.Setup = text(t.Setup)
+	}
+	if differ(have.Run, t.Run) {
+		m.Run = types.StringValue(t.Run)
+	}
+	if differ(have.Envs, t.Envs) {
+		m.Envs = textMap(t.Envs)
+	}
+	m.WorkdirDigest = text(t.Workdir)
+	if differ(have.FileMounts, t.FileMounts) {
+		m.FileMountsDigests = textMap(t.FileMounts)
+	}
 }
 
 // same compares two parts of specs by what a controller would be sent.

@@ -26,6 +26,7 @@ func rich() serve.Spec {
 		DynamicOndemandFallback: true, DynamicOndemandFallbackDelaySeconds: 4, SpotPlacer: serve.DynamicFallbackPlacer,
 	}
 	s.LoadBalancingPolicy = serve.InstanceAwareLeastLoad
+	s.UpdateMode = serve.BlueGreen
 	s.LoadBalancer.StreamTimeoutSeconds = 240
 	s.Ports = 8080
 	s.Resources = serve.Resources{
@@ -85,6 +86,7 @@ func TestARefreshTakesOverWhatSomebodyElseChanged(t *testing.T) {
 		"probe":              func(s *serve.Spec) { s.ReadinessProbe.Path = "/other" },
 		"stream timeout":     func(s *serve.Spec) { s.LoadBalancer.StreamTimeoutSeconds++ },
 		"balancing":          func(s *serve.Spec) { s.LoadBalancingPolicy = serve.RoundRobin },
+		"update mode":        func(s *serve.Spec) { s.UpdateMode = serve.Rolling },
 		"port":               func(s *serve.Spec) { s.Ports = 0 },
 		"resources":          func(s *serve.Spec) { s.Resources.AnyOf = nil },
 		"setup":              func(s *serve.Spec) { s.Setup = "" },

@@ -22,6 +22,7 @@ type serviceModel struct {
 	Resources           types.Object   `tfsdk:"resources"`
 	Ports               types.Int64    `tfsdk:"ports"`
 	LoadBalancingPolicy types.String   `tfsdk:"load_balancing_policy"`
+	UpdateMode          types.String   `tfsdk:"update_mode"`
 	LoadBalancer        types.Object   `tfsdk:"load_balancer"`
 	TLS                 types.Object   `tfsdk:"tls"`
 	TLSDigest           types.String   `tfsdk:"tls_digest"`

@@ -24,6 +24,9 @@ func (m serviceModel) spec(ctx context.Context) (serve.Spec, diag.Diagnostics) {
 	if known(m.LoadBalancingPolicy) {
 		s.LoadBalancingPolicy = serve.LoadBalancingPolicy(m.LoadBalancingPolicy.ValueString())
 	}
+	if known(m.UpdateMode) {
+		s.UpdateMode = serve.UpdateMode(m.UpdateMode.ValueString())
+	}
 	lb, _ := decode[loadBalancerModel](ctx, m.LoadBalancer, &diags)
 	setFloat(&s.LoadBalancer.StreamTimeoutSeconds, lb.StreamTimeoutSeconds)
 	s.Ports = int(m.Ports.ValueInt64())

@@ -67,7 +67,8 @@ type Service struct {
 	UpdatedAt time.Time `json:"updated_at"`
 	// FirstReadyAt is when the service first had a ready replica; zero before.
 	FirstReadyAt time.Time `json:"first_ready_at,omitzero"`
-	// ActiveRevisions are the revisions that have a ready replica, ascending.
+	// ActiveRevisions are the revisions that serve: those that have a ready
+	// replica, ascending, or just one of them where one serves alone.
 	ActiveRevisions []int64 `json:"active_revisions"`
 	// Target is the number of replicas autoscaling wants, without overprovision.
 	Target int `json:"target"`

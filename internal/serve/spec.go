@@ -20,6 +20,7 @@ type Spec struct {
 	ReplicaPolicy       ReplicaPolicy       `json:"replica_policy"`
 	LoadBalancingPolicy LoadBalancingPolicy `json:"load_balancing_policy"`
 	LoadBalancer        LoadBalancer        `json:"load_balancer"`
+	UpdateMode          UpdateMode          `json:"update_mode,omitempty"`
 	// Ports is the one port that receives traffic when the resources open
 	// several; 0 means the only port the resources open. See [Spec.Port].
 	Ports int  `json:"ports,omitempty"`
@@ -149,6 +150,22 @@ func LoadBalancingPolicies() []LoadBalancingPolicy {
 	return []LoadBalancingPolicy{LeastLoad, RoundRobin, InstanceAwareLeastLoad}
 }
 
+// UpdateMode names the rule by which a new revision takes over from the old one.
+type UpdateMode string
+
+// The update modes.
+const (
+	// Rolling gives up an old replica for each new one that is ready, and all that
+	// are ready serve.
+	Rolling UpdateMode = "rolling"
+	// BlueGreen has one revision serve at any time: all requests change over to the
+	// new one at the moment when it carries as much as the old one.
+	BlueGreen UpdateMode = "blue_green"
+)
+
+// UpdateModes lists every mode, the default first.
+func UpdateModes() []UpdateMode { return []UpdateMode{Rolling, BlueGreen} }
+
 // The spot placers.
 const (
 	// SteadyPlacer is the default: the cheapest place in the long run, by what it
@@ -200,6 +217,7 @@ func NewSpec(name string) Spec {
 		},
 		LoadBalancingPolicy: LeastLoad,
 		LoadBalancer:        LoadBalancer{StreamTimeoutSeconds: 120},
+		UpdateMode:          Rolling,
 	}
 }
 

@@ -29,6 +29,7 @@ func (s Spec) Validate() FieldErrors {
 	s.ReadinessProbe.validate(&es)
 	s.ReplicaPolicy.validate(&es)
 	s.validateBalancing(&es)
+	s.validateUpdate(&es)
 	s.TLS.validate(&es)
 	s.Resources.validate(&es)
 	s.validateMarkets(&es)
@@ -65,6 +66,14 @@ func (s Spec) validateBalancing(es *FieldErrors) {
 		es.add(path, []string{"replicas"}, "The policy %q needs a target_qps_per_replica for each accelerator, which a plain number of replicas has not; write a replica_policy instead.", policy)
 	case policy == InstanceAwareLeastLoad && !perAccelerator:
 		es.add(target, []string{path}, "The load balancing policy %q needs a target for each accelerator, such as 2.5 for \"A100\" and 0.5 for \"A10G\".", policy)
+	}
+}
+
+// validateUpdate checks how revisions follow one another. A spec stored before
+// there was a choice has no mode, which is rolling.
+func (s Spec) validateUpdate(es *FieldErrors) {
+	if s.UpdateMode != "" && !slices.Contains(UpdateModes(), s.UpdateMode) {
+		es.oneOf("update_mode", string(s.UpdateMode), strs(UpdateModes()))
 	}
 }
 

@@ -75,6 +75,7 @@ func newWorld(seed uint64) *world {
 // spec gives a random policy.
 func (w *world) spec(spec serve.Spec) serve.Spec {
 	spot := w.rand.IntN(5) > 0
+	spec.UpdateMode = serve.UpdateModes()[w.rand.IntN(2)]
 	spec.Run, spec.Resources.Ports, spec.Resources.UseSpot = fmt.Sprintf("server %d", w.rand.IntN(3)), "8080", &spot
 	p := serve.NewSpec("web").ReplicaPolicy
 	p.MinReplicas = w.rand.IntN(5)
@@ -179,14 +180,16 @@ func (w *world) fault(format string, args ...any) {
 func (w *world) judge(now time.Time, out policy.Output) {
 	p := w.state.Spec.ReplicaPolicy
 	launched, ended := map[int64]bool{}, map[int64]bool{}
-	outdated := false
+	outdated := 0
 	for _, d := range out.Decisions {
 		if d.Reason == "" {
 			w.fault("the decision to %s replica %d has no reason", d.Action, d.ReplicaID)
 		}
 		launched[d.ReplicaID] = launched[d.ReplicaID] || d.Action == serve.Launch
 		ended[d.ReplicaID] = ended[d.ReplicaID] || d.Action == serve.Terminate
-		outdated = outdated || d.Cause == serve.CauseOutdated && w.state.Find(d.ReplicaID).Ready
+		if d.Cause == serve.CauseOutdated && w.state.Find(d.ReplicaID).Ready {
+			outdated++
+		}
 		if d.Market == serve.Spot && !d.Offer.IsZero() && p.SpotPlacer != serve.DynamicFallbackPlacer && p.SpotPlacer != serve.SpotHedgePlacer &&
 			out.Memory.Pools[d.Offer.Key()].TakenAt.After(now) {
 			w.fault("replica %d is put where machines are about to be taken", d.ReplicaID)
@@ -223,7 +226,9 @@ func (w *world) judge(now time.Time, out policy.Output) {
 		w.fault("%d on-demand replicas are there, more than the target %d", onDemand, out.Target)
 	case launchedSpot && spot > (3*(out.Target+p.NumOverprovision)+1)/2:
 		w.fault("%d spot replicas are there for the target %d", spot, out.Target)
-	case outdated && (p.DynamicOndemandFallback || !p.UsesFallback()) && readyAfter < min(out.Target, readyBefore):
+	case outdated > 0 && w.state.Spec.UpdateMode == serve.BlueGreen && readyAfter < min(out.Target, outdated):
+		w.fault("%d ready replicas of an old revision go, and %d stay for the target %d", outdated, readyAfter, out.Target)
+	case outdated > 0 && w.state.Spec.UpdateMode == serve.Rolling && (p.DynamicOndemandFallback || !p.UsesFallback()) && readyAfter < min(out.Target, readyBefore):
 		w.fault("replicas of an old revision go, and %d of %d stay ready for the target %d", readyAfter, readyBefore, out.Target)
 	case out.Target > 0 && readyBefore > 0 && readyAfter == 0:
 		w.fault("the last of %d ready replicas is ended", readyBefore)
