@@ -275,6 +275,34 @@ func TestAccSlowAndBroken(t *testing.T) {
 	w.nothingLeft()
 }
 
+// An update that does not work is given up: the apply fails and says why, nothing
+// is tainted, the service serves on, and the plan shows the change again.
+func TestAccBrokenUpdateIsRolledBack(t *testing.T) {
+	w := newWorkspace(t)
+	w.write("replicas = 2\n  envs = { TEST_SERVER = \"1\" }\n")
+	w.must(0, "apply", "-auto-approve")
+	before := w.state()
+	w.write("replicas = 2\n  envs = { TEST_SERVER = \"1\" }\n  setup = \"echo the model is missing; exit 7\"\n")
+	out := w.must(1, "apply", "-auto-approve")
+	for _, want := range []string{"Revision 2 was rolled back", "exit code 7", "the model is missing", "Revision 1 is in force again"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the error does not mention %q:\n%s", want, out)
+		}
+	}
+	out = w.must(2, "plan", "-detailed-exitcode")
+	if !strings.Contains(out, "1 to change") || strings.Contains(out, "tainted") {
+		t.Errorf("the plan is not to change the service again:\n%s", out)
+	}
+	service := await(t, w.client(), "the replicas of before alone", func(s serve.Service) bool { return s.Counts.Total == 2 && s.Counts.Ready == 2 })
+	if r := service.Replicas; r[0].ID != 1 || r[1].ID != 2 || service.Revision != 3 || service.Endpoint != before["endpoint"] {
+		t.Errorf("it is revision %d at %s, with the replicas %d and %d", service.Revision, service.Endpoint, r[0].ID, r[1].ID)
+	}
+	w.write("replicas = 2\n  envs = { TEST_SERVER = \"1\" }\n")
+	w.must(0, "plan", "-detailed-exitcode")
+	w.must(0, "destroy", "-auto-approve")
+	w.nothingLeft()
+}
+
 // Of two who create a service of one name at the same moment one is told, and
 // the other one's service is left alone.
 func TestAccTwoCreators(t *testing.T) {

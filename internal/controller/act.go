@@ -378,7 +378,7 @@ func (l *loop) sweepRecords() {
 		}
 	}
 	for revision := range l.state.Old {
-		if !l.inUse(revision) {
+		if revision != l.state.Good && !l.inUse(revision) {
 			delete(l.state.Old, revision)
 			l.touched = true
 		}

@@ -59,30 +59,20 @@ func (l *loop) apply(spec serve.Spec, opt serve.ApplyOptions) error {
 			return fmt.Errorf("the bundle %s was not uploaded: %w", digest, serve.ErrInvalid)
 		}
 	}
-	at, first := now(), l.state.UID == ""
-	if !first && same(spec, l.state.Spec) {
+	if l.state.UID != "" {
+		if !same(spec, l.state.Spec) {
+			l.state.Revise(spec, now())
+			l.revised()
+		}
 		return nil
 	}
-	if first {
-		l.state.Name, l.state.UID, l.state.CreatedAt = spec.Name, strings.ToLower(rand.Text()), at
-		l.state.NextID = max(l.state.NextID, 1)
-	} else {
-		if l.state.Old == nil {
-			l.state.Old = map[int64]serve.Spec{}
-		}
-		l.state.Old[l.state.Revision] = l.state.Spec
-	}
-	l.state.Revision++
-	l.state.Spec, l.state.UpdatedAt = spec, at
-	l.offers.known = false
+	at := now()
+	l.state.Name, l.state.UID, l.state.CreatedAt = spec.Name, strings.ToLower(rand.Text()), at
+	l.state.NextID = max(l.state.NextID, 1)
+	l.state.Revise(spec, at)
 	l.dirty, l.touched = true, true
 	l.note(serve.EventSpec, 0, "Revision %d is accepted", l.state.Revision)
-	if first {
-		l.begin()
-	} else {
-		l.configure()
-		l.refreshOffers()
-	}
+	l.begin()
 	l.keepBundles()
 	return nil
 }

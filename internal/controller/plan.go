@@ -25,10 +25,18 @@ func (l *loop) consult() {
 		Replicas: slices.Clone(l.state.Replicas),
 		Offers:   l.offers.list,
 		Requests: l.c.balancer.Requests(at),
+		Good:     l.state.Good,
 		NextID:   l.state.NextID,
 		Memory:   l.memory,
 	})
 	l.remember(l.plan.Memory)
+	if l.plan.Good && l.state.Good != l.state.Revision {
+		l.proven()
+	}
+	if l.plan.Setback.Reason != "" {
+		l.rollBack(l.plan.Setback)
+		return
+	}
 	for _, d := range l.plan.Decisions {
 		if err := l.accept(d); err != nil {
 			// The safety checks are meant never to fail. When one does, the decision is

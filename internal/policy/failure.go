@@ -36,7 +36,7 @@ type Failures struct {
 func (e *evaluation) recall() {
 	m := e.memory.fresh(e.now)
 	if m.Revision != e.in.Revision {
-		m.Failures = Failures{}
+		m.Failures, m.ReadySince = Failures{}, time.Time{}
 	}
 	m.Failures = m.Failures.after(e.in.Replicas, e.in.Revision)
 	for i := range e.in.Replicas {
@@ -139,8 +139,8 @@ func (e *evaluation) backingOff() string {
 // still there and says so.
 func (e *evaluation) lastWords(id int64) string {
 	for _, r := range e.in.Replicas {
-		if r.ID == id && r.Message != "" {
-			return " (" + r.Message + ")"
+		if r.ID == id {
+			return because(r.Message)
 		}
 	}
 	return ""

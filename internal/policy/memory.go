@@ -25,6 +25,9 @@ type Memory struct {
 	EverReady int64 `json:"ever_ready,omitempty"`
 	// Active is the revision that serves where one serves alone; 0 where all do.
 	Active int64 `json:"active,omitempty"`
+	// ReadySince is since when all replicas of the revision are ready, until it is
+	// good; zero while some are not.
+	ReadySince time.Time `json:"ready_since,omitzero"`
 	// Failures counts what went wrong with replicas of the revision.
 	Failures Failures `json:"failures,omitzero"`
 	// Risk is what was learnt about losing machines.

@@ -41,6 +41,8 @@ type Input struct {
 	Offers []serve.Offer
 	// Requests is how many client requests have arrived within the last [Window].
 	Requests int
+	// Good is the newest revision that has proven itself, 0 before there is one.
+	Good int64
 	// NextID is the id of the next replica to be made.
 	NextID int64
 	// Memory is what the previous call returned; its zero value begins.
@@ -56,6 +58,11 @@ type Output struct {
 	// Next is the earliest moment at which Plan could decide something new
 	// although nothing was observed in between; zero means never.
 	Next time.Time
+	// Good says that the newest revision has proven itself.
+	Good bool
+	// Setback says why the newest revision should be given up for the good one.
+	// There are no decisions then: they are for what comes after it.
+	Setback Setback
 	// Hold says why nothing is launched although replicas are missing, as a
 	// sentence for the service's status; empty when nothing holds.
 	Hold string
@@ -70,6 +77,11 @@ func Plan(now time.Time, in Input) Output {
 	e.recall()
 	e.retarget()
 	e.activate()
+	e.bake()
+	if e.out.Setback = e.setback(); e.out.Setback.Reason != "" {
+		e.out.Decisions = nil
+		return e.finish()
+	}
 	if why := e.frozen(); why != "" {
 		e.out.Hold = why
 		e.retry(e.old)

@@ -65,6 +65,7 @@ func wrongService() []mistake {
 		{"a negative grace period", `readiness_probe = {
 			initial_delay_seconds = -1
 		}`, "readiness_probe.initial_delay_seconds", "negative"},
+		{"no failure at all", `rollback = { max_failures = 0 }`, "rollback.max_failures", "0 failures cannot be the most"},
 		{"an update mode that there is not", `update_mode = "bluegreen"`, "update_mode", `did you mean "blue_green"?`},
 		{"a balancing policy that there is not", `load_balancing_policy = "round_robbin"`, "load_balancing_policy", `did you mean "round_robin"?`},
 		{"no time for a stream", `load_balancer = {

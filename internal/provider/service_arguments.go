@@ -43,21 +43,29 @@ func (m *serviceModel) refresh(ctx context.Context, s serve.Spec) diag.Diagnosti
 	if differ(have.UpdateMode, s.UpdateMode) {
 		m.UpdateMode = types.StringValue(cmp.Or(string(s.UpdateMode), string(serve.Rolling)))
 	}
+	if differ(have.Rollback, s.Rollback) {
+		m.Rollback = rollbackObject(s.Rollback)
+	}
 	if differ(have.LoadBalancer, s.LoadBalancer) {
 		m.LoadBalancer = loadBalancerObject(s.LoadBalancer)
 	}
-	if differ(have.Ports, s.Ports) {
-		m.Ports = types.Int64Null()
-		if s.Ports != 0 {
-			m.Ports = integer(s.Ports)
-		}
-	}
 	m.refreshTask(have.Task, s.Task, differ)
+	if differ(have.Ports, s.Ports) {
+		m.Ports = portNumber(s.Ports)
+	}
 	m.TLSDigest = tlsDigest(s.TLS)
 	if imported {
 		m.WaitForReady = types.BoolValue(true)
 	}
 	return diags
+}
+
+// portNumber gives null for no port.
+func portNumber(port int) types.Int64 {
+	if port == 0 {
+		return types.Int64Null()
+	}
+	return integer(port)
 }
 
 // refreshTask takes over the arguments that say what a replica is.
@@ -161,6 +169,14 @@ func machineValues(r serve.Resource) map[string]attr.Value {
 func loadBalancerObject(lb serve.LoadBalancer) types.Object {
 	return types.ObjectValueMust(attributeTypes(loadBalancerAttributes()), map[string]attr.Value{
 		"stream_timeout_seconds": number(lb.StreamTimeoutSeconds),
+	})
+}
+
+func rollbackObject(r serve.Rollback) types.Object {
+	return types.ObjectValueMust(attributeTypes(rollbackAttributes()), map[string]attr.Value{
+		"enabled":      types.BoolValue(r.Enabled),
+		"bake_seconds": number(r.BakeSeconds),
+		"max_failures": integer(r.MaxFailures),
 	})
 }
 

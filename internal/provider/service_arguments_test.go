@@ -27,6 +27,7 @@ func rich() serve.Spec {
 	}
 	s.LoadBalancingPolicy = serve.InstanceAwareLeastLoad
 	s.UpdateMode = serve.BlueGreen
+	s.Rollback = serve.Rollback{BakeSeconds: 30, MaxFailures: 7}
 	s.LoadBalancer.StreamTimeoutSeconds = 240
 	s.Ports = 8080
 	s.Resources = serve.Resources{
@@ -86,6 +87,7 @@ func TestARefreshTakesOverWhatSomebodyElseChanged(t *testing.T) {
 		"probe":              func(s *serve.Spec) { s.ReadinessProbe.Path = "/other" },
 		"stream timeout":     func(s *serve.Spec) { s.LoadBalancer.StreamTimeoutSeconds++ },
 		"balancing":          func(s *serve.Spec) { s.LoadBalancingPolicy = serve.RoundRobin },
+		"rollback":           func(s *serve.Spec) { s.Rollback.Enabled = true },
 		"update mode":        func(s *serve.Spec) { s.UpdateMode = serve.Rolling },
 		"port":               func(s *serve.Spec) { s.Ports = 0 },
 		"resources":          func(s *serve.Spec) { s.Resources.AnyOf = nil },

@@ -33,6 +33,8 @@ func viewSchema() schema.Schema {
 				ElementType:         types.Int64Type,
 				MarkdownDescription: "Revisions that have a ready replica, ascending.",
 			},
+			"good_revision":  viewNumber("Newest revision that has proven itself; null before there is one."),
+			"rolled_back":    viewText("Which revision was given up last, and why; null if none was since a spec was accepted."),
 			"target":         viewNumber("Number of replicas that the load asks for at present."),
 			"ready":          viewNumber("Number of replicas that are ready."),
 			"total":          viewNumber("Number of replicas that have not failed."),

@@ -36,6 +36,8 @@ type viewModel struct {
 	CreatedAt       types.String  `tfsdk:"created_at"`
 	Revision        types.Int64   `tfsdk:"revision"`
 	ActiveRevisions []int64       `tfsdk:"active_revisions"`
+	GoodRevision    types.Int64   `tfsdk:"good_revision"`
+	RolledBack      types.String  `tfsdk:"rolled_back"`
 	Target          types.Int64   `tfsdk:"target"`
 	Ready           types.Int64   `tfsdk:"ready"`
 	Total           types.Int64   `tfsdk:"total"`
@@ -166,6 +168,13 @@ func (m *viewModel) show(svc serve.Service, events []serve.Event, now time.Time)
 	m.CreatedAt = moment(svc.CreatedAt)
 	m.Revision = types.Int64Value(svc.Revision)
 	m.ActiveRevisions = append([]int64{}, svc.ActiveRevisions...)
+	m.GoodRevision = types.Int64Null()
+	if svc.Good != 0 {
+		m.GoodRevision = types.Int64Value(svc.Good)
+	}
+	if given := svc.RolledBack; given != nil {
+		m.RolledBack = text(fmt.Sprintf("Revision %d was given up for revision %d, as %s.", given.Revision, given.Good, given.Reason))
+	}
 	m.Target = integer(svc.Target)
 	m.Ready, m.Total = integer(svc.Counts.Ready), integer(svc.Counts.Total)
 	m.Spot, m.OnDemand = integer(svc.Counts.Spot), integer(svc.Counts.OnDemand)

@@ -29,6 +29,7 @@ func TestTheDataSourceShowsWhatMoves(t *testing.T) {
 			PreConfig: func() {
 				f.alter("web", func(c *controller) {
 					c.svc.QPS, c.svc.CostPerHour, c.svc.ActiveRevisions, c.svc.Message = 1.5, 1, []int64{1}, "All is well"
+					c.svc.Good, c.svc.RolledBack = 1, &serve.RolledBack{Revision: 2, Good: 1, Reason: "replica 3 failed"}
 					c.svc.Replicas[1].Message = "On-demand stands in"
 					c.svc.Pools = []serve.Pool{{Location: serve.ParseLocation("local/west/west-a"), Market: serve.Spot, InstanceType: "local-2x4", Preemptions: 2, AvoidedUntil: time.Unix(1700000000, 0)}}
 					for i := range 60 {
@@ -41,6 +42,8 @@ func TestTheDataSourceShowsWhatMoves(t *testing.T) {
 				shows(knownvalue.StringExact("local"), tfjsonpath.New("infra")),
 				shows(knownvalue.StringExact("READY"), tfjsonpath.New("status")),
 				shows(knownvalue.StringExact("All is well"), tfjsonpath.New("message")),
+				shows(knownvalue.Int64Exact(1), tfjsonpath.New("good_revision")),
+				shows(knownvalue.StringExact("Revision 2 was given up for revision 1, as replica 3 failed."), tfjsonpath.New("rolled_back")),
 				shows(knownvalue.Int64Exact(2), tfjsonpath.New("ready")),
 				shows(knownvalue.Int64Exact(2), tfjsonpath.New("target")),
 				shows(knownvalue.Float64Exact(1.5), tfjsonpath.New("qps")),

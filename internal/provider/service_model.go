@@ -23,6 +23,7 @@ type serviceModel struct {
 	Ports               types.Int64    `tfsdk:"ports"`
 	LoadBalancingPolicy types.String   `tfsdk:"load_balancing_policy"`
 	UpdateMode          types.String   `tfsdk:"update_mode"`
+	Rollback            types.Object   `tfsdk:"rollback"`
 	LoadBalancer        types.Object   `tfsdk:"load_balancer"`
 	TLS                 types.Object   `tfsdk:"tls"`
 	TLSDigest           types.String   `tfsdk:"tls_digest"`
@@ -101,6 +102,13 @@ type machineModel struct {
 // loadBalancerModel is load_balancer.
 type loadBalancerModel struct {
 	StreamTimeoutSeconds types.Float64 `tfsdk:"stream_timeout_seconds"`
+}
+
+// rollbackModel is rollback.
+type rollbackModel struct {
+	Enabled     types.Bool    `tfsdk:"enabled"`
+	BakeSeconds types.Float64 `tfsdk:"bake_seconds"`
+	MaxFailures types.Int64   `tfsdk:"max_failures"`
 }
 
 // tlsModel is tls.

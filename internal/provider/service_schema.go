@@ -68,14 +68,9 @@ func serviceSchema(ctx context.Context) schema.Schema {
 			MarkdownDescription: describe("Rule by which the endpoint picks a replica for a request: one of "+words(serve.LoadBalancingPolicies())+".", serve.NewSpec("").LoadBalancingPolicy),
 		},
 		"load_balancer": loadBalancerAttribute(),
-		"update_mode": schema.StringAttribute{
-			Optional: true,
-			Computed: true,
-			Default:  stringdefault.StaticString(string(serve.NewSpec("").UpdateMode)),
-			MarkdownDescription: describe("Rule by which a new revision takes over: one of "+words(serve.UpdateModes())+". With `rolling` an old replica goes for each new one that is ready, "+
-				"and both serve meanwhile. With `blue_green` one revision serves at any time: all requests change over at once, when the new one has as many ready replicas as the old one.", serve.NewSpec("").UpdateMode),
-		},
-		"tls": tlsAttribute(),
+		"update_mode":   updateModeAttribute(),
+		"rollback":      rollbackAttribute(),
+		"tls":           tlsAttribute(),
 		"workdir": schema.StringAttribute{
 			Optional:   true,
 			Validators: []validator.String{stringvalidator.LengthAtLeast(1)},

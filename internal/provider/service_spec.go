@@ -27,6 +27,14 @@ func (m serviceModel) spec(ctx context.Context) (serve.Spec, diag.Diagnostics) {
 	if known(m.UpdateMode) {
 		s.UpdateMode = serve.UpdateMode(m.UpdateMode.ValueString())
 	}
+	rollback, _ := decode[rollbackModel](ctx, m.Rollback, &diags)
+	if known(rollback.Enabled) {
+		s.Rollback.Enabled = rollback.Enabled.ValueBool()
+	}
+	setFloat(&s.Rollback.BakeSeconds, rollback.BakeSeconds)
+	if known(rollback.MaxFailures) {
+		s.Rollback.MaxFailures = int(rollback.MaxFailures.ValueInt64())
+	}
 	lb, _ := decode[loadBalancerModel](ctx, m.LoadBalancer, &diags)
 	setFloat(&s.LoadBalancer.StreamTimeoutSeconds, lb.StreamTimeoutSeconds)
 	s.Ports = int(m.Ports.ValueInt64())

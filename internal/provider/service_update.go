@@ -53,8 +53,14 @@ func (r *serviceResource) Update(ctx context.Context, req resource.UpdateRequest
 	if resp.Diagnostics.HasError() || !sent || !m.WaitForReady.ValueBool() {
 		return
 	}
+	sentAs := svc.Revision
 	svc, diags = m.settle(ctx, client, svc)
 	resp.Diagnostics.Append(diags...)
+	if given := svc.RolledBack; given != nil && given.Revision == sentAs {
+		// The secrets of before are in force again: those of the plan must be sent
+		// with the next apply, as if they never had been.
+		m.SecretsWOVersion = state.SecretsWOVersion
+	}
 	m.observeAsPlanned(svc, plan)
 	resp.Diagnostics.Append(m.keep(ctx, &resp.State)...)
 }

@@ -29,6 +29,9 @@ const (
 // errFailed means that the revision will never be ready.
 var errFailed = errors.New("the service has failed")
 
+// errRolledBack means that the revision was given up for an earlier one.
+var errRolledBack = errors.New("the revision was rolled back")
+
 // settle waits until the revision just applied is ready and gives the service as
 // it was last seen. Being late is a warning only: an error would have Terraform
 // replace a service that is merely slow, ending replicas that are ready.
@@ -43,6 +46,8 @@ func (m serviceModel) settle(ctx context.Context, client serve.Client, applied s
 	case err == nil:
 	case errors.Is(err, errFailed):
 		diags.AddError(failedSummary(last), m.explain(ctx, client, last))
+	case errors.Is(err, errRolledBack):
+		diags.AddError(fmt.Sprintf("Revision %d was rolled back", last.RolledBack.Revision), m.explainRollback(ctx, client, *last.RolledBack))
 	case errors.Is(err, serve.ErrNotFound):
 		diags.AddError("The service is gone", "It was deleted while Terraform waited for it to become ready.")
 	case errors.Is(err, context.DeadlineExceeded):
@@ -100,16 +105,21 @@ func awaitReady(ctx context.Context, client serve.Client, revision int64, saw fu
 // errPending means that there is something to wait for still.
 var errPending = errors.New("not ready yet")
 
-// verdict says whether the wait is over: nil when the service is ready, errFailed
-// when it never will be, and errPending else.
+// verdict says whether the wait is over: nil when the service is ready, and has
+// been for as long as it is to bake, errFailed when it never will be, errRolledBack
+// when the revision was given up, and errPending else.
 func verdict(s serve.Service, revision int64) error {
 	ready, wanted := progress(s)
 	switch {
 	case s.Revision < revision || s.Status == serve.ControllerInit:
 		return errPending
+	case s.RolledBack != nil && s.RolledBack.Revision == revision:
+		return errRolledBack
 	case s.Failure != "":
 		return errFailed
 	case ready < wanted:
+		return errPending
+	case s.Revision == revision && s.Spec.Rollback.BakeSeconds > 0 && s.Good < revision:
 		return errPending
 	default:
 		return nil
@@ -149,14 +159,33 @@ func (m serviceModel) explain(ctx context.Context, client serve.Client, s serve.
 	if i < 0 {
 		return b.String()
 	}
-	id := s.Replicas[i].ID
+	m.quoteLog(ctx, client, s.Replicas[i].ID, &b)
+	return m.withoutSecrets(ctx, b.String())
+}
+
+// explainRollback says why a revision was given up, and what is so now.
+func (m serviceModel) explainRollback(ctx context.Context, client serve.Client, r serve.RolledBack) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "It was given up, as %s.\n\nRevision %d is in force again, and its replicas serve. "+
+		"The next plan shows the change again: correct what is wrong and apply it.", r.Reason, r.Good)
+	if r.Replica != 0 {
+		m.quoteLog(ctx, client, r.Replica, &b)
+	}
+	return m.withoutSecrets(ctx, b.String())
+}
+
+// quoteLog adds the end of a replica's log.
+func (m serviceModel) quoteLog(ctx context.Context, client serve.Client, id int64, b *strings.Builder) {
 	tail, err := logTail(ctx, client, id)
 	if err != nil && !errors.Is(err, serve.ErrNotFound) { // a replica that never began has none
-		fmt.Fprintf(&b, "\n\nThe log of replica %d could not be read: %s", id, err)
+		fmt.Fprintf(b, "\n\nThe log of replica %d could not be read: %s", id, err)
 	} else if tail != "" {
-		fmt.Fprintf(&b, "\n\nThe log of replica %d ends with:\n\n%s", id, tail)
+		fmt.Fprintf(b, "\n\nThe log of replica %d ends with:\n\n%s", id, tail)
 	}
-	text := b.String()
+}
+
+// withoutSecrets gives a text in which secrets are blacked out.
+func (m serviceModel) withoutSecrets(ctx context.Context, text string) string {
 	for _, secret := range m.secretValues(ctx) {
 		text = strings.ReplaceAll(text, secret, "***")
 	}

@@ -43,6 +43,10 @@ func TestWaitingEndsWhenTheNewestRevisionIsReady(t *testing.T) {
 		{"some are wanted although the controller has not counted", serve.Service{Revision: 2, Status: serve.NoReplica, Spec: serve.Spec{ReplicaPolicy: serve.FixedReplicas(1)}}, errPending},
 		{"the service has failed", serve.Service{Revision: 2, Target: 1, Status: serve.Failed, Failure: "replica 1 is FAILED"}, errFailed},
 		{"the new revision fails while the old one serves", serve.Service{Revision: 2, Target: 1, Status: serve.Ready, Failure: "replica 1 is FAILED", Replicas: []serve.Replica{replica(1, isReady), replica(2, hasFailed)}}, errFailed},
+		{"the revision was given up", serve.Service{Revision: 3, Target: 1, Status: serve.Ready, RolledBack: &serve.RolledBack{Revision: 2}, Replicas: []serve.Replica{replica(3, isReady)}}, errRolledBack},
+		{"another one was given up before", serve.Service{Revision: 2, Target: 1, Status: serve.Ready, RolledBack: &serve.RolledBack{Revision: 1}, Replicas: []serve.Replica{replica(2, isReady)}}, nil},
+		{"all are ready and it bakes still", serve.Service{Revision: 2, Good: 1, Target: 1, Status: serve.Ready, Spec: serve.Spec{Rollback: serve.Rollback{BakeSeconds: 5}}, Replicas: []serve.Replica{replica(2, isReady)}}, errPending},
+		{"it has baked for long enough", serve.Service{Revision: 2, Good: 2, Target: 1, Status: serve.Ready, Spec: serve.Spec{Rollback: serve.Rollback{BakeSeconds: 5}}, Replicas: []serve.Replica{replica(2, isReady)}}, nil},
 		{"one replica fails and another one may not", serve.Service{Revision: 2, Target: 2, Status: serve.NoReplica, Replicas: []serve.Replica{replica(2, hasFailed), replica(2, isStarting)}}, errPending},
 		{"an old revision had failed", serve.Service{Revision: 2, Target: 1, Status: serve.NoReplica, Replicas: []serve.Replica{replica(1, hasFailed), replica(2, isStarting)}}, errPending},
 	} {

@@ -36,9 +36,15 @@ type State struct {
 	// NextID is the id the next replica will get. It only grows.
 	NextID   int64     `json:"next_id"`
 	Replicas []Replica `json:"replicas"`
-	// Old keeps the specs of earlier revisions that still have a replica: such a
-	// replica is probed and launched by the spec it was made from.
+	// Old keeps the specs of earlier revisions that still have a replica, as such a
+	// replica is probed and launched by the spec it was made from, and that of the
+	// good revision.
 	Old map[int64]Spec `json:"old,omitempty"`
+	// Good is the newest revision that has proven itself, 0 before there is one.
+	Good int64 `json:"good,omitempty"`
+	// RolledBack tells of the last revision that was given up, until another spec
+	// is accepted.
+	RolledBack *RolledBack `json:"rolled_back,omitempty"`
 	// Memory is what the policy asked to have kept, in the policy's own form.
 	Memory json.RawMessage `json:"memory,omitempty"`
 }
@@ -50,6 +56,19 @@ func (s *State) SpecOf(revision int64) Spec {
 		return old
 	}
 	return s.Spec
+}
+
+// RolledBack tells of a revision that was given up.
+type RolledBack struct {
+	// Revision is the one that was given up, Good the one that was gone back to,
+	// whose spec is in force again as a revision of its own.
+	Revision int64     `json:"revision"`
+	Good     int64     `json:"good"`
+	At       time.Time `json:"at"`
+	// Reason says why, as a sentence; Replica is one that failed, whose log tells
+	// more, 0 if there is none.
+	Reason  string `json:"reason"`
+	Replica int64  `json:"replica,omitempty"`
 }
 
 // Service is what a controller shows of its service. It holds no secret.
@@ -70,6 +89,11 @@ type Service struct {
 	// ActiveRevisions are the revisions that serve: those that have a ready
 	// replica, ascending, or just one of them where one serves alone.
 	ActiveRevisions []int64 `json:"active_revisions"`
+	// Good is the newest revision that has proven itself, 0 before there is one.
+	Good int64 `json:"good,omitempty"`
+	// RolledBack tells of the last revision that was given up, nil if there was
+	// none since a spec was accepted.
+	RolledBack *RolledBack `json:"rolled_back,omitempty"`
 	// Target is the number of replicas autoscaling wants, without overprovision.
 	Target int `json:"target"`
 	// QPS is the mean number of requests per second over the last minute.

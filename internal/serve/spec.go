@@ -21,6 +21,7 @@ type Spec struct {
 	LoadBalancingPolicy LoadBalancingPolicy `json:"load_balancing_policy"`
 	LoadBalancer        LoadBalancer        `json:"load_balancer"`
 	UpdateMode          UpdateMode          `json:"update_mode,omitempty"`
+	Rollback            Rollback            `json:"rollback,omitzero"`
 	// Ports is the one port that receives traffic when the resources open
 	// several; 0 means the only port the resources open. See [Spec.Port].
 	Ports int  `json:"ports,omitempty"`
@@ -166,6 +167,20 @@ const (
 // UpdateModes lists every mode, the default first.
 func UpdateModes() []UpdateMode { return []UpdateMode{Rolling, BlueGreen} }
 
+// Rollback says when a new revision is given up for the last good one.
+type Rollback struct {
+	// Enabled lets the controller go back by itself.
+	Enabled bool `json:"enabled"`
+	// BakeSeconds is for how long all replicas of a revision must be ready before
+	// it is good: until then it can be given up, and from then on it is what later
+	// revisions go back to.
+	BakeSeconds float64 `json:"bake_seconds,omitempty"`
+	// MaxFailures is how many replicas in a row may fail before it is given up, of
+	// those that were there at the same time only the first. A replica that fails
+	// for good before any of its revision was ready is enough by itself.
+	MaxFailures int `json:"max_failures,omitempty"`
+}
+
 // The spot placers.
 const (
 	// SteadyPlacer is the default: the cheapest place in the long run, by what it
@@ -218,6 +233,7 @@ func NewSpec(name string) Spec {
 		LoadBalancingPolicy: LeastLoad,
 		LoadBalancer:        LoadBalancer{StreamTimeoutSeconds: 120},
 		UpdateMode:          Rolling,
+		Rollback:            Rollback{Enabled: true, MaxFailures: 3},
 	}
 }
 

@@ -75,6 +75,10 @@ func (s Spec) validateUpdate(es *FieldErrors) {
 	if s.UpdateMode != "" && !slices.Contains(UpdateModes(), s.UpdateMode) {
 		es.oneOf("update_mode", string(s.UpdateMode), strs(UpdateModes()))
 	}
+	es.delay("rollback.bake_seconds", s.Rollback.BakeSeconds)
+	if n := s.Rollback.MaxFailures; s.Rollback.Enabled && (n < 1 || n > maxReplicas) {
+		es.add("rollback.max_failures", nil, "%d failures cannot be the most; it must be from 1 to %d.", n, maxReplicas)
+	}
 }
 
 // period refuses what cannot be the length of a pause or of a deadline.

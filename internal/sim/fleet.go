@@ -28,6 +28,8 @@ type fleet struct {
 	granted, freed func(serve.Replica)
 	// told is called with every evaluation, after its decisions are recorded.
 	told func(time.Time, policy.Output)
+	// gaveUp is called when a revision was given up.
+	gaveUp func(serve.RolledBack)
 
 	pace pace
 	// due is when something is to happen to a replica.
@@ -54,7 +56,7 @@ func newFleet(spec serve.Spec, offers []serve.Offer, p pace) *fleet {
 		state:  serve.State{Name: spec.Name, Revision: 1, Spec: spec, NextID: 1},
 		offers: offers, pace: p, due: map[int64]time.Time{}, released: map[int64]bool{}, dirty: true,
 		requests: func(time.Time) int { return 0 },
-		granted:  func(serve.Replica) {}, freed: func(serve.Replica) {}, told: func(time.Time, policy.Output) {},
+		granted:  func(serve.Replica) {}, freed: func(serve.Replica) {}, told: func(time.Time, policy.Output) {}, gaveUp: func(serve.RolledBack) {},
 	}
 }
 
@@ -82,6 +84,9 @@ func (f *fleet) consult(now time.Time) error {
 	f.dirty = false
 	f.plan = policy.Plan(now, f.input(now))
 	f.memory = f.plan.Memory
+	if f.plan.Good {
+		f.state.Good = f.state.Revision
+	}
 	for _, d := range f.plan.Decisions {
 		if err := f.state.Accept(d, now); err != nil {
 			return fmt.Errorf("carrying out a decision at %s: %w", now.Format(time.RFC3339), err)
@@ -98,6 +103,11 @@ func (f *fleet) consult(now time.Time) error {
 		}
 	}
 	f.told(now, f.plan)
+	if f.plan.Setback.Reason != "" {
+		f.state.GiveUp(f.plan.Setback.Reason, f.plan.Setback.Replica, now)
+		f.gaveUp(*f.state.RolledBack)
+		f.dirty = true
+	}
 	return nil
 }
 
@@ -105,7 +115,7 @@ func (f *fleet) consult(now time.Time) error {
 func (f *fleet) input(now time.Time) policy.Input {
 	return policy.Input{
 		Spec: f.state.Spec, Revision: f.state.Revision, Replicas: f.state.Replicas,
-		Offers: f.offers, Requests: f.requests(now), NextID: f.state.NextID, Memory: f.memory,
+		Offers: f.offers, Requests: f.requests(now), Good: f.state.Good, NextID: f.state.NextID, Memory: f.memory,
 	}
 }
 

@@ -118,6 +118,9 @@ func newPlaying(s *Scenario, tell func(Evaluation)) *playing {
 		tell(p.evaluation(now, out))
 		p.happened = nil
 	}
+	p.gaveUp = func(given serve.RolledBack) {
+		p.happened = append(p.happened, fmt.Sprintf("revision %d is given up for revision %d: %s", given.Revision, given.Good, given.Reason))
+	}
 	return p
 }
 
@@ -211,10 +214,9 @@ func capacity(where serve.Location, market serve.Market, n int) func(*playing, t
 
 // update accepts a new spec.
 func update(spec serve.Spec) func(*playing, time.Time) error {
-	return func(p *playing, _ time.Time) error {
-		p.state.Revision++
+	return func(p *playing, now time.Time) error {
 		spec.Name = p.state.Name
-		p.state.Spec = spec
+		p.state.Revise(spec, now)
 		return nil
 	}
 }

@@ -76,6 +76,7 @@ func newWorld(seed uint64) *world {
 func (w *world) spec(spec serve.Spec) serve.Spec {
 	spot := w.rand.IntN(5) > 0
 	spec.UpdateMode = serve.UpdateModes()[w.rand.IntN(2)]
+	spec.Rollback = serve.Rollback{Enabled: w.rand.IntN(3) > 0, BakeSeconds: float64(30 * w.rand.IntN(5)), MaxFailures: 1 + w.rand.IntN(3)}
 	spec.Run, spec.Resources.Ports, spec.Resources.UseSpot = fmt.Sprintf("server %d", w.rand.IntN(3)), "8080", &spot
 	p := serve.NewSpec("web").ReplicaPolicy
 	p.MinReplicas = w.rand.IntN(5)
@@ -146,8 +147,7 @@ func (w *world) mishap() {
 	case kind < 4:
 		w.load = w.rand.IntN(400)
 	case kind == 4 && w.rand.IntN(3) == 0:
-		w.state.Revision++
-		w.state.Spec = w.spec(w.state.Spec)
+		w.state.Revise(w.spec(w.state.Spec), w.now)
 	case r == nil:
 	case kind < 8 && r.Market == serve.Spot:
 		where := r.Offer.Location
@@ -246,8 +246,9 @@ func (w *world) judge(now time.Time, out policy.Output) {
 // end, a day later, the service has just what it is to have.
 func (w *world) heal() {
 	w.grant = func(serve.Offer) bool { return true }
-	w.state.Revision++
-	w.state.Spec.Run = "server that works"
+	works := w.state.Spec
+	works.Run = "server that works"
+	w.state.Revise(works, w.now)
 	w.dirty = true
 	w.pass(40 * time.Minute)
 	w.now = w.now.Add(25 * time.Hour)

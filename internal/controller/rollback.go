@@ -1,0 +1,32 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package controller
+
+import (
+	"github.com/serve-infra/terraform-provider-serve/internal/policy"
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// proven notes that the newest revision is what later ones go back to.
+func (l *loop) proven() {
+	l.state.Good, l.touched = l.state.Revision, true
+	l.note(serve.EventSpec, 0, "Revision %d has proven itself", l.state.Revision)
+}
+
+// rollBack gives the newest revision up for the good one.
+func (l *loop) rollBack(why policy.Setback) {
+	l.note(serve.EventSpec, why.Replica, "Revision %d is given up for revision %d, as %s", l.state.Revision, l.state.Good, why.Reason)
+	l.state.GiveUp(why.Reason, why.Replica, now())
+	l.revised()
+}
+
+// revised acts on a new revision of a service that there was before.
+func (l *loop) revised() {
+	l.offers.known = false
+	l.dirty, l.touched = true, true
+	l.note(serve.EventSpec, 0, "Revision %d is accepted", l.state.Revision)
+	l.configure()
+	l.refreshOffers()
+	l.keepBundles()
+}
