@@ -5,9 +5,12 @@ package controller
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,4 +43,52 @@ func TestServeForBench(t *testing.T) {
 	if err := endpoint.serve(ctx, b, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestStreamsForBench is the other side of it: the backend at
+// SERVE_BENCH_BACKENDS, and clients who open SERVE_BENCH_STREAMS event streams
+// at the endpoint SERVE_BENCH_LISTEN, take the first event of each, and wait
+// until they are interrupted.
+func TestStreamsForBench(t *testing.T) {
+	streams, err := strconv.Atoi(os.Getenv("SERVE_BENCH_STREAMS"))
+	if err != nil {
+		t.Skip("SERVE_BENCH_STREAMS does not say how many")
+	}
+	ctx, stop := signal.NotifyContext(t.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	listener, err := net.Listen("tcp", os.Getenv("SERVE_BENCH_BACKENDS"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		const answer = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: x\n\n\r\n"
+		for request := make([]byte, 4096); ; {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+			if _, err := conn.Read(request); err == nil {
+				_, _ = io.WriteString(conn, answer)
+			}
+		}
+	}()
+	for received := make([]byte, 4096); streams > 0; streams-- {
+		conn, err := net.Dial("tcp", os.Getenv("SERVE_BENCH_LISTEN"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: bench\r\n\r\n")
+		for n := 0; !strings.Contains(string(received[:n]), "data: x"); {
+			more, err := conn.Read(received[n:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += more
+		}
+	}
+	fmt.Println("streaming")
+	<-ctx.Done()
 }
