@@ -17,6 +17,7 @@ type exchange struct {
 	body     body
 	sending  *sending // of this try; nil without a body
 	head     []byte   // as it was last sent
+	plain    plain    // the answer, if it is one
 
 	// The answer, once there is one, and where it comes from.
 	backend  *backend
@@ -108,7 +109,9 @@ func (x *exchange) finish() {
 		if cap(head) > readerSize {
 			head = nil
 		}
+		fields := x.plain.Header
 		*x = exchange{balancer: x.balancer, head: head[:0]}
+		x.plain.Header = fields
 		x.balancer.exchanges.Put(x)
 	}
 }

@@ -23,6 +23,10 @@ var errHead = errors.New("the head of the response is too long or malformed")
 // are passed on.
 func (x *exchange) receive(c *conn) (*http.Response, error) {
 	c.quota = maxHead
+	if x.request.Method != http.MethodHead && x.plain.read(c) {
+		c.quota = unlimited
+		return &x.plain.Response, nil
+	}
 	for {
 		resp, err := http.ReadResponse(c.reader, x.request)
 		if err != nil {
