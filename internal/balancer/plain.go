@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 )
 
@@ -83,7 +84,7 @@ func (p *plain) readFields(lines string) bool {
 			return false
 		}
 		if before, repeated := p.Header[name]; repeated {
-			p.Header[name] = append(before[:len(before):len(before)], value)
+			p.Header[name] = append(slices.Clip(before), value)
 			continue
 		}
 		values = append(values, value)
@@ -114,7 +115,7 @@ func (p *plain) Read(b []byte) (int, error) {
 	switch {
 	case p.left == 0:
 		return n, io.EOF
-	case err == io.EOF: //nolint:errorlint // readers return io.EOF itself
+	case err == io.EOF:
 		return n, io.ErrUnexpectedEOF
 	}
 	return n, err
