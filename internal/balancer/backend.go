@@ -47,9 +47,6 @@ const left = math.MinInt64
 // maxIdle is how many connections to a backend are kept for later.
 const maxIdle = 512
 
-// aMoment is within which a connection is taken to be as it was.
-const aMoment = 10 * time.Millisecond
-
 // errAborted is why a request was cut off by [Balancer.Abort].
 var errAborted = errors.New("the replica was taken away")
 
@@ -152,10 +149,10 @@ func (be *backend) abort() {
 }
 
 // connect gives a connection for one request: the one used last, which is the
-// least likely to have been closed by the other side, or a new one. A look
-// whether it is closed costs as much as any system call; a request that can be
-// repeated takes its chance, if only a moment has passed.
-func (be *backend) connect(ctx context.Context, fresh, repeatable bool) (*conn, error) {
+// least likely to have been closed by the other side, or a new one. Each is
+// looked at first, however short a moment ago it was used: what a backend has
+// sent unasked would be taken for the answer to the next request.
+func (be *backend) connect(ctx context.Context, fresh bool) (*conn, error) {
 	for !fresh {
 		c, err := be.reuse()
 		switch {
@@ -163,7 +160,7 @@ func (be *backend) connect(ctx context.Context, fresh, repeatable bool) (*conn, 
 			return nil, err
 		case c == nil:
 			fresh = true
-		case repeatable && be.balancer.elapsed()-time.Duration(c.moved.Load()) < aMoment, c.alive():
+		case c.alive():
 			c.reused = true
 			return c, nil
 		default:

@@ -84,6 +84,7 @@ func TestWhatCannotBeWrittenIsRefused(t *testing.T) {
 		"a method with a space":      func(r *http.Request) { r.Method = "GET /other HTTP/1.1" },
 		"no method":                  func(r *http.Request) { r.Method = "" },
 		"a host with a line":         func(r *http.Request) { r.Host = "x\r\nA: b" },
+		"an address without a path":  func(r *http.Request) { r.URL.Opaque = "x HTTP/1.1" },
 		"a query with a space":       func(r *http.Request) { r.URL.RawQuery = "a b" },
 		"a query with a line":        func(r *http.Request) { r.URL.RawQuery = "a\nb" },
 		"a field's name with a line": func(r *http.Request) { r.Header["A\n"] = []string{"b"} },
@@ -176,6 +177,33 @@ func TestAnAnswerBeforeTheBodyIsRefused(t *testing.T) {
 	})
 	_, front := startFront(t, Options{}, one.Backend)
 	if got := do(t, "POST", front.URL, strings.Repeat("x", 1<<20)); got.status != 413 || got.body != "long" {
+		t.Errorf("got %d %q", got.status, got.body)
+	}
+}
+
+// What a replica says unasked, such as a body for a HEAD, is no answer to the
+// next request.
+func TestWhatComesUnaskedIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	said := make(chan struct{})
+	one := startRaw(t, 1, func(conn net.Conn, next func() *http.Request) {
+		for q := next(); q != nil; q = next() {
+			say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+			if q.Method == "HEAD" {
+				<-said
+				say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+				said <- struct{}{}
+				continue
+			}
+			say(conn, "ok")
+		}
+	})
+	b, front := startFront(t, Options{}, one.Backend)
+	do(t, "HEAD", front.URL, "")
+	until(t, "the connection is kept", func() bool { return b.InFlight(1) == 0 })
+	said <- struct{}{}
+	<-said
+	if got := do(t, "GET", front.URL, ""); got.status != 200 || got.body != "ok" {
 		t.Errorf("got %d %q", got.status, got.body)
 	}
 }

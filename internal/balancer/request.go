@@ -18,7 +18,7 @@ var errMalformed = errors.New("the request has characters that a request cannot 
 
 // check refuses what must not be written to a backend.
 func check(r *http.Request) error {
-	if !validToken(r.Method) || strings.ContainsFunc(r.Host, func(c rune) bool { return c <= ' ' || c == 0x7f }) ||
+	if !validToken(r.Method) || r.URL.Opaque != "" || strings.ContainsFunc(r.Host, func(c rune) bool { return c <= ' ' || c == 0x7f }) ||
 		!validValue(r.URL.RawQuery) || strings.ContainsRune(r.URL.RawQuery, ' ') {
 		return errMalformed
 	}

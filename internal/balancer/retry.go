@@ -69,7 +69,7 @@ func (x *exchange) roundTrip() (*http.Response, error) {
 // and its connection are the exchange's until it is finished.
 func (x *exchange) try(be *backend, fresh bool) (*http.Response, error) {
 	ctx := x.request.Context()
-	c, err := be.connect(ctx, fresh, x.body.source == nil && idempotent(x.request))
+	c, err := be.connect(ctx, fresh)
 	if err != nil {
 		if ctx.Err() == nil && !errors.Is(err, errAborted) {
 			be.suspect.Store(int64(x.balancer.elapsed() + suspicion))
