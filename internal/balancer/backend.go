@@ -149,25 +149,28 @@ func (be *backend) abort() {
 }
 
 // connect gives a connection for one request: the one used last, which is the
-// least likely to have been closed by the other side, or a new one.
+// least likely to have been closed by the other side, or a new one. Each is
+// looked at first, however short a moment ago it was used: what a backend has
+// sent unasked would be taken for the answer to the next request.
 func (be *backend) connect(ctx context.Context, fresh bool) (*conn, error) {
+	for !fresh {
+		c, err := be.reuse()
+		switch {
+		case err != nil:
+			return nil, err
+		case c == nil:
+			fresh = true
+		case c.alive():
+			c.reused = true
+			return c, nil
+		default:
+			c.close()
+		}
+	}
 	be.mu.Lock()
 	if be.aborted {
 		be.mu.Unlock()
 		return nil, errAborted
-	}
-	for !fresh && len(be.idle) > 0 {
-		last := len(be.idle) - 1
-		c := be.idle[last]
-		be.idle[last] = nil
-		be.idle = be.idle[:last]
-		if c.client.Err() == nil {
-			be.mu.Unlock()
-			c.reused = true
-			return c, nil
-		}
-		c.timer.Stop()
-		delete(be.conns, c)
 	}
 	c := &conn{backend: be, address: be.address}
 	be.conns[c] = struct{}{}
@@ -179,8 +182,26 @@ func (be *backend) connect(ctx context.Context, fresh bool) (*conn, error) {
 	return c, nil
 }
 
+// reuse takes the connection used last out of the store, if there is any.
+func (be *backend) reuse() (*conn, error) {
+	be.mu.Lock()
+	defer be.mu.Unlock()
+	if be.aborted {
+		return nil, errAborted
+	}
+	last := len(be.idle) - 1
+	if last < 0 {
+		return nil, nil
+	}
+	c := be.idle[last]
+	be.idle[last] = nil
+	be.idle = be.idle[:last]
+	return c, nil
+}
+
 // keep stores a connection for a later request and reports whether there was
-// use for it.
+// use for it. Its timer runs still, if not for
+// long: what it is set for is found out when it fires.
 func (be *backend) keep(c *conn) bool {
 	be.mu.Lock()
 	defer be.mu.Unlock()
@@ -188,20 +209,32 @@ func (be *backend) keep(c *conn) bool {
 		return false
 	}
 	be.idle = append(be.idle, c)
-	c.timer.Reset(idleTimeout)
 	return true
 }
 
-// unkeep takes a connection out of the store and reports whether it was there.
-func (be *backend) unkeep(c *conn) bool {
+// idleness is how things stand with a connection whose timer has fired.
+type idleness uint8
+
+const (
+	inUse   idleness = iota
+	waiting          // it is kept, and may be for a while yet
+	expired          // it was kept for long enough, and is no more
+)
+
+// expire takes a connection out of the store if it was there for too long.
+func (be *backend) expire(c *conn, quiet time.Duration) idleness {
 	be.mu.Lock()
 	defer be.mu.Unlock()
 	i := slices.Index(be.idle, c)
-	if i < 0 {
-		return false
+	switch {
+	case i < 0:
+		return inUse
+	case quiet < idleTimeout:
+		c.timer.Reset(idleTimeout - quiet)
+		return waiting
 	}
 	be.idle = slices.Delete(be.idle, i, i+1)
-	return true
+	return expired
 }
 
 // forget drops a connection that is closed.

@@ -32,27 +32,38 @@
 //
 // # What it is built on
 //
-// [httputil.ReverseProxy] does the translation between the two sides:
-// hop-by-hop headers, trailers, 1xx responses, upgrades, flushing. One is made
-// for each request, as a value inside the exchange that is also its
-// RoundTripper, so that picking, retrying and accounting happen in one place,
-// with typed state and one deferred release.
+// The server of net/http reads requests and writes responses, whatever version
+// of HTTP a client speaks. The way to a backend is our own HTTP/1.1: the request
+// is written in one piece (request.go), its body as it comes (send.go), and the
+// response, which [http.ReadResponse] parses, is passed on (receive.go) or
+// becomes a tunnel (tunnel.go). A goroutine does all of this from start to end,
+// the server's for the client's connection: nothing is handed from one to
+// another, which is what costs most in [httputil.ReverseProxy] over
+// [http.Transport]. Only the body of a request, if there is one, has a goroutine
+// of its own, because an answer may come before its end.
 //
-// Below it stand connections of [http.Transport.NewClientConn] in a pool of our
-// own for each backend, instead of the transport's pool. The transport silently
-// repeats requests on connections that turn out dead, so that one backend may
-// see a request several times; it does not say whether a failed request was
-// sent; it keys connections by address, which a new replica may inherit from an
-// old one; and its pool has one lock for all. Here the connections of a backend
-// can also be cut at once, which is what [Balancer.Abort] does.
+// How long a message is, is never copied from one side to the other but said
+// anew for each, and what was read can be written in one way only (fields.go):
+// two servers that disagree about where a request ends are how requests are
+// smuggled.
+//
+// What has come from a backend is flushed to the client before the backend is
+// waited for, and not earlier: no byte is held back, and yet a response that
+// comes in one piece leaves in one.
+//
+// Connections are kept in a pool for each backend, which the transport's cannot
+// replace. It silently repeats requests on connections that turn out dead, so
+// that one backend may see a request several times; it does not say whether a
+// failed request was sent; it keys connections by address, which a new replica
+// may inherit from an old one; and it has one lock for all. Here the connections
+// of a backend can also be cut at once, which is what [Balancer.Abort] does.
 //
 // # Concurrency
 //
 // The backends and settings are one immutable snapshot behind an atomic
 // pointer. A request takes no lock but its backend's, twice and for a moment:
-// to take a connection and to give it back. The package starts no goroutine
-// and needs no Close: connections close when idle, and the two goroutines that
-// the standard library runs for each end with it.
+// to take a connection and to give it back. The package needs no Close:
+// connections close when idle, and there is no goroutine for one that is.
 package balancer
 
 import (
@@ -60,8 +71,6 @@ import (
 	"context"
 	"log/slog"
 	"net"
-	"net/http"
-	"net/http/httputil"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -118,8 +127,6 @@ type Balancer struct {
 	onFailure func(id int64, err error)
 	log       *slog.Logger
 
-	proxy     httputil.ReverseProxy // what every exchange starts from
-	transport http.Transport
 	// dial makes connections to backends; tests put a network of their own here.
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// epoch is what monotonic times are counted from.
@@ -129,7 +136,10 @@ type Balancer struct {
 	turn     atomic.Uint64 // rotates who is looked at first
 	held     atomic.Int64
 	arrivals window
-	bodies   sync.Pool // of *bytes.Buffer, for what is remembered of request bodies
+
+	bodies    sync.Pool // of *bytes.Buffer, for what is remembered of request bodies
+	buffers   buffers
+	exchanges sync.Pool // of *exchange
 
 	mu    sync.Mutex         // guards changes of current, and known
 	known map[int64]*backend // by id: those in current, and those that left and are not idle yet
@@ -161,19 +171,6 @@ func New(o Options) *Balancer {
 	}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
-	}
-	b.transport = http.Transport{
-		DialContext: dialConn,
-		// The client decides whether it wants compression, not we.
-		DisableCompression: true,
-		// A backend that ignores "Expect: 100-continue" gets the body after this.
-		ExpectContinueTimeout: time.Second,
-	}
-	b.proxy = httputil.ReverseProxy{
-		Rewrite:       forward,
-		FlushInterval: -1, // nothing is ever held back
-		BufferPool:    &buffers{},
-		ErrorLog:      slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
 	}
 	b.bodies.New = func() any { return new(bytes.Buffer) }
 	b.current.Store(&snapshot{

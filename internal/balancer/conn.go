@@ -4,13 +4,17 @@
 package balancer
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -25,50 +29,53 @@ const connectTimeout = 5 * time.Second
 // are used again long before.
 const idleTimeout = 1500 * time.Millisecond
 
+// watchDelay is how long a request may take before its client is watched as
+// well. Most have ended by then, and cost nothing; to work in vain for a client
+// that has gone costs the backend no more than this.
+const watchDelay = 5 * time.Millisecond
+
+// readerSize is how much is read ahead of a backend, for each connection.
+const readerSize = 4 << 10
+
+// unlimited is the quota of a connection of which any number of bytes may be read.
+const unlimited = math.MaxInt64
+
 // errSilent is why a request was cut off that had been silent for too long.
 var errSilent = errors.New("no byte was moved for longer than the stream timeout")
 
-// conn is a connection to a backend: what the http client reads and writes, so
-// that it can be seen what has been sent and received, and when.
+// conn is a connection to a backend, which knows what has been sent and
+// received over it, and when.
 type conn struct {
 	net.Conn
-	client  *http.ClientConn
 	backend *backend
 	address string
 	reused  bool
+
+	// Only the exchange that uses the connection touches these.
+	reader    *bufio.Reader       // over this conn
+	quota     int64               // how much may still be read
+	unflushed http.ResponseWriter // a client to flush before the backend is waited for
+	raw       syscall.RawConn     // see alive
+	look      func(fd uintptr) bool
+	quiet     bool
 
 	// moved is when the last byte was read or written, as time since the epoch;
 	// sent and received say whether any was since the request began.
 	moved          atomic.Int64
 	sent, received atomic.Bool
 
-	// timer fires when the connection may have been idle or silent for too long.
-	// It is one for the life of the connection, so that a request costs a Reset.
+	// timer fires when the connection may have been idle or silent for too long,
+	// and early in a request. It is one for the life of the connection, so that a
+	// request costs a Reset.
 	timer *time.Timer
 
 	mu       sync.Mutex // guards what follows, and Conn until open has returned
 	exchange *exchange  // what it is used for now
-	cause    error      // why it was cut
+	uses     int        // how many times it was used
+	unwatch  func() bool
+	cause    error // why it was cut
+	closed   bool
 	giveUp   context.CancelFunc
-}
-
-type connKey struct{}
-
-// dialConn is where the http client gets its network connection from: the conn
-// that is being opened.
-func dialConn(ctx context.Context, network, address string) (net.Conn, error) {
-	c, ok := ctx.Value(connKey{}).(*conn)
-	if !ok {
-		return nil, errors.New("dialing without a connection to open")
-	}
-	raw, err := c.backend.balancer.dial(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.Conn = raw
-	return c, nil
 }
 
 // open connects to the backend. On an error the connection is to be closed.
@@ -82,14 +89,17 @@ func (c *conn) open(ctx context.Context) error {
 	if cause != nil {
 		return cause
 	}
-	client, err := c.backend.balancer.transport.NewClientConn(context.WithValue(ctx, connKey{}, c), "http", c.address)
-	if err != nil {
-		if cause := c.ended(); cause != nil {
-			err = cause
-		}
-		return fmt.Errorf("connecting: %w", err)
+	raw, err := c.backend.balancer.dial(ctx, "tcp", c.address)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if raw != nil {
+		c.Conn = raw
 	}
-	c.client = client
+	if err != nil || c.cause != nil {
+		return fmt.Errorf("connecting: %w", cmp.Or(c.cause, err))
+	}
+	c.quota = unlimited
+	c.reader = bufio.NewReaderSize(c, readerSize)
 	c.timer = time.AfterFunc(idleTimeout, c.tick)
 	return nil
 }
@@ -103,8 +113,9 @@ func (c *conn) begin(x *exchange) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.exchange = x
+	c.uses++
 	if c.cause == nil {
-		c.timer.Reset(x.balancer.current.Load().silence)
+		c.timer.Reset(min(watchDelay, x.balancer.current.Load().silence))
 	}
 	return c.cause
 }
@@ -115,6 +126,11 @@ func (c *conn) end() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.exchange = nil
+	if c.unwatch != nil {
+		c.unwatch()
+		c.unwatch = nil
+		c.timer.Reset(idleTimeout) // which the end of a silence is later than
+	}
 	return c.cause
 }
 
@@ -150,6 +166,9 @@ func (c *conn) cutLocked(cause error) {
 
 // close ends a connection that nobody uses.
 func (c *conn) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
 	if c.timer != nil {
 		c.timer.Stop()
 	}
@@ -161,32 +180,64 @@ func (c *conn) close() {
 
 // tick closes the connection if it is idle, or cuts it if it has been silent
 // for too long. The timer is not exact about which of the two it was set for,
-// and need not be.
+// and need not be: it is set anew for what is left.
 func (c *conn) tick() {
-	if c.backend.unkeep(c) {
+	b := c.backend.balancer
+	quiet := b.elapsed() - time.Duration(c.moved.Load())
+	switch c.backend.expire(c, quiet) {
+	case expired:
 		c.close()
 		return
+	case waiting:
+		return
+	case inUse:
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.exchange == nil {
+		if !c.closed {
+			c.timer.Reset(idleTimeout) // it is just being kept
+		}
 		return
 	}
-	b := c.backend.balancer
-	quiet, silence := b.elapsed()-time.Duration(c.moved.Load()), b.current.Load().silence
-	if quiet < silence {
-		c.timer.Reset(silence - quiet)
+	silence := b.current.Load().silence
+	if quiet >= silence {
+		c.cutLocked(errSilent)
 		return
 	}
-	c.cutLocked(errSilent)
+	c.timer.Reset(silence - quiet)
+	if c.unwatch == nil {
+		ctx, use := c.exchange.request.Context(), c.uses
+		c.unwatch = context.AfterFunc(ctx, func() { c.desert(use, context.Cause(ctx)) })
+	}
+}
+
+// desert cuts the connection off from a client that has gone.
+func (c *conn) desert(use int, cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.exchange != nil && c.uses == use {
+		c.cutLocked(cause)
+	}
 }
 
 func (c *conn) touch() { c.moved.Store(int64(c.backend.balancer.elapsed())) }
 
-// Read reads from the backend.
+// Read reads from the backend. Before it waits, it lets the client have what
+// there is: so nothing is ever held back, and what comes in one piece also
+// leaves in one.
 func (c *conn) Read(p []byte) (int, error) {
+	if c.unflushed != nil {
+		// If the client has gone, the next write says so.
+		_ = http.NewResponseController(c.unflushed).Flush()
+		c.unflushed = nil
+	}
+	if c.quota <= 0 {
+		return 0, errHead
+	}
 	n, err := c.Conn.Read(p)
 	if n > 0 {
+		c.quota -= int64(n)
 		c.received.Store(true)
 		c.touch()
 	}

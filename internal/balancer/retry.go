@@ -30,14 +30,10 @@ func (f *failure) Error() string {
 // Unwrap gives what happened.
 func (f *failure) Unwrap() error { return f.err }
 
-// RoundTrip sends the request to one backend after the other, until one answers
-// or the request must not be repeated. The request is the exchange's own, made
-// by its proxy, so that it may be changed.
-func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
-	out.URL.Scheme = "http"
-	if out.Body != nil {
-		x.body.source, x.body.pool = out.Body, &x.balancer.bodies
-		out.Body = &x.body
+// roundTrip sends the request to one backend after the other, until one answers
+// or the request must not be repeated.
+func (x *exchange) roundTrip() (*http.Response, error) {
+	if x.body.source != nil {
 		defer x.body.forget()
 	}
 	var tried [maxTries]*backend
@@ -52,14 +48,14 @@ func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
 			break
 		}
 		tried[i] = be
-		resp, err := x.try(be, fresh, out)
+		resp, err := x.try(be, fresh)
 		if err == nil {
 			return resp, nil
 		}
 		be.release()
 		last = err
 		var f *failure
-		if out.Context().Err() != nil || !errors.As(err, &f) || !x.repeatable(out, f) {
+		if x.request.Context().Err() != nil || !errors.As(err, &f) || !x.repeatable(f) {
 			break
 		}
 		if f.stale {
@@ -71,8 +67,8 @@ func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
 
 // try sends the request to an acquired backend. Without an error, the backend
 // and its connection are the exchange's until it is finished.
-func (x *exchange) try(be *backend, fresh bool, out *http.Request) (*http.Response, error) {
-	ctx := out.Context()
+func (x *exchange) try(be *backend, fresh bool) (*http.Response, error) {
+	ctx := x.request.Context()
 	c, err := be.connect(ctx, fresh)
 	if err != nil {
 		if ctx.Err() == nil && !errors.Is(err, errAborted) {
@@ -83,10 +79,8 @@ func (x *exchange) try(be *backend, fresh bool, out *http.Request) (*http.Respon
 	}
 	err = c.begin(x)
 	if err == nil {
-		out.URL.Host = c.address // for requests without a Host
-		x.body.rewind()
 		var resp *http.Response
-		if resp, err = c.client.RoundTrip(out); err == nil {
+		if resp, err = x.talk(c); err == nil {
 			be.suspect.Store(0)
 			x.answer(be, c, resp)
 			return resp, nil
@@ -107,6 +101,29 @@ func (x *exchange) try(be *backend, fresh bool, out *http.Request) (*http.Respon
 	return nil, f
 }
 
+// talk sends the request and gets the head of its answer. After an error the
+// body is read no more, so that it can be started over.
+func (x *exchange) talk(c *conn) (*http.Response, error) {
+	x.body.rewind()
+	x.sending = nil
+	x.head = appendHead(x.head[:0], x.request, c.address)
+	if _, err := c.Write(x.head); err != nil {
+		return nil, fmt.Errorf("sending the request: %w", err)
+	}
+	if x.body.source != nil {
+		x.sending = x.startSending(c)
+	}
+	resp, err := x.receive(c)
+	x.sending.decide(false)
+	if err != nil && x.sending != nil {
+		// It may be writing to the backend, which ends now, or waiting for the
+		// client, which ends when that has been silent for too long.
+		c.Conn.Close()
+		<-x.sending.done
+	}
+	return resp, err
+}
+
 // blame reports a failure, unless it is not the backend's.
 func (x *exchange) blame(ctx context.Context, f *failure) {
 	if ctx.Err() == nil && !errors.Is(f.err, errAborted) {
@@ -115,8 +132,8 @@ func (x *exchange) blame(ctx context.Context, f *failure) {
 }
 
 // repeatable reports whether the request may be sent again after a failure.
-func (x *exchange) repeatable(out *http.Request, f *failure) bool {
-	return (!f.sent || idempotent(out)) && x.body.replayable()
+func (x *exchange) repeatable(f *failure) bool {
+	return (!f.sent || idempotent(x.request)) && x.body.replayable()
 }
 
 // idempotent reports whether a request does the same if it is processed twice.

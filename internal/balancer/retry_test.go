@@ -259,7 +259,7 @@ func TestAPostIsNotSentOnAClosedConnection(t *testing.T) {
 			be := b.known[1]
 			be.mu.Lock()
 			defer be.mu.Unlock()
-			return be.inFlight() == 0 && (len(be.idle) == 0 || be.idle[0].client.Err() != nil)
+			return be.inFlight() == 0 && (len(be.idle) == 0 || !be.idle[0].alive())
 		})
 	}
 	if n := one.hits.Load(); n != 5 {

@@ -1,0 +1,136 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package balancer
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+)
+
+// maxHead is how long the head of a response may be, with those of the 1xx
+// responses before it.
+const maxHead = 10 << 20
+
+// errHead is a response that cannot be passed on.
+var errHead = errors.New("the head of the response is too long or malformed")
+
+// receive waits for the answer to the request. Responses before the final one
+// are passed on.
+func (x *exchange) receive(c *conn) (*http.Response, error) {
+	c.quota = maxHead
+	if x.request.Method != http.MethodHead && x.plain.read(c) {
+		c.quota = unlimited
+		return &x.plain.Response, nil
+	}
+	for {
+		resp, err := http.ReadResponse(c.reader, x.request)
+		if err != nil {
+			return nil, err
+		}
+		switch code := resp.StatusCode; {
+		case code == http.StatusContinue:
+			// The server says it to the client when the body is first read.
+			x.sending.decide(true)
+		case code < http.StatusContinue:
+			return nil, errHead
+		case code >= http.StatusOK || code == http.StatusSwitchingProtocols:
+			c.quota = unlimited
+			return resp, nil
+		case x.request.ProtoAtLeast(1, 1): // before that there were none
+			h := x.client.Header()
+			passFields(h, resp.Header)
+			x.client.WriteHeader(code)
+			clear(h)
+		}
+	}
+}
+
+// passFields copies what concerns the client.
+func passFields(to, from http.Header) {
+	connection := from["Connection"]
+	for name, values := range from {
+		if !hopByHop(name) && (connection == nil || !hasToken(connection, name)) {
+			to[name] = values
+		}
+	}
+}
+
+// relay passes a response on.
+func (x *exchange) relay(resp *http.Response) error {
+	h := x.client.Header()
+	passFields(h, resp.Header)
+	if _, known := h["Content-Type"]; !known {
+		h["Content-Type"] = nil // or the server would guess
+	}
+	announced := len(resp.Trailer)
+	for name := range resp.Trailer {
+		h.Add("Trailer", name)
+	}
+	x.client.WriteHeader(resp.StatusCode)
+	if resp.Body != http.NoBody {
+		x.conn.unflushed = x.client
+		err := x.relayBody(resp.Body)
+		x.conn.unflushed = nil
+		if err != nil {
+			return err
+		}
+	}
+	x.spent = true
+	if len(resp.Trailer) == 0 {
+		return nil
+	}
+	// A response with trailers is one in chunks, however short.
+	_ = http.NewResponseController(x.client).Flush()
+	prefix := ""
+	if len(resp.Trailer) != announced {
+		prefix = http.TrailerPrefix
+	}
+	for name, values := range resp.Trailer {
+		h[prefix+name] = slices.Concat(h[prefix+name], values)
+	}
+	return nil
+}
+
+// relayBody copies the body of a response. While there is nothing to copy it
+// holds no buffer, so that streams that are silent most of the time are cheap.
+func (x *exchange) relayBody(body io.Reader) error {
+	pool := &x.balancer.buffers
+	var held *buffer
+	defer func() {
+		if held != nil {
+			pool.put(held)
+		}
+	}()
+	for {
+		if held == nil {
+			// An error comes again.
+			_, _ = x.conn.reader.Peek(1)
+			held = pool.get()
+		}
+		n, err := body.Read(held[:])
+		if n > 0 {
+			if _, err := x.client.Write(held[:n]); err != nil {
+				return fmt.Errorf("writing the response: %w", err)
+			}
+			x.conn.unflushed = x.client
+		}
+		switch {
+		case err == io.EOF: //nolint:errorlint // readers return io.EOF itself
+			return nil
+		case err != nil:
+			if x.body.fault(nil) == nil {
+				err = cmp.Or(x.conn.ended(), err)
+				x.blame(x.request.Context(), &failure{backend: x.backend, err: err, sent: true})
+			}
+			return err
+		case n < readerSize/2:
+			pool.put(held)
+			held = nil
+		}
+	}
+}
