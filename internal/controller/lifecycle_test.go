@@ -152,7 +152,7 @@ func TestFailures(t *testing.T) {
 		r.apply(fixedSpec(1))
 		r.await("1/1", settled(1))
 		spec := fixedSpec(1)
-		spec.Resources.Region, spec.Resources.CPUs = "north", "64"
+		spec.Resources.Region, spec.Resources.CPUs, spec.Rollback.Enabled = "north", "64", false
 		r.apply(spec)
 		s := r.await("a failure", func(s serve.Service) bool { return s.Failure != "" })
 		if s.Status != serve.Ready || !strings.Contains(s.Failure, "infra = */north, cpus = 64") {

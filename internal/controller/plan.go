@@ -33,8 +33,8 @@ func (l *loop) consult() {
 	if l.plan.Good && l.state.Good != l.state.Revision {
 		l.proven()
 	}
-	if l.plan.Setback.Reason != "" {
-		l.rollBack(l.plan.Setback)
+	if why := l.setback(); why.Reason != "" {
+		l.rollBack(why)
 		return
 	}
 	for _, d := range l.plan.Decisions {

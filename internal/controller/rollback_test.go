@@ -85,3 +85,16 @@ func TestBrokenRevisionStaysWhereRollbackIsOff(t *testing.T) {
 		t.Errorf("revision %d, given up %v, replica 1 is %s", s.Revision, s.RolledBack, s.Replicas[0].Status())
 	}
 }
+
+func TestRevisionThatNothingFitsIsRolledBack(t *testing.T) {
+	r := start(t, newCloud(t), servetest.NewStore())
+	spec := fixedSpec(1)
+	r.apply(spec)
+	r.await("a good revision", func(s serve.Service) bool { return settled(1)(s) && s.Good == 1 })
+	spec.Resources.Region = "north"
+	r.apply(spec)
+	s := r.await("the revision given up", func(s serve.Service) bool { return s.Revision == 3 && settled(1)(s) })
+	if s.RolledBack == nil || !strings.Contains(s.RolledBack.Reason, "no machine that is offered anywhere fits infra = */north") {
+		t.Errorf("it says that %+v", s.RolledBack)
+	}
+}
