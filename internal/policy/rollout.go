@@ -34,37 +34,43 @@ func (e *evaluation) relabel() {
 
 // activate decides which revision serves where that is to be one alone. The
 // newest takes over once it has as many ready replicas as there are at least to
-// be, and as many as the one before has, as far as that many are wanted. Until
-// then the one before serves, or if that has none left, the oldest that has.
+// be, and as many as have served before, as far as that many are wanted. Until
+// then the one before serves. Where several do, because the updates before were
+// rolling, they go on together: to choose among them would be to lose the others.
 //
 // SkyServe switches at min_replicas, however many the old revision has. A service
 // that has scaled up to meet its load would meet it with a part of that.
 func (e *evaluation) activate() {
+	m := &e.memory
 	if e.in.Spec.UpdateMode != serve.BlueGreen {
-		e.memory.Active = 0
+		m.Active = 0
 		return
 	}
-	ready := map[int64]int{}
-	for _, replicas := range [][]*serve.Replica{e.newest, e.old} {
-		for _, r := range replicas {
-			ready[r.Revision] += countIf(r.Status() == serve.Ready)
+	ready, served := map[int64]int{}, 0
+	for _, r := range e.old {
+		if r.Status() == serve.Ready {
+			ready[r.Revision]++
+			served++
 		}
 	}
-	before := e.memory.Active
-	if ready[before] == 0 || before == e.in.Revision {
+	before := m.Active
+	if ready[before] == 0 {
 		before = 0
-		for revision, n := range ready {
-			if n > 0 && revision != e.in.Revision && (before == 0 || revision < before) {
-				before = revision
+		for revision := range ready {
+			if before = revision; len(ready) > 1 {
+				before = 0
+				break
 			}
 		}
 	}
-	switch {
-	case ready[e.in.Revision] >= max(1, min(e.final, max(e.policy.MinReplicas, ready[before]))),
-		e.final == 0, before == 0 && ready[e.in.Revision] > 0:
-		e.memory.Active = e.in.Revision
-	case before != 0:
-		e.memory.Active = before
+	if before != 0 {
+		served = ready[before]
+	}
+	switch taken := countReady(e.newest); {
+	case e.final == 0, taken > 0 && served == 0, taken >= max(1, min(e.final, max(e.policy.MinReplicas, served))):
+		m.Active = e.in.Revision
+	case served > 0:
+		m.Active = before
 	}
 }
 
@@ -78,9 +84,9 @@ func (e *evaluation) outdated(surplus []removal, carry int) []removal {
 
 // blueGreen gives up all replicas but those of the newest revision and of the one
 // that serves: others would never serve again. While nobody is ready nothing
-// goes, as anybody may be ready first.
+// goes, as anybody may be ready first, nor while several serve.
 func (e *evaluation) blueGreen() []removal {
-	if e.final > 0 && countReady(e.newest)+countReady(e.old) == 0 {
+	if e.memory.Active == 0 || e.final > 0 && countReady(e.newest)+countReady(e.old) == 0 {
 		return nil
 	}
 	var ends []removal

@@ -230,6 +230,14 @@ func TestBlueGreenSwitches(t *testing.T) {
 			[]string{"1 on-demand NOT_READY v1", "3 on-demand READY v2", "4 on-demand STARTING v2"}, "remove 1", 2,
 		},
 		{
+			"several that served together go on together, or some would be lost", fixed(3), 3,
+			[]string{"1 on-demand READY v8", "2 on-demand READY v9", "3 on-demand READY v9", "4 on-demand READY v2", "5 on-demand STARTING v2", "6 on-demand STARTING v2"}, "", 0,
+		},
+		{
+			"until the newest has as many as they have", fixed(3), 3,
+			[]string{"1 on-demand READY v8", "2 on-demand READY v9", "4 on-demand READY v2", "5 on-demand READY v2", "6 on-demand READY v2"}, "remove 1, remove 2", 2,
+		},
+		{
 			"U9 nothing goes while nobody is ready", fixed(1), 1,
 			[]string{"1 on-demand NOT_READY v1", "2 on-demand STARTING v2"}, "", 0,
 		},

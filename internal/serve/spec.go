@@ -20,8 +20,8 @@ type Spec struct {
 	ReplicaPolicy       ReplicaPolicy       `json:"replica_policy"`
 	LoadBalancingPolicy LoadBalancingPolicy `json:"load_balancing_policy"`
 	LoadBalancer        LoadBalancer        `json:"load_balancer"`
-	UpdateMode          UpdateMode          `json:"update_mode,omitempty"`
-	Rollback            Rollback            `json:"rollback,omitzero"`
+	UpdateMode          UpdateMode          `json:"update_mode"`
+	Rollback            Rollback            `json:"rollback"`
 	// Ports is the one port that receives traffic when the resources open
 	// several; 0 means the only port the resources open. See [Spec.Port].
 	Ports int  `json:"ports,omitempty"`
@@ -174,11 +174,11 @@ type Rollback struct {
 	// BakeSeconds is for how long all replicas of a revision must be ready before
 	// it is good: until then it can be given up, and from then on it is what later
 	// revisions go back to.
-	BakeSeconds float64 `json:"bake_seconds,omitempty"`
+	BakeSeconds float64 `json:"bake_seconds"`
 	// MaxFailures is how many replicas in a row may fail before it is given up, of
 	// those that were there at the same time only the first. A replica that fails
 	// for good before any of its revision was ready is enough by itself.
-	MaxFailures int `json:"max_failures,omitempty"`
+	MaxFailures int `json:"max_failures"`
 }
 
 // The spot placers.
