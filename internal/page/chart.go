@@ -45,7 +45,7 @@ func charts(line []serve.Span, at time.Time) []chart {
 	}
 	whole := at.Sub(line[0].At)
 	all := draw(line, at)
-	all.Title = "All of its " + seconds(whole.Seconds())
+	all.Title = "Since it began, " + seconds(math.Floor(whole.Seconds())) + " ago"
 	if whole < 3*time.Hour {
 		return []chart{all}
 	}
