@@ -31,8 +31,8 @@ type chart struct {
 	Most  int
 	Lines string
 	Title string
-	// From is where the time begins that is shown, up to now.
-	From time.Time
+	// From and To are the ends of the time that is shown.
+	From, To time.Time
 	// Summary says in words what is drawn.
 	Summary string
 }
@@ -45,7 +45,7 @@ func charts(line []serve.Span, at time.Time) []chart {
 	}
 	whole := at.Sub(line[0].At)
 	all := draw(line, at)
-	all.Title = "Since it began, " + seconds(math.Floor(whole.Seconds())) + " ago"
+	all.Title = "Since it began"
 	if whole < 3*time.Hour {
 		return []chart{all}
 	}
@@ -76,7 +76,7 @@ func since(line []serve.Span, from, at time.Time) []serve.Span {
 
 // draw makes a chart of a timeline that has a beginning.
 func draw(line []serve.Span, at time.Time) chart {
-	c := chart{Width: chartWidth, Height: chartHeight + shortHeight, Base: chartHeight, From: line[0].At, Most: 1}
+	c := chart{Width: chartWidth, Height: chartHeight + shortHeight, Base: chartHeight, From: line[0].At, To: at, Most: 1}
 	for _, s := range line {
 		c.Most = max(c.Most, int(math.Ceil(max(s.Spot+s.OnDemand, s.Ready, s.Target)-1e-9)))
 	}
