@@ -18,6 +18,7 @@
 package ledger
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -87,12 +88,12 @@ func regular(r serve.Replica, known float64, offers []serve.Offer) float64 {
 	if r.Market != serve.Spot {
 		return r.Offer.Price
 	}
-	var here, sameType, any float64
+	var here, sameType, cheapest float64
 	for _, o := range offers {
 		if o.Market != serve.OnDemand {
 			continue
 		}
-		any = least(any, o.Price)
+		cheapest = least(cheapest, o.Price)
 		if o.InstanceType != r.Offer.InstanceType || o.Location.Cloud != r.Offer.Location.Cloud {
 			continue
 		}
@@ -101,7 +102,7 @@ func regular(r serve.Replica, known float64, offers []serve.Offer) float64 {
 			here = o.Price
 		}
 	}
-	for _, price := range []float64{here, sameType, known, any} {
+	for _, price := range []float64{here, sameType, known, cheapest} {
 		if price > 0 {
 			return price
 		}
@@ -117,9 +118,11 @@ func least(a, b float64) float64 {
 	return a
 }
 
+// find gives the machine of a replica. Replicas are recorded in order of id, and
+// so are machines.
 func find(machines []serve.Machine, replica int64) (serve.Machine, bool) {
-	i := slices.IndexFunc(machines, func(m serve.Machine) bool { return m.Replica == replica })
-	if i < 0 {
+	i, there := slices.BinarySearchFunc(machines, replica, func(m serve.Machine, id int64) int { return cmp.Compare(m.Replica, id) })
+	if !there {
 		return serve.Machine{}, false
 	}
 	return machines[i], true

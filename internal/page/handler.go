@@ -16,7 +16,7 @@ import (
 )
 
 //go:embed page.html page.css page.js
-var files embed.FS //nolint:gochecknoglobals // go:embed knows no other way, and it is never written to
+var files embed.FS
 
 // A Finder gives a client for the service. It is asked for every request, as a
 // controller that was started again may be elsewhere.
