@@ -12,9 +12,8 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
-// The measures of the drawing. It is drawn as wide as a small phone, with
-// letters that are readable there, and stretched only in its width elsewhere:
-// what is text is therefore put beside it, as HTML.
+// The measures of the drawing. It is squeezed or stretched to the width of the
+// screen, which letters would not survive: what is text is HTML beside it.
 const (
 	chartWidth  = 1000.0
 	chartHeight = 160.0
