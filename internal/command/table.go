@@ -54,6 +54,7 @@ func writeTables(w io.Writer, services []serve.Service, at time.Time, all bool) 
 		if err := writePools(w, services, at); err != nil {
 			return err
 		}
+		writeLedgers(w, services, at)
 	}
 	for _, s := range services {
 		if s.Message != "" {
@@ -75,6 +76,16 @@ func writePools(w io.Writer, services []serve.Service, at time.Time) error {
 		}
 	}
 	return table.Flush()
+}
+
+// writeLedgers prints what each service has cost, and what that was worth.
+func writeLedgers(w io.Writer, services []serve.Service, at time.Time) {
+	for _, s := range services {
+		if books := s.Ledger.Until(at); !books.At.IsZero() {
+			fmt.Fprintf(w, "\n%s: spent $%.4f, saved $%.4f against on-demand; interruptions: %d, below the target: %s\n",
+				s.Name, books.Spent(), books.Saved, books.Interrupted, duration(time.Duration(books.BelowSeconds*float64(time.Second))))
+		}
+	}
 }
 
 // past is the time since something began, "-" if it has not.

@@ -177,6 +177,7 @@ func (l *loop) judging() bool {
 // save stores the state if this turn changed it. An error means that it is not
 // stored, and will be with the next turn.
 func (l *loop) save() error {
+	l.account()
 	if !l.touched && len(l.events) == 0 {
 		return nil
 	}

@@ -49,6 +49,7 @@ func (l *loop) show() serve.Service {
 		Spec:     s.Spec.Redacted(),
 		Replicas: slices.Clone(s.Replicas),
 		Pools:    l.memory.Known(),
+		Ledger:   s.Ledger,
 	}
 	active := map[int64]bool{}
 	for _, r := range s.Replicas {

@@ -11,7 +11,7 @@ import (
 // viewSchema describes data.serve_service.
 func viewSchema() schema.Schema {
 	return schema.Schema{
-		MarkdownDescription: "How a service is at this moment: its replicas with their ages and prices, its load and cost, and its last events. " +
+		MarkdownDescription: "How a service is at this moment: its replicas with their ages and prices, its load, its cost and what it has saved, and its last events. " +
 			"All of it moves by itself; an output that shows it changes with every run.",
 		Attributes: map[string]schema.Attribute{
 			"name": schema.StringAttribute{
@@ -43,6 +43,9 @@ func viewSchema() schema.Schema {
 			"failed":         viewNumber("Number of records of failed replicas."),
 			"qps":            viewFloat("Mean number of requests per second over the last minute."),
 			"cost_per_hour":  viewFloat("What the machines cost at present, in US dollars per hour."),
+			"spent":          viewFloat("What all machines have cost so far, in US dollars."),
+			"saved":          viewFloat("What the spot machines would have cost more on demand so far, in US dollars."),
+			"interruptions":  interruptionsSchema(),
 			"uptime_seconds": viewNumber("Seconds since the first replica became ready; null before."),
 			"replicas": schema.ListNestedAttribute{
 				Computed:            true,

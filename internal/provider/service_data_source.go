@@ -46,10 +46,14 @@ type viewModel struct {
 	Failed          types.Int64   `tfsdk:"failed"`
 	QPS             types.Float64 `tfsdk:"qps"`
 	CostPerHour     types.Float64 `tfsdk:"cost_per_hour"`
+	Spent           types.Float64 `tfsdk:"spent"`
+	Saved           types.Float64 `tfsdk:"saved"`
 	UptimeSeconds   types.Int64   `tfsdk:"uptime_seconds"`
 	Replicas        []viewReplica `tfsdk:"replicas"`
 	Pools           []viewPool    `tfsdk:"pools"`
 	Events          []viewEvent   `tfsdk:"events"`
+
+	Interruptions []viewInterruption `tfsdk:"interruptions"`
 }
 
 // viewReplica is one of the replicas.
@@ -181,6 +185,7 @@ func (m *viewModel) show(svc serve.Service, events []serve.Event, now time.Time)
 	m.Failed = integer(svc.Counts.Failed)
 	m.QPS = number(svc.QPS)
 	m.CostPerHour = number(svc.CostPerHour)
+	m.account(svc.Ledger.Until(now))
 	m.UptimeSeconds = age(svc.FirstReadyAt, now)
 	m.Replicas = make([]viewReplica, len(svc.Replicas))
 	for i, r := range svc.Replicas {

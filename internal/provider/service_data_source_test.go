@@ -30,6 +30,8 @@ func TestTheDataSourceShowsWhatMoves(t *testing.T) {
 				f.alter("web", func(c *controller) {
 					c.svc.QPS, c.svc.CostPerHour, c.svc.ActiveRevisions, c.svc.Message = 1.5, 1, []int64{1}, "All is well"
 					c.svc.Good, c.svc.RolledBack = 1, &serve.RolledBack{Revision: 2, Good: 1, Reason: "replica 3 failed"}
+					c.svc.Ledger = serve.Ledger{Spot: serve.Usage{Dollars: 1.5}, OnDemand: serve.Usage{Dollars: 0.25}, Saved: 3, At: time.Unix(1700000000, 0),
+						Interruptions: []serve.Interruption{{Replica: 4, Market: serve.Spot, Location: serve.ParseLocation("local/west/west-a"), At: time.Unix(1700000000, 0), NoticeSeconds: 120, BelowSeconds: 1.5}}}
 					c.svc.Replicas[1].Message = "On-demand stands in"
 					c.svc.Pools = []serve.Pool{{Location: serve.ParseLocation("local/west/west-a"), Market: serve.Spot, InstanceType: "local-2x4", Preemptions: 2, AvoidedUntil: time.Unix(1700000000, 0)}}
 					for i := range 60 {
@@ -48,6 +50,12 @@ func TestTheDataSourceShowsWhatMoves(t *testing.T) {
 				shows(knownvalue.Int64Exact(2), tfjsonpath.New("target")),
 				shows(knownvalue.Float64Exact(1.5), tfjsonpath.New("qps")),
 				shows(knownvalue.Int64Exact(1), tfjsonpath.New("cost_per_hour")),
+				shows(knownvalue.Float64Exact(1.75), tfjsonpath.New("spent")),
+				shows(knownvalue.Int64Exact(3), tfjsonpath.New("saved")),
+				shows(knownvalue.ListExact([]knownvalue.Check{knownvalue.ObjectExact(map[string]knownvalue.Check{
+					"replica_id": knownvalue.Int64Exact(4), "market": knownvalue.StringExact("spot"), "location": knownvalue.StringExact("local/west/west-a"),
+					"at": knownvalue.StringExact("2023-11-14T22:13:20Z"), "notice_seconds": knownvalue.Int64Exact(120), "below_target_seconds": knownvalue.Float64Exact(1.5),
+				})}), tfjsonpath.New("interruptions")),
 				shows(knownvalue.ListExact([]knownvalue.Check{knownvalue.Int64Exact(1)}), tfjsonpath.New("active_revisions")),
 				shows(knownvalue.NotNull(), tfjsonpath.New("uptime_seconds")),
 				shows(knownvalue.StringExact("On-demand stands in"), tfjsonpath.New("replicas").AtSliceIndex(1).AtMapKey("message")),

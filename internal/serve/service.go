@@ -47,6 +47,8 @@ type State struct {
 	RolledBack *RolledBack `json:"rolled_back,omitempty"`
 	// Memory is what the policy asked to have kept, in the policy's own form.
 	Memory json.RawMessage `json:"memory,omitempty"`
+	// Ledger is what the service has cost so far, and how it went.
+	Ledger Ledger `json:"ledger,omitzero"`
 }
 
 // SpecOf gives the spec of a revision, the newest one when the revision is
@@ -106,6 +108,9 @@ type Service struct {
 	// Pools is what is remembered of the pools that machines come from, those
 	// about which nothing is remembered left out.
 	Pools []Pool `json:"pools,omitempty"`
+	// Ledger is what the service has cost so far, and how it went, up to its last
+	// change; [Ledger.Until] brings it to the present.
+	Ledger Ledger `json:"ledger,omitzero"`
 }
 
 // Pool is what a controller remembers of the machines of one type in one
