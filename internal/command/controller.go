@@ -13,6 +13,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -67,11 +69,7 @@ func (p *Program) controller(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return fmt.Errorf("finding this program's own file: %w", err)
 	}
-	before, err := claim.Published()
-	if err != nil && !errors.Is(err, serve.ErrNotFound) {
-		return err
-	}
-	endpoint, err := openEndpoint(ctx, before.Endpoint)
+	endpoint, err := openEndpoint(ctx, claim)
 	if err != nil {
 		return err
 	}
@@ -103,15 +101,27 @@ func (p *Program) controller(ctx context.Context, args []string) (err error) {
 	return err
 }
 
-// openEndpoint opens the address the endpoint had before, or the first free
-// port. An address that is taken meanwhile is an error: users were told it.
-func openEndpoint(ctx context.Context, before string) (*controller.Endpoint, error) {
-	if before != "" {
-		return controller.Listen(ctx, before, "")
+// openEndpoint opens the address the endpoint had before, or the first port that
+// is free and not another service's. An address that somebody else listens on
+// meanwhile is an error: users were told it.
+func openEndpoint(ctx context.Context, claim *local.Claim) (*controller.Endpoint, error) {
+	before, err := claim.Published()
+	if err == nil {
+		return controller.Listen(ctx, before.Endpoint, "")
+	}
+	if !errors.Is(err, serve.ErrNotFound) {
+		return nil, err
+	}
+	taken, err := claim.Taken()
+	if err != nil {
+		return nil, err
 	}
 	for port := firstPort; port < firstPort+1000; port++ {
-		endpoint, err := controller.Listen(ctx, net.JoinHostPort("127.0.0.1", fmt.Sprint(port)), "")
-		if err == nil {
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		if slices.Contains(taken, address) {
+			continue
+		}
+		if endpoint, err := controller.Listen(ctx, address, ""); err == nil {
 			return endpoint, nil
 		}
 	}

@@ -109,6 +109,31 @@ func (c *Claim) Credentials() (serve.Credentials, error) {
 // one, so that its addresses can be kept; serve.ErrNotFound when nothing was.
 func (c *Claim) Published() (Publication, error) { return readPublication(c.dir) }
 
+// Taken gives the endpoints of the other services here, as host:port. They stay
+// theirs while their controllers are down.
+func (c *Claim) Taken() ([]string, error) {
+	entries, err := os.ReadDir(c.home.controllers())
+	if err != nil {
+		return nil, fmt.Errorf("reading which endpoints are taken: %w", err)
+	}
+	var taken []string
+	for _, e := range entries {
+		dir := filepath.Join(c.home.controllers(), e.Name())
+		if !e.IsDir() || dir == c.dir {
+			continue
+		}
+		p, err := readPublication(dir)
+		switch {
+		case errors.Is(err, serve.ErrNotFound):
+		case err != nil:
+			return nil, fmt.Errorf("reading the endpoint of service %q: %w", e.Name(), err)
+		default:
+			taken = append(taken, p.Endpoint)
+		}
+	}
+	return taken, nil
+}
+
 // Publish makes known that the controller now answers at url and the service at
 // endpoint. Whoever waits for that is woken.
 func (c *Claim) Publish(url, endpoint string) error {

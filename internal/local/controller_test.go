@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -252,5 +253,37 @@ func TestAServiceIsClaimedOnce(t *testing.T) {
 	}
 	if _, err := second.Credentials(); !errors.Is(err, serve.ErrNotFound) {
 		t.Errorf("Credentials = %v, want ErrNotFound: it was never deployed", err)
+	}
+}
+
+// A service whose controller is down for a moment finds its endpoint free again:
+// a service that is new meanwhile does not take it.
+func TestAnEndpointStaysTaken(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, nil)
+	claim := func(service string) *Claim {
+		t.Helper()
+		c, err := ClaimController(f.ctx, string(f.home), service)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Release)
+		return c
+	}
+	web := claim("web")
+	if err := web.Publish("https://127.0.0.1:4", "127.0.0.1:30001"); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		by   string
+		from *Claim
+		want []string
+	}{
+		{"another service", claim("api"), []string{"127.0.0.1:30001"}},
+		{"itself", web, nil},
+	} {
+		if got, err := tc.from.Taken(); err != nil || !slices.Equal(got, tc.want) {
+			t.Errorf("taken, asked by %s = %v, %v; want %v", tc.by, got, err, tc.want)
+		}
 	}
 }
