@@ -200,8 +200,7 @@ func (be *backend) reuse() (*conn, error) {
 }
 
 // keep stores a connection for a later request and reports whether there was
-// use for it. Its timer runs still, if not for
-// long: what it is set for is found out when it fires.
+// use for it. Its timer runs on: what it is set for is found out when it fires.
 func (be *backend) keep(c *conn) bool {
 	be.mu.Lock()
 	defer be.mu.Unlock()

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -119,8 +120,8 @@ func (c *Claim) Taken() ([]string, error) {
 	var taken []string
 	for _, e := range entries {
 		dir := filepath.Join(c.home.controllers(), e.Name())
-		if !e.IsDir() || dir == c.dir {
-			continue
+		if !e.IsDir() || dir == c.dir || strings.HasPrefix(e.Name(), ".") {
+			continue // what begins with a dot is what a destroyed service left
 		}
 		p, err := readPublication(dir)
 		switch {

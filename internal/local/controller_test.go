@@ -274,6 +274,13 @@ func TestAnEndpointStaysTaken(t *testing.T) {
 	if err := web.Publish("https://127.0.0.1:4", "127.0.0.1:30001"); err != nil {
 		t.Fatal(err)
 	}
+	// One that was destroyed, but for its files: whoever did it was killed.
+	if err := os.Mkdir(f.home.controller(".gone"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeJSON(filepath.Join(f.home.controller(".gone"), accessFile), Publication{Endpoint: "127.0.0.1:30002"}); err != nil {
+		t.Fatal(err)
+	}
 	for _, tc := range []struct {
 		by   string
 		from *Claim

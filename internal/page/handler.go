@@ -4,6 +4,7 @@
 package page
 
 import (
+	"bytes"
 	"context"
 	"embed"
 	"encoding/json"
@@ -68,10 +69,14 @@ func guard(next http.Handler) http.Handler {
 // whole answers with the page.
 func (h *handler) whole(w http.ResponseWriter, r *http.Request) {
 	v, err := h.look(r.Context())
+	var html bytes.Buffer
+	if err := h.page.Execute(&html, v); err != nil {
+		http.Error(w, "the page could not be made: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(statusOf(err))
-	// An error means that the reader has gone, which has nobody left to tell.
-	_ = h.page.Execute(w, v)
+	_, _ = html.WriteTo(w) // a reader that has gone is nobody left to tell
 }
 
 // data answers with the figures.

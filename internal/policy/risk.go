@@ -66,8 +66,10 @@ func (r Risk) measured(replicas []serve.Replica) Risk {
 
 // lost takes in a loss of which notice was given so long before.
 func (r Risk) lost(now time.Time, notice time.Duration) Risk {
-	if r.Notice = leaning(r.Notice, notice.Seconds()); len(r.Losses) == 0 {
+	if len(r.Losses) == 0 {
 		r.Notice = notice.Seconds()
+	} else {
+		r.Notice = leaning(r.Notice, notice.Seconds())
 	}
 	losses := append(slices.Clone(r.Losses), now)
 	r.Losses = losses[max(0, len(losses)-roughLosses):]

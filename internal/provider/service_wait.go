@@ -156,10 +156,9 @@ func (m serviceModel) explain(ctx context.Context, client serve.Client, s serve.
 		b.WriteString("Replicas of an earlier revision go on serving. ")
 	}
 	b.WriteString("The service is in Terraform's state. Correct what is wrong and apply again.")
-	if i < 0 {
-		return b.String()
+	if i >= 0 {
+		m.quoteLog(ctx, client, s.Replicas[i].ID, &b)
 	}
-	m.quoteLog(ctx, client, s.Replicas[i].ID, &b)
 	return m.withoutSecrets(ctx, b.String())
 }
 
