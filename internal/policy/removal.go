@@ -22,12 +22,10 @@ type removal struct {
 // each market.
 func (e *evaluation) removals(demands []demand) []removal {
 	var surplus []removal
-	carry := 0
 	for _, d := range demands {
 		surplus = append(surplus, e.surplus(d)...)
-		carry += d.keep
 	}
-	return e.spareLast(append(e.outdated(surplus, carry), surplus...))
+	return e.spareLast(append(e.outdated(surplus, carried(demands)), surplus...))
 }
 
 // surplus gives the replicas of a market that are too many.

@@ -66,12 +66,23 @@ func (e *evaluation) activate() {
 	if before != 0 {
 		served = ready[before]
 	}
+	// The mix can want fewer than the target and what is overprovisioned.
+	wanted := min(e.final, carried(e.mix()))
 	switch taken := countReady(e.newest); {
-	case e.final == 0, taken > 0 && served == 0, taken >= max(1, min(e.final, max(e.policy.MinReplicas, served))):
+	case e.final == 0, taken > 0 && served == 0, taken >= max(1, min(wanted, max(e.policy.MinReplicas, served))):
 		m.Active = e.in.Revision
 	case served > 0:
 		m.Active = before
 	}
+}
+
+// carried is how many replicas of the newest revision a mix has room for.
+func carried(mix []demand) int {
+	n := 0
+	for _, d := range mix {
+		n += d.keep
+	}
+	return n
 }
 
 // outdated gives the old replicas that are to go, by the rule of the rollout.

@@ -222,6 +222,13 @@ func TestBlueGreenSwitches(t *testing.T) {
 			[]string{"1 on-demand READY v1", "2 on-demand READY v1", "3 on-demand READY v2"}, "remove 2, remove 1", 2,
 		},
 		{
+			"when there is as much as the mix wants, the base being above the target", func(p *serve.ReplicaPolicy) {
+				scaling(1, 2)(p)
+				p.NumOverprovision, p.BaseOndemandFallbackReplicas = 1, 2
+			}, 1,
+			[]string{"1 on-demand READY v1", "2 on-demand READY v1", "3 on-demand READY v2"}, "remove 2, remove 1", 2,
+		},
+		{
 			"U8 the oldest that can serves while neither has enough", fixed(2), 2,
 			[]string{"1 on-demand READY v1", "2 on-demand STARTING v1", "3 on-demand READY v2", "4 on-demand STARTING v2"}, "", 1,
 		},
