@@ -1,0 +1,89 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package kube
+
+import (
+	"errors"
+	"fmt"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// Config says how a cluster is reached, in the words of kubectl. The zero Config
+// is what kubectl would use: $KUBECONFIG, ~/.kube/config, or within a cluster the
+// credentials of the pod.
+type Config struct {
+	// Path is the file to read in place of $KUBECONFIG, Context the context in it.
+	Path, Context string
+	// Host is the API server's URL, which makes all of the files superfluous.
+	Host string
+	// CA is the certificate of its authority in PEM. Insecure trusts any.
+	CA       string
+	Insecure bool
+	// Token, or ClientCertificate and ClientKey in PEM, or Exec say who asks.
+	Token                        string
+	ClientCertificate, ClientKey string
+	Exec                         *Exec
+	// Namespace is where controllers and replicas live; empty is that of the context.
+	Namespace string
+}
+
+// Exec is a program that gives credentials, as cloud vendors have them.
+type Exec struct {
+	// APIVersion is the version of its answers, "client.authentication.k8s.io/v1".
+	APIVersion string
+	Command    string
+	Args       []string
+	Env        map[string]string
+}
+
+// loader gives what decides about files, contexts and the environment as it does
+// for kubectl.
+func (c Config) loader() clientcmd.ClientConfig {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	if c.Path != "" {
+		rules = &clientcmd.ClientConfigLoadingRules{ExplicitPath: c.Path}
+	}
+	over := &clientcmd.ConfigOverrides{CurrentContext: c.Context}
+	over.Context.Namespace = c.Namespace
+	if c.Host != "" {
+		// Nothing of the files may be mixed with it: they tell of another cluster.
+		rules = &clientcmd.ClientConfigLoadingRules{}
+	}
+	over.ClusterInfo = api.Cluster{Server: c.Host, CertificateAuthorityData: []byte(c.CA), InsecureSkipTLSVerify: c.Insecure}
+	over.AuthInfo.Token = c.Token
+	over.AuthInfo.ClientCertificateData, over.AuthInfo.ClientKeyData = []byte(c.ClientCertificate), []byte(c.ClientKey)
+	if c.Exec != nil {
+		over.AuthInfo.Exec = &api.ExecConfig{
+			APIVersion: c.Exec.APIVersion, Command: c.Exec.Command, Args: c.Exec.Args,
+			InteractiveMode: api.NeverExecInteractiveMode,
+		}
+		for name, value := range c.Exec.Env {
+			over.AuthInfo.Exec.Env = append(over.AuthInfo.Exec.Env, api.ExecEnvVar{Name: name, Value: value})
+		}
+	}
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, over)
+}
+
+// rest gives what clients are made of, and the namespace.
+func (c Config) rest() (config *rest.Config, namespace string, err error) {
+	loader := c.loader()
+	if config, err = loader.ClientConfig(); err == nil {
+		namespace, _, err = loader.Namespace()
+	}
+	if clientcmd.IsEmptyConfig(err) || errors.Is(err, rest.ErrNotInCluster) {
+		return nil, "", fmt.Errorf("no Kubernetes cluster is configured (set KUBECONFIG, or kubernetes in the provider's configuration): %w", serve.ErrUnauthorized)
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("reading the configuration of the Kubernetes cluster: %w: %w", serve.ErrUnauthorized, err)
+	}
+	// The API server has a queue of its own; a second one here only delays.
+	config.QPS, config.Burst = 200, 400
+	config.UserAgent = "terraform-provider-serve"
+	return config, namespace, nil
+}
