@@ -136,6 +136,7 @@ type Balancer struct {
 	turn     atomic.Uint64 // rotates who is looked at first
 	held     atomic.Int64
 	arrivals window
+	others   window // what arrived at other copies; see Elsewhere
 
 	bodies    sync.Pool // of *bytes.Buffer, for what is remembered of request bodies
 	buffers   buffers
@@ -236,8 +237,20 @@ func (b *Balancer) SetHolding(on bool) {
 }
 
 // Requests is the number of requests that arrived in the 60 seconds up to now,
-// whatever became of them.
-func (b *Balancer) Requests(now time.Time) int { return b.arrivals.sum(now.Unix()) }
+// here and elsewhere, whatever became of them.
+func (b *Balancer) Requests(now time.Time) int {
+	return b.arrivals.sum(now.Unix()) + b.others.sum(now.Unix())
+}
+
+// Arrived is the number of requests that arrived here within the second of at,
+// which must not be more than 59 seconds ago.
+func (b *Balancer) Arrived(at time.Time) int { return b.arrivals.in(at.Unix()) }
+
+// Elsewhere counts requests for the same backends that arrived at another
+// balancer, as of now.
+func (b *Balancer) Elsewhere(now time.Time, n int) {
+	b.others.addMany(now.Unix(), uint32(max(n, 0)))
+}
 
 // InFlight is the number of requests under way to a backend, upgraded
 // connections included.

@@ -19,18 +19,30 @@ type window struct {
 }
 
 // add counts an event in a second.
-func (w *window) add(second int64) {
+func (w *window) add(second int64) { w.addMany(second, 1) }
+
+// addMany counts n events in a second.
+func (w *window) addMany(second int64, n uint32) {
 	bucket := &w.buckets[uint64(second)%windowSeconds]
 	for {
 		old := bucket.Load()
-		next := old + 1
+		next := old + uint64(n)
 		if uint32(old>>32) != uint32(second) {
-			next = uint64(uint32(second))<<32 | 1
+			next = uint64(uint32(second))<<32 | uint64(n)
 		}
 		if bucket.CompareAndSwap(old, next) {
 			return
 		}
 	}
+}
+
+// in is the number of events in one second, which must be within the window.
+func (w *window) in(second int64) int {
+	bucket := w.buckets[uint64(second)%windowSeconds].Load()
+	if uint32(bucket>>32) != uint32(second) {
+		return 0
+	}
+	return int(uint32(bucket))
 }
 
 // sum is the number of events in the 60 seconds that end with the given one.

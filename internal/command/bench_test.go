@@ -54,7 +54,7 @@ func BenchmarkPreemption(b *testing.B) {
 	}
 	defer endpoint.Close()
 	c := controller.New(controller.Options{
-		Service: "web", Store: store, Bundles: bundles, Endpoint: endpoint, Clouds: []serve.Cloud{cloud},
+		Service: "web", Store: store, Bundles: bundles, Traffic: controller.NewFront(endpoint, nil), Clouds: []serve.Cloud{cloud},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

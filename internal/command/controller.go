@@ -75,7 +75,7 @@ func (p *Program) controller(ctx context.Context, args []string) (err error) {
 	}
 	defer endpoint.Close()
 	c := controller.New(controller.Options{
-		Service: *name, Store: store, Bundles: bundles, Endpoint: endpoint, Log: log,
+		Service: *name, Store: store, Bundles: bundles, Traffic: controller.NewFront(endpoint, log), Log: log,
 		Clouds:  []serve.Cloud{local.NewCloud(local.CloudOptions{Root: home, Executable: executable, Log: log})},
 		Archive: controller.Archive{Dir: filepath.Join(claim.Dir(), "logs")},
 		OwnLog:  claim.Logs,

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -240,14 +241,11 @@ func (l *loop) drain(r *serve.Replica, run *running) func() {
 	ctx := l.beginStep(run, draining)
 	id, until := r.ID, r.DrainUntil
 	return func() {
-		drained := l.c.balancer.Drained(id)
 		l.background(func() func() {
-			timer := time.NewTimer(max(until.Sub(now()), 0))
-			defer timer.Stop()
-			select {
-			case <-drained:
-			case <-timer.C:
-			case <-ctx.Done():
+			patient, cancel := context.WithTimeout(ctx, max(until.Sub(now()), 0))
+			defer cancel()
+			l.c.o.Traffic.Drain(patient, id)
+			if ctx.Err() != nil {
 				return nil
 			}
 			return func() {
@@ -258,7 +256,7 @@ func (l *loop) drain(r *serve.Replica, run *running) func() {
 					r.Ready = false
 					l.route()
 				}
-				l.c.balancer.Abort(id)
+				l.c.o.Traffic.Abort(id)
 			}
 		})
 	}
@@ -353,7 +351,30 @@ func (l *loop) cloudsOf(r serve.Replica) []serve.Cloud {
 	if cloud := l.cloud(r.Offer.Location.Cloud); cloud != nil {
 		return []serve.Cloud{cloud}
 	}
-	return l.c.o.Clouds
+	return l.clouds()
+}
+
+// clouds gives the clouds that concern the service: the controller's own, and
+// those that a remembered spec names or a replica is in. The others are not
+// asked: one that nobody uses, and that may not even be configured, must not
+// keep a service from being looked after.
+func (l *loop) clouds() []serve.Cloud {
+	named := map[string]bool{}
+	for _, spec := range append(slices.Collect(maps.Values(l.state.Old)), l.state.Spec) {
+		for _, entry := range spec.Resources.Entries() {
+			named[entry.Location().Cloud] = true
+		}
+	}
+	for _, r := range l.state.Replicas {
+		named[r.Offer.Location.Cloud] = true
+	}
+	var used []serve.Cloud
+	for i, cloud := range l.c.o.Clouds {
+		if i == 0 || named[cloud.Name()] {
+			used = append(used, cloud)
+		}
+	}
+	return used
 }
 
 // failedRecords is how many records of failed replicas are kept for a person

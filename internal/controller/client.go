@@ -130,7 +130,7 @@ func (c *Controller) Service(ctx context.Context) (serve.Service, error) {
 		return serve.Service{}, fmt.Errorf("service %q: %w", c.o.Service, serve.ErrNotFound)
 	}
 	s := v.service
-	s.QPS = float64(c.balancer.Requests(now())) / 60
+	s.QPS = float64(c.o.Traffic.Requests(now())) / 60
 	return s, nil
 }
 

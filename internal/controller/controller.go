@@ -35,7 +35,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/serve-infra/terraform-provider-serve/internal/balancer"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -56,10 +55,12 @@ type Options struct {
 	// Service is the name of the one service this controller is for.
 	Service string
 	Store   serve.Store
+	// Clouds are those machines can be had from. The first is the controller's
+	// own: it is where an entry of the resources looks that names no cloud.
 	Clouds  []serve.Cloud
 	Bundles Bundles
-	// Endpoint is where clients reach the service.
-	Endpoint *Endpoint
+	// Traffic is the way from clients to replicas.
+	Traffic Traffic
 	// Archive keeps the logs of replicas that are gone.
 	Archive Archive
 	// OwnLog opens the controller's own log; nil if there is none to show.
@@ -73,9 +74,8 @@ type Options struct {
 // Controller keeps one service alive while Run runs. Its methods are safe for
 // concurrent use.
 type Controller struct {
-	o        Options
-	balancer *balancer.Balancer
-	inbox    chan func()
+	o     Options
+	inbox chan func()
 	// started is closed when it is known whether there is a service.
 	started chan struct{}
 	// stopped is closed when Run has returned: nobody reads the inbox any more.
@@ -95,6 +95,9 @@ type pace struct {
 	// farewell is how long before its machine is taken a replica gets its last
 	// new request; a quarter of the notice where that is less.
 	farewell time.Duration
+	// straggler is how long after the end of a controller a machine may appear
+	// that it has asked for: it was stopped in the middle of its call, and went on.
+	straggler time.Duration
 }
 
 var _ serve.Client = (*Controller)(nil)
@@ -110,14 +113,14 @@ func New(o Options) *Controller {
 	c := &Controller{
 		o: o, inbox: make(chan func(), 64), started: make(chan struct{}), stopped: make(chan struct{}),
 		// SkyServe's drain, but that ours ends as soon as the last request does.
-		pace: pace{drain: 120 * time.Second, log: 10 * time.Second, teardown: 20 * time.Minute, reteardown: 5 * time.Second, farewell: 10 * time.Second},
+		pace: pace{drain: 120 * time.Second, log: 10 * time.Second, teardown: 20 * time.Minute, reteardown: 5 * time.Second, farewell: 10 * time.Second,
+			straggler: time.Minute},
 	}
 	c.view.Store(&view{changed: make(chan struct{})})
-	c.balancer = balancer.New(balancer.Options{
-		OnArrival: func() { c.nudge(func(l *loop) { l.dirty = true }) },
-		OnFailure: func(id int64, _ error) { c.nudge(func(l *loop) { l.suspect(id) }) },
-		Log:       o.Log,
-	})
+	o.Traffic.Attach(
+		func() { c.nudge(func(l *loop) { l.dirty = true }) },
+		func(id int64) { c.nudge(func(l *loop) { l.suspect(id) }) },
+	)
 	return c
 }
 
@@ -137,7 +140,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	var broken error
 	workers.Go(func() {
 		defer cancel()
-		broken = c.o.Endpoint.serve(ctx, c.balancer, c.o.Log)
+		broken = c.o.Traffic.Serve(ctx)
 	})
 	err = c.loop.run()
 	cancel()

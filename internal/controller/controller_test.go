@@ -194,7 +194,7 @@ func TestReplicaUnderNoticeLeavesInTime(t *testing.T) {
 		if row.want == 0 {
 			want = time.Time{}
 		}
-		if got := (&loop{c: New(Options{})}).leaves(r); !got.Equal(want) {
+		if got := (&loop{c: New(Options{Traffic: NewFront(nil, nil)})}).leaves(r); !got.Equal(want) {
 			t.Errorf("%s: it leaves at %v, not at %v", row.name, got, want)
 		}
 	}

@@ -34,16 +34,16 @@ type loop struct {
 	// settling names the replicas a restarted controller must hear from before
 	// it may judge: until then policy is not asked.
 	settling map[int64]bool
-	// listening says that the clouds' notices are being heard.
-	listening bool
+	// listening names the clouds whose notices are being heard.
+	listening map[string]bool
 	// recovered says that the clouds have been asked what is there.
 	recovered bool
 	// verifying says that a cloud is being asked whether a replica still exists.
 	verifying bool
 
-	// sweeping counts orphans being ended; finishing says that the clouds are
+	// sweeping names the orphans being ended; finishing says that the clouds are
 	// being asked whether anything of a deleted service is left.
-	sweeping  int
+	sweeping  map[serve.Ref]bool
 	finishing bool
 
 	// dirty asks for an evaluation, touched for a save.
@@ -79,10 +79,12 @@ type running struct {
 func newLoop(ctx context.Context, c *Controller, workers *sync.WaitGroup, state serve.State) *loop {
 	l := &loop{
 		c: c, ctx: ctx, workers: workers, state: state,
-		replicas: map[int64]*running{},
-		settling: map[int64]bool{},
-		shown:    map[int64]serve.Status{},
-		timer:    time.NewTimer(time.Hour),
+		replicas:  map[int64]*running{},
+		settling:  map[int64]bool{},
+		listening: map[string]bool{},
+		sweeping:  map[serve.Ref]bool{},
+		shown:     map[int64]serve.Status{},
+		timer:     time.NewTimer(time.Hour),
 	}
 	for _, r := range state.Replicas {
 		l.shown[r.ID] = r.Status() // what the controller before has told

@@ -14,11 +14,11 @@ import (
 
 // listen hears what the clouds have to tell about the service's machines.
 func (l *loop) listen() {
-	if l.listening {
-		return
-	}
-	l.listening = true
-	for _, cloud := range l.c.o.Clouds {
+	for _, cloud := range l.clouds() {
+		if l.listening[cloud.Name()] {
+			continue
+		}
+		l.listening[cloud.Name()] = true
 		l.workers.Go(func() {
 			for failures := 1; ; failures++ {
 				began := now()
@@ -108,7 +108,7 @@ func (l *loop) lost(r *serve.Replica, detail string) {
 		// Out of the balancer first, so that what is given up now is tried elsewhere.
 		r.Ready = false
 		l.route()
-		l.c.balancer.Abort(r.ID)
+		l.c.o.Traffic.Abort(r.ID)
 	}()
 	if r.Teardown != "" {
 		r.DrainUntil = now() // its end was decided before; there is nothing left to wait for
@@ -162,8 +162,9 @@ func (l *loop) verify() {
 		return
 	}
 	l.verifying = true
+	clouds := l.clouds()
 	l.background(func() func() {
-		found, err := l.list(l.ctx)
+		found, err := l.list(l.ctx, clouds)
 		wait := time.NewTimer(verifyPause)
 		defer wait.Stop()
 		l.c.post(l.ctx, func() {
@@ -181,8 +182,10 @@ func (l *loop) verify() {
 
 // compare finds replicas whose machine is not listed as running. Those that came
 // up after the list was asked for are not judged by it; by our clock, as that of
-// a cloud may differ and tells when a launch began.
+// a cloud may differ and tells when a launch began. A machine that is listed had
+// a record before it was asked for, and so is an orphan when it has none now.
 func (l *loop) compare(found inventory) {
+	l.sweepOrphans(found)
 	for i := range l.state.Replicas {
 		r := &l.state.Replicas[i]
 		if r.Launch != serve.LaunchSucceeded || r.Teardown != "" || !l.of(r.ID).upSince.Before(found.asked) {
@@ -204,14 +207,14 @@ type inventory struct {
 	machines map[serve.Ref]serve.Instance
 }
 
-// list asks every cloud. It fails if one of them does not answer: a machine
+// list asks clouds. It fails if one of them does not answer: a machine
 // must never be thought gone because nobody could say.
-func (l *loop) list(ctx context.Context) (inventory, error) {
+func (l *loop) list(ctx context.Context, clouds []serve.Cloud) (inventory, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	inv := inventory{asked: now(), machines: map[serve.Ref]serve.Instance{}}
 	var failed error
-	for _, cloud := range l.c.o.Clouds {
+	for _, cloud := range clouds {
 		instances, err := cloud.List(ctx, l.c.o.Service)
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("listing the machines in %s: %w", cloud.Name(), err))

@@ -34,9 +34,9 @@ func (l *loop) refreshOffers() {
 		return
 	}
 	l.offers.asking, l.offers.refreshAt = true, time.Time{}
-	revision, resources := l.state.Revision, l.state.Spec.Resources
+	revision, resources, clouds := l.state.Revision, l.state.Spec.Resources, l.clouds()
 	l.background(func() func() {
-		list, err := l.askOffers(resources)
+		list, err := l.askOffers(resources, clouds)
 		return func() {
 			l.offers.asking = false
 			if revision != l.state.Revision {
@@ -106,15 +106,15 @@ func describeResources(resources serve.Resources) string {
 }
 
 // askOffers gives the offers for every entry of the resources, in a fixed order.
-func (l *loop) askOffers(resources serve.Resources) ([]serve.Offer, error) {
+// An entry that names no cloud is for the first, the controller's own.
+func (l *loop) askOffers(resources serve.Resources, clouds []serve.Cloud) ([]serve.Offer, error) {
 	ctx, cancel := context.WithTimeout(l.ctx, askTimeout)
 	defer cancel()
 	var list []serve.Offer
 	var failed error
 	for i, entry := range resources.Entries() {
-		for _, cloud := range l.c.o.Clouds {
-			where := entry.Location()
-			if where.Cloud != "" && where.Cloud != cloud.Name() {
+		for c, cloud := range clouds {
+			if named := entry.Location().Cloud; named != cloud.Name() && (named != "" || c > 0) {
 				continue
 			}
 			offered, err := cloud.Offers(ctx, entry)

@@ -24,7 +24,7 @@ func (l *loop) consult() {
 		Revision: l.state.Revision,
 		Replicas: slices.Clone(l.state.Replicas),
 		Offers:   l.offers.list,
-		Requests: l.c.balancer.Requests(at),
+		Requests: l.c.o.Traffic.Requests(at),
 		Good:     l.state.Good,
 		NextID:   l.state.NextID,
 		Memory:   l.memory,
@@ -139,9 +139,9 @@ func (l *loop) route() {
 	backends = append(backends, leaving[:min(len(leaving), max(0, l.memory.Target-len(backends)))]...)
 	if !slices.Equal(backends, l.routed) {
 		l.routed = backends
-		l.c.balancer.SetBackends(backends)
+		l.c.o.Traffic.SetBackends(backends)
 	}
-	l.c.balancer.SetHolding(l.mayScaleFromZero())
+	l.c.o.Traffic.SetHolding(l.mayScaleFromZero())
 }
 
 // serves reports whether requests go to replicas of a revision.

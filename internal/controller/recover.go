@@ -23,8 +23,8 @@ func (l *loop) begin() {
 // configure applies what the spec says about the endpoint.
 func (l *loop) configure() {
 	spec := l.state.Spec
-	l.c.balancer.Configure(string(spec.LoadBalancingPolicy), serve.Seconds(spec.LoadBalancer.StreamTimeoutSeconds))
-	if err := l.c.o.Endpoint.SetTLS(spec.TLS); err != nil {
+	l.c.o.Traffic.Configure(string(spec.LoadBalancingPolicy), serve.Seconds(spec.LoadBalancer.StreamTimeoutSeconds))
+	if err := l.c.o.Traffic.SetTLS(spec.TLS); err != nil {
 		l.note(serve.EventError, 0, "The endpoint's certificate cannot be used: %v", err)
 	}
 }
@@ -33,9 +33,10 @@ func (l *loop) configure() {
 // answer, and makes records and machines agree. Until then nothing is launched
 // or ended: an unknown is no reason to act.
 func (l *loop) recover() {
+	clouds := l.clouds()
 	l.background(func() func() {
 		for failures := 1; ; failures++ {
-			found, err := l.list(l.ctx)
+			found, err := l.list(l.ctx, clouds)
 			if err == nil {
 				return func() { l.adopt(found) }
 			}
@@ -59,11 +60,8 @@ func (l *loop) recover() {
 func (l *loop) adopt(found inventory) {
 	l.recovered, l.dirty = true, true
 	adopted := 0
-	known := map[serve.Ref]bool{}
 	for i := range l.state.Replicas {
 		r := &l.state.Replicas[i]
-		// A record that says its machine is gone speaks for no machine.
-		known[l.ref(r.ID)] = r.Teardown != serve.TeardownSucceeded
 		instance, ok := found.machines[l.ref(r.ID)]
 		switch {
 		case r.Launch != serve.LaunchSucceeded || r.Teardown != "":
@@ -76,9 +74,34 @@ func (l *loop) adopt(found inventory) {
 			}
 		}
 	}
+	orphans := l.sweepOrphans(found)
+	if adopted+orphans > 0 {
+		l.note(serve.EventRecovery, 0, "The controller started; replicas adopted: %d, orphans found: %d", adopted, orphans)
+	}
+	l.lookAgain()
+}
+
+// lookAgain asks the clouds once more, when whatever the controller before has
+// asked for must be there.
+func (l *loop) lookAgain() {
+	l.workers.Go(func() {
+		if sleep(l.ctx, l.c.pace.straggler) {
+			l.c.post(l.ctx, l.verify)
+		}
+	})
+}
+
+// sweepOrphans ends the machines that are listed and have no record, and counts
+// them.
+func (l *loop) sweepOrphans(found inventory) int {
+	known := map[serve.Ref]bool{}
+	for _, r := range l.state.Replicas {
+		// A record that says its machine is gone speaks for no machine.
+		known[l.ref(r.ID)] = r.Teardown != serve.TeardownSucceeded
+	}
 	orphans := 0
 	for ref, instance := range found.machines {
-		if known[ref] {
+		if known[ref] || l.sweeping[ref] {
 			continue
 		}
 		orphans++
@@ -88,24 +111,23 @@ func (l *loop) adopt(found inventory) {
 		l.note(serve.EventRecovery, ref.Replica, "The machine %s of replica %d has no record and is ended", instance.ID, ref.Replica)
 		l.sweep(ref)
 	}
-	if adopted+orphans > 0 {
-		l.note(serve.EventRecovery, 0, "The controller started; replicas adopted: %d, orphans found: %d", adopted, orphans)
-	}
+	return orphans
 }
 
 // sweep ends a machine that has no record, however often it takes.
 func (l *loop) sweep(ref serve.Ref) {
-	l.sweeping++
+	l.sweeping[ref] = true
+	clouds := l.clouds()
 	l.background(func() func() {
 		for failures := 1; ; failures++ {
 			var failed error
-			for _, cloud := range l.c.o.Clouds {
+			for _, cloud := range clouds {
 				if err := cloud.Terminate(l.ctx, ref); err != nil {
 					failed = err
 				}
 			}
 			if failed == nil {
-				return func() { l.sweeping-- }
+				return func() { delete(l.sweeping, ref) }
 			}
 			l.c.o.Log.Warn("ending an orphan failed; trying again", "replica", ref.Replica, "error", failed)
 			if failures == teardownAttempts {
@@ -131,12 +153,13 @@ func (l *loop) forget() {
 // gone: the clouds are asked one last time, and only when they know of no
 // machine either is the service forgotten.
 func (l *loop) finish() {
-	if !l.state.Deleting || !l.recovered || l.finishing || l.sweeping > 0 || len(l.state.Replicas) > 0 {
+	if !l.state.Deleting || !l.recovered || l.finishing || len(l.sweeping) > 0 || len(l.state.Replicas) > 0 {
 		return
 	}
 	l.finishing = true
+	clouds := l.clouds()
 	l.background(func() func() {
-		found, err := l.list(l.ctx)
+		found, err := l.list(l.ctx, clouds)
 		if err != nil {
 			sleep(l.ctx, verifyPause)
 		}

@@ -63,7 +63,7 @@ func start(t *testing.T, cloud *servetest.Scripted, store serve.Store, changes .
 	}
 	c := New(Options{
 		Service: "web", Store: store, Clouds: []serve.Cloud{cloud}, Bundles: bundles{},
-		Endpoint: endpoint, Archive: Archive{Dir: t.TempDir()},
+		Traffic: NewFront(endpoint, nil), Archive: Archive{Dir: t.TempDir()},
 	})
 	for _, change := range changes {
 		change(c)
@@ -192,7 +192,7 @@ func (r *rig) decisions(action serve.Action) []serve.Decision {
 
 // get asks the endpoint and gives the body of the answer.
 func (r *rig) get() (string, error) {
-	resp, err := http.Get(r.o.Endpoint.URL())
+	resp, err := http.Get(r.o.Traffic.URL())
 	if err != nil {
 		return "", err
 	}

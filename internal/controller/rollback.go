@@ -38,6 +38,7 @@ func (l *loop) revised() {
 	l.dirty, l.touched = true, true
 	l.note(serve.EventSpec, 0, "Revision %d is accepted", l.state.Revision)
 	l.configure()
+	l.listen()
 	l.refreshOffers()
 	l.keepBundles()
 }

@@ -108,7 +108,7 @@ func TestAControllerWhoseEndpointBreaksEnds(t *testing.T) {
 	r := start(t, newCloud(t), servetest.NewStore())
 	r.apply(fixedSpec(1))
 	r.await("1/1", settled(1))
-	if err := r.o.Endpoint.Close(); err != nil {
+	if err := r.o.Traffic.(*Front).endpoint.Close(); err != nil {
 		t.Fatal(err)
 	}
 	<-r.stopped

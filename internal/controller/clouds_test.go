@@ -1,0 +1,76 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package controller
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
+)
+
+func TestAMachineThatComesLateIsAnOrphan(t *testing.T) {
+	t.Parallel()
+	cloud, store := newCloud(t), servetest.NewStore()
+	r := start(t, cloud, store)
+	uid := r.apply(dynamicSpec()).UID
+	r.await("two replicas", settled(1, 2))
+	r.crash()
+
+	// The controller that was stopped had one more launch under way.
+	late := serve.Ref{Service: "web", UID: uid, Replica: 3}
+	cloud.OnCall(func(_ context.Context, operation string, ref serve.Ref) error {
+		if operation == "terminate" && ref != late {
+			t.Errorf("%v was ended", ref)
+		}
+		return nil
+	})
+	r = start(t, cloud, store, func(c *Controller) { c.pace.straggler = 100 * time.Millisecond })
+	r.await("the two replicas again", settled(1, 2))
+	if _, err := cloud.Launch(t.Context(), serve.LaunchRequest{Ref: late, Offer: spotAt("east")}); err != nil {
+		t.Fatal(err)
+	}
+	for machines := 3; machines != 2; {
+		list, err := cloud.List(t.Context(), "web")
+		if err != nil {
+			t.Fatal(err)
+		}
+		machines = len(list)
+	}
+}
+
+func TestACloudThatNobodyNamesIsNotAsked(t *testing.T) {
+	t.Parallel()
+	cloud := newCloud(t)
+	there := serve.Location{Cloud: "kubernetes", Region: "there"}
+	other := servetest.NewScripted(t, "kubernetes", serve.Offer{Location: there, Market: serve.OnDemand, InstanceType: "m2", CPUs: 2})
+	asked := errors.New("it was asked")
+	other.OnCall(func(context.Context, string, serve.Ref) error { return asked })
+	r := start(t, cloud, servetest.NewStore(), func(c *Controller) { c.o.Clouds = append(c.o.Clouds, other) })
+	spec := dynamicSpec()
+	r.apply(spec)
+	r.await("two replicas", settled(1, 2))
+	for _, e := range r.history() {
+		if e.Kind == serve.EventError {
+			t.Errorf("something went wrong: %s", e.Message)
+		}
+	}
+
+	// The seed's tip: some replicas there, counted as on-demand ones, the others on spot.
+	other.OnCall(nil)
+	spec.ReplicaPolicy.BaseOndemandFallbackReplicas = 1
+	spec.Resources.AnyOf = []serve.Resource{{Infra: "kubernetes"}, {}}
+	r.apply(spec)
+	s := r.await("one of them there", func(s serve.Service) bool {
+		return s.Counts.Ready == 2 && s.Counts.OnDemand == 1 && s.Counts.Spot == 1 && s.Counts.Total == 2
+	})
+	for _, replica := range s.Replicas {
+		if on := replica.Offer.Location.Cloud; (on == "kubernetes") != (replica.Market == serve.OnDemand) {
+			t.Errorf("the %s replica %d is on %s", replica.Market, replica.ID, on)
+		}
+	}
+}
