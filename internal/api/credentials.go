@@ -93,9 +93,9 @@ func ServerTLS(c serve.Credentials) (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: minProtocol}, nil
 }
 
-// clientTLS gives the TLS configuration of a client that accepts the one
+// ClientTLS gives the TLS configuration of a client that accepts the one
 // certificate and no other.
-func clientTLS(certificate string) (*tls.Config, error) {
+func ClientTLS(certificate string) (*tls.Config, error) {
 	only := x509.NewCertPool()
 	if !only.AppendCertsFromPEM([]byte(certificate)) {
 		return nil, fmt.Errorf("reading the controller's certificate: %w: there is none in PEM", serve.ErrInvalid)

@@ -83,7 +83,7 @@ func TestHandshake(t *testing.T) {
 			if tt.client == (serve.Credentials{}) {
 				tt.client = tt.server
 			}
-			client, err := clientTLS(tt.client.Certificate)
+			client, err := ClientTLS(tt.client.Certificate)
 			if err != nil {
 				t.Fatal(err)
 			}

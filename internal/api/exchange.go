@@ -24,7 +24,7 @@ const patience = 10 * time.Second
 // Over HTTP/1.1 it repeats a GET by itself when the connection it had kept
 // turns out to be closed.
 func newTransport(certificate string) (*http.Transport, error) {
-	secure, err := clientTLS(certificate)
+	secure, err := ClientTLS(certificate)
 	if err != nil {
 		return nil, err
 	}

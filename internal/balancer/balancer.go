@@ -263,6 +263,20 @@ func (b *Balancer) InFlight(id int64) int {
 	return 0
 }
 
+// Leaving lists the backends that are not in the set any more and still have
+// requests in flight, in no order.
+func (b *Balancer) Leaving() []int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var ids []int64
+	for id, be := range b.known {
+		if be.state.Load() < 0 {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 // Drained gives a channel that is closed once the backend is not in the set and
 // has no request in flight. It is closed already if that is so now.
 func (b *Balancer) Drained(id int64) <-chan struct{} {

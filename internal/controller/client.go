@@ -151,6 +151,19 @@ func (c *Controller) Watch(ctx context.Context, tell func(serve.Service) bool) e
 	}
 }
 
+// Await returns when there is a service.
+func (c *Controller) Await(ctx context.Context) error {
+	for {
+		v := c.view.Load()
+		if v.exists {
+			return nil
+		}
+		if err := c.await(ctx, v.changed); err != nil {
+			return err
+		}
+	}
+}
+
 // await waits for a channel to close.
 func (c *Controller) await(ctx context.Context, changed <-chan struct{}) error {
 	select {

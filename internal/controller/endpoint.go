@@ -21,6 +21,9 @@ import (
 // HTTP, or HTTPS while it has a certificate; which of the two may change while
 // it serves, for connections made from then on.
 type Endpoint struct {
+	// Patience is what requests under way get when the endpoint is closed.
+	Patience time.Duration
+
 	listener net.Listener
 	host     string
 	tls      atomic.Pointer[tls.Config]
@@ -33,7 +36,7 @@ func Listen(ctx context.Context, address, host string) (*Endpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the endpoint %q: %w", address, err)
 	}
-	e := &Endpoint{listener: listener, host: listener.Addr().String()}
+	e := &Endpoint{Patience: time.Second, listener: listener, host: listener.Addr().String()}
 	if host != "" {
 		_, port, err := net.SplitHostPort(e.host)
 		if err != nil {
@@ -77,7 +80,7 @@ func (e *Endpoint) SetTLS(t *serve.TLS) error {
 func (e *Endpoint) Close() error { return e.listener.Close() }
 
 // serve answers requests until ctx ends, and returns when those under way have
-// had a moment to end too.
+// ended too, or e.Patience is over.
 func (e *Endpoint) serve(ctx context.Context, handler http.Handler, log *slog.Logger) error {
 	server := &http.Server{
 		Handler:           handler,
@@ -90,7 +93,7 @@ func (e *Endpoint) serve(ctx context.Context, handler http.Handler, log *slog.Lo
 	finished := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(finished)
-		bye, cancel := context.WithTimeout(context.Background(), time.Second)
+		bye, cancel := context.WithTimeout(context.Background(), e.Patience)
 		defer cancel()
 		if server.Shutdown(bye) != nil {
 			server.Close()

@@ -55,8 +55,9 @@ type loop struct {
 	// unsaved counts failed saves in a row; no step is started while it is not 0.
 	unsaved int
 	timer   *time.Timer
-	// routed is the set of backends the balancer has.
-	routed []balancer.Backend
+	// routed is the set of backends the balancer has, once it was given any.
+	routed     []balancer.Backend
+	everRouted bool
 }
 
 // running is what the loop knows of a replica beyond its record.

@@ -137,8 +137,9 @@ func (l *loop) route() {
 	}
 	// Machines under notice serve on for as long as others are too few.
 	backends = append(backends, leaving[:min(len(leaving), max(0, l.memory.Target-len(backends)))]...)
-	if !slices.Equal(backends, l.routed) {
-		l.routed = backends
+	// Where others have balanced before, none is news too.
+	if !l.everRouted || !slices.Equal(backends, l.routed) {
+		l.routed, l.everRouted = backends, true
 		l.c.o.Traffic.SetBackends(backends)
 	}
 	l.c.o.Traffic.SetHolding(l.mayScaleFromZero())

@@ -40,10 +40,12 @@ func mayImport() map[string][]string {
 		"sim":        {"serve", "policy", "skyserve"},
 		"local":      {"serve", "bundle"},
 		"controller": {"serve", "bundle", "policy", "ledger", "balancer"},
+		"manager":    {"serve", "controller", "balancer"},
+		"kube":       {"serve"},
 		"provider":   {"serve", "bundle", "skyserve", "api"},
 		"command": {
 			"serve", "bundle", "skyserve", "api", "policy", "balancer", "controller", "provider", "bolt", "local", "sim",
-			"image", "page",
+			"image", "page", "manager", "kube",
 		},
 		"house": {},
 		"main":  {"command"},
@@ -73,6 +75,9 @@ func owners() map[string][]string {
 		"golang.org/x/sync":                             {"command"},
 		"golang.org/x/sys":                              {"local"},
 		"gopkg.in/natefinch/lumberjack.v2":              {"local"},
+		"k8s.io/api":                                    {"kube"},
+		"k8s.io/apimachinery":                           {"kube"},
+		"k8s.io/client-go":                              {"kube"},
 		"pgregory.net/rapid":                            {},
 	}
 }

@@ -34,6 +34,10 @@ type Declaration struct {
 	UID string
 	// Generation grows with every change of Spec.
 	Generation int64
+	// Taken is the generation that a controller has reported last as taken in; 0 if
+	// there is none, or if it was refused. It is not to be taken in again: a
+	// revision that was given up since then must not come back by itself.
+	Taken int64
 	// Spec is what is asked for, with its secrets; nil before anything is.
 	Spec *Spec
 	// Invalid says why Spec could not be read; Spec is nil then.

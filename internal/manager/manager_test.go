@@ -1,0 +1,192 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package manager
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+func TestAllCopiesTakeRequests(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	one, two := r.start(0), r.start(0)
+	r.directory.declare(spec("web", 2))
+	r.directory.declare(spec("other", 1))
+	web := r.directory.await(t, "web", "two replicas", ready(2))
+	r.directory.await(t, "other", "one replica", ready(1))
+	if want := "http://web.example:"; !strings.HasPrefix(web.Service.Endpoint, want) {
+		t.Errorf("the endpoint is %q, want %s…", web.Service.Endpoint, want)
+	}
+	for _, copied := range []*replica{one, two} {
+		for _, port := range []int{r.first, r.first + 1} {
+			eventually(t, "an answer at "+copied.host, func() bool {
+				status, _ := copied.get(port)
+				return status == http.StatusOK
+			})
+		}
+		if !copied.Ready() {
+			t.Errorf("the copy at %s is not ready", copied.host)
+		}
+	}
+	// What arrives at the one that follows counts for the one that decides.
+	leads, follows := one, two
+	if two.reign() != nil {
+		leads, follows = two, one
+	}
+	for range 20 {
+		follows.get(r.port("web"))
+	}
+	eventually(t, "as many requests at the one as at the other", func() bool {
+		led, followed := leads.front(r.uid("web")), follows.front(r.uid("web"))
+		n := led.Requests(time.Now())
+		return n > 20 && n == followed.Requests(time.Now())
+	})
+}
+
+func (r *rig) uid(name string) string {
+	r.directory.mu.Lock()
+	defer r.directory.mu.Unlock()
+	return r.directory.all[name].UID
+}
+
+func (r *rig) port(name string) int {
+	r.directory.mu.Lock()
+	defer r.directory.mu.Unlock()
+	return r.directory.all[name].Port
+}
+
+func TestAnotherCopyTakesOver(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	one := r.start(0)
+	r.directory.declare(spec("web", 2))
+	r.directory.await(t, "web", "two replicas", ready(2))
+	two := r.start(0)
+	eventually(t, "the second copy to be ready", two.Ready)
+	launches := r.cloud.Calls()
+
+	failed := make(chan string, 1000)
+	ctx, enough := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			if status, body := two.get(r.first); status != http.StatusOK {
+				failed <- body
+			}
+		}
+	}()
+	one.stop()
+	eventually(t, "the second copy to lead", func() bool { return two.reign() != nil })
+	s := spec("web", 3)
+	r.directory.declare(s)
+	report := r.directory.await(t, "web", "three replicas", ready(3))
+	enough()
+	<-done
+	close(failed)
+	for why := range failed {
+		t.Errorf("a request failed: %s", why)
+	}
+	if report.Service.Revision != 2 || report.Generation != 2 {
+		t.Errorf("it is revision %d of generation %d", report.Service.Revision, report.Generation)
+	}
+	after := r.cloud.Calls()
+	if n := count(after, "launch") - count(launches, "launch"); n != 1 {
+		t.Errorf("%d launches for one more replica", n)
+	}
+	if n := count(after, "terminate"); n != 0 {
+		t.Errorf("%d machines were ended", n)
+	}
+}
+
+func count(calls []string, operation string) int {
+	n := 0
+	for _, c := range calls {
+		if strings.HasPrefix(c, operation+" ") {
+			n++
+		}
+	}
+	return n
+}
+
+func TestAReplicaIsDrainedAtEveryCopy(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	release := make(chan struct{})
+	r.cloud.OnRequest(func(serve.Ref) { <-release })
+	one := r.start(0)
+	r.directory.declare(spec("web", 1))
+	r.directory.await(t, "web", "a replica", ready(1))
+	two := r.start(0)
+	eventually(t, "the second copy to be ready", two.Ready)
+	if one.reign() == nil {
+		t.Fatal("the first copy does not lead")
+	}
+	answered := make(chan int)
+	go func() {
+		status, _ := two.get(r.first)
+		answered <- status
+	}()
+	eventually(t, "a request under way at the follower", func() bool { return two.front(r.uid("web")).InFlight(1) == 1 })
+	err := r.directory.change("web", func(d *serve.Declaration) { d.End = map[int64]bool{1: false} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.directory.await(t, "web", "the end of replica 1", func(rep serve.Report) bool {
+		return rep.Service != nil && rep.Service.Replicas[0].Teardown == serve.TeardownScheduled
+	})
+	// Its successor may serve for as long as it likes; the machine stays.
+	r.directory.await(t, "web", "another replica", func(rep serve.Report) bool { return rep.Service.Counts.Ready == 1 })
+	<-time.After(acquaintance)
+	if n := count(r.cloud.Calls(), "terminate"); n != 0 {
+		t.Fatalf("its machine was ended under a request")
+	}
+	close(release)
+	if status := <-answered; status != http.StatusOK {
+		t.Errorf("the request was answered %d", status)
+	}
+	eventually(t, "the end of its machine", func() bool { return count(r.cloud.Calls(), "terminate") == 1 })
+}
+
+func TestADeletedServiceIsReleased(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.start(0)
+	r.directory.declare(spec("web", 2))
+	r.directory.await(t, "web", "two replicas", ready(2))
+	if err := r.directory.change("web", func(d *serve.Declaration) { d.Deleting = true }); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "its release", func() bool { return r.uid("web") == "" })
+	if list, err := r.cloud.List(t.Context(), "web"); err != nil || len(list) > 0 {
+		t.Errorf("left are %v, %v", list, err)
+	}
+	// And again under the same name.
+	r.directory.declare(spec("web", 1))
+	r.directory.await(t, "web", "one replica", ready(1))
+}
+
+func TestWhatIsRefusedIsSaid(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.start(0)
+	bad := spec("web", 1)
+	bad.ReplicaPolicy.MinReplicas = 2
+	r.directory.declare(bad)
+	report := r.directory.await(t, "web", "a refusal", func(rep serve.Report) bool { return rep.Refused != "" })
+	if len(report.Errors) == 0 || report.Service != nil {
+		t.Errorf("the report is %+v", report)
+	}
+	r.directory.declare(spec("web", 1))
+	report = r.directory.await(t, "web", "a replica", ready(1))
+	if report.Refused != "" || report.Generation != 2 {
+		t.Errorf("the report is %+v", report)
+	}
+}
