@@ -135,11 +135,10 @@ func (m *Manager) Run(ctx context.Context) error {
 // elect takes part in the election. Having lost the lead is the end of a copy:
 // the next one begins with nothing left of it.
 func (m *Manager) elect(ctx context.Context) error {
-	err := m.o.Elector.Run(ctx, m.lead)
-	if ctx.Err() != nil {
-		return nil
+	if err := m.o.Elector.Run(ctx, m.lead); ctx.Err() == nil {
+		return errors.Join(errors.New("the lead was lost"), err)
 	}
-	return errors.Join(errors.New("the lead was lost"), err)
+	return nil
 }
 
 // Ready reports whether this copy can take requests: it knows the services, and

@@ -110,34 +110,18 @@ func (t *tenure) endpoint() string {
 
 // follow has the controller do what is declared.
 func (t *tenure) follow(ctx context.Context, c *controller.Controller) error {
-	var done int64 // the generation that was dealt with
-	for first := true; ; first = false {
+	// done is the generation that was dealt with.
+	done, err := t.begin(ctx, c)
+	if err != nil {
+		return err
+	}
+	for {
 		d, ok, changed := t.m.list.find(t.uid)
-		if !ok {
-			return errReleased
-		}
-		s, err := c.Service(ctx)
-		known := err == nil
-		if first && known {
-			done = d.Taken
-			t.show(func(r *serve.Report) { r.Generation, r.Service = done, &s })
-		}
 		switch {
-		case err != nil && !errors.Is(err, serve.ErrNotFound):
-			return err
-		case d.Deleting && !known:
-			if err := t.m.o.Directory.Release(ctx, t.name, t.uid); err != nil {
-				return fmt.Errorf("letting go of service %q: %w", t.name, err)
-			}
+		case !ok:
 			return errReleased
 		case d.Deleting:
-			if err := c.Delete(ctx); err != nil {
-				return err
-			}
-			if err := c.Watch(ctx, func(serve.Service) bool { return true }); !errors.Is(err, serve.ErrNotFound) {
-				return err
-			}
-			continue
+			return t.conclude(ctx, c)
 		case d.Generation > done:
 			why, problems := t.apply(ctx, c, d)
 			if ctx.Err() != nil {
@@ -145,9 +129,6 @@ func (t *tenure) follow(ctx context.Context, c *controller.Controller) error {
 			}
 			done = d.Generation
 			t.show(func(r *serve.Report) { r.Generation, r.Refused, r.Errors = done, why, problems })
-		}
-		if !known {
-			t.m.hub.routed(t.m, t.uid) // it has no replicas to go to
 		}
 		if err := t.end(ctx, c, d); err != nil {
 			return err
@@ -158,6 +139,37 @@ func (t *tenure) follow(ctx context.Context, c *controller.Controller) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// begin gives the generation that the controller has taken in before, 0 if it
+// has no service.
+func (t *tenure) begin(ctx context.Context, c *controller.Controller) (int64, error) {
+	d, _, _ := t.m.list.find(t.uid)
+	s, err := c.Service(ctx)
+	switch {
+	case errors.Is(err, serve.ErrNotFound):
+		t.m.hub.routed(t.m, t.uid) // it has no replicas to go to
+		return 0, nil
+	case err != nil:
+		return 0, err
+	}
+	t.show(func(r *serve.Report) { r.Generation, r.Service = d.Taken, &s })
+	return d.Taken, nil
+}
+
+// conclude ends the service, and lets its declaration go.
+func (t *tenure) conclude(ctx context.Context, c *controller.Controller) error {
+	err := c.Delete(ctx)
+	if err == nil {
+		err = c.Watch(ctx, func(serve.Service) bool { return true })
+	}
+	if !errors.Is(err, serve.ErrNotFound) {
+		return err
+	}
+	if err := t.m.o.Directory.Release(ctx, t.name, t.uid); err != nil {
+		return fmt.Errorf("letting go of service %q: %w", t.name, err)
+	}
+	return errReleased
 }
 
 // apply has the controller take a spec, and says why it does not.
