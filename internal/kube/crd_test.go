@@ -5,6 +5,7 @@ package kube
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 
@@ -119,9 +120,7 @@ func TestMistakesAreRefused(t *testing.T) {
 			if err := json.Unmarshal([]byte(m.service), &more); err != nil {
 				t.Fatal(err)
 			}
-			for key, value := range more {
-				fields[key] = value
-			}
+			maps.Copy(fields, more)
 			service := text(t, fields)
 			made, err := p.create(p.given("mistake", service))
 			if err == nil && !m.late {

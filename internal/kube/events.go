@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -51,7 +52,7 @@ func (s *Store) turnPage(ctx context.Context, base *record) (*record, error) {
 	}
 	turned := *base
 	turned.events, turned.Pages, turned.First = nil, nil, base.Last+1
-	for _, p := range append(base.Pages[:len(base.Pages):len(base.Pages)], eventPage{base.First, base.Last}) {
+	for _, p := range append(slices.Clip(base.Pages), eventPage{base.First, base.Last}) {
 		if p.Last > base.Last-keepEvents {
 			turned.Pages = append(turned.Pages, p)
 			continue

@@ -23,6 +23,9 @@ const (
 	// value is empty, or purge to remove the record of a failed one.
 	annotationTerminate = "terminate." + group + "/"
 	purgeValue          = "purge"
+	// annotationApplied is a random mark of the client that has changed the spec
+	// last, by which it knows its change again when the answer was lost.
+	annotationApplied = group + "/applied"
 	// maxName is the longest name of a service: names of its pods, Secrets and
 	// Services are made from it, and must have at most 63 characters.
 	maxName = 50
@@ -43,8 +46,10 @@ type ServeServiceSpec struct {
 	// asked for.
 	Service json.RawMessage `json:"service,omitempty"`
 	// SecretName names the Secret that has what is secret.
-	SecretName string   `json:"secretName,omitempty"`
-	Endpoint   Endpoint `json:"endpoint,omitzero"`
+	SecretName string `json:"secretName,omitempty"`
+	// Attempt is changed to have the same service judged again.
+	Attempt  int64    `json:"attempt,omitempty"`
+	Endpoint Endpoint `json:"endpoint,omitzero"`
 }
 
 // Endpoint says how a service is made reachable.

@@ -26,7 +26,7 @@ func (s *ServeService) asked() (*serve.Spec, error) {
 	}
 	var fields map[string]any
 	if err := json.Unmarshal(s.Spec.Service, &fields); err != nil {
-		return nil, fmt.Errorf("reading spec.service: %w", err)
+		return nil, fmt.Errorf("reading spec.service: %w: %w", serve.ErrInvalid, err)
 	}
 	respell(fields)
 	data, err := json.Marshal(fields)
@@ -35,7 +35,7 @@ func (s *ServeService) asked() (*serve.Spec, error) {
 	}
 	spec := serve.NewSpec(s.Name)
 	if err := json.Unmarshal(data, &spec); err != nil {
-		return nil, fmt.Errorf("reading spec.service: %w", err)
+		return nil, fmt.Errorf("reading spec.service: %w: %w", serve.ErrInvalid, err)
 	}
 	return &spec, nil
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -66,8 +67,9 @@ func (p place) relayed(r *relay) Config {
 		p.Fatal(err)
 	}
 	proxy := &httputil.ReverseProxy{
-		Rewrite:   func(pr *httputil.ProxyRequest) { pr.SetURL(target) },
-		Transport: transport,
+		Rewrite:       func(pr *httputil.ProxyRequest) { pr.SetURL(target) },
+		Transport:     transport,
+		FlushInterval: -1,
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) {
 			panic(http.ErrAbortHandler)
 		},
@@ -77,14 +79,16 @@ func (p place) relayed(r *relay) Config {
 		if r.before != nil && r.before(req) {
 			panic(http.ErrAbortHandler)
 		}
+		if req.URL.Query().Has("watch") {
+			proxy.ServeHTTP(w, req)
+			return
+		}
 		answer := httptest.NewRecorder()
 		proxy.ServeHTTP(answer, req)
 		if r.after != nil && r.after(req) {
 			panic(http.ErrAbortHandler)
 		}
-		for key, values := range answer.Header() {
-			w.Header()[key] = values
-		}
+		maps.Copy(w.Header(), answer.Header())
 		w.WriteHeader(answer.Code)
 		w.Write(answer.Body.Bytes())
 	}))
@@ -144,7 +148,7 @@ func TestOldPagesAreDeleted(t *testing.T) {
 
 func TestALostAnswerIsNoConflict(t *testing.T) {
 	isWrite := func(req *http.Request) bool { return req.Method == http.MethodPut || req.Method == http.MethodPost }
-	for name, make := range map[string]func(lose *atomic.Bool) *relay{
+	for name, through := range map[string]func(lose *atomic.Bool) *relay{
 		"done, and the answer lost": func(lose *atomic.Bool) *relay {
 			return &relay{after: func(req *http.Request) bool { return isWrite(req) && lose.CompareAndSwap(true, false) }}
 		},
@@ -155,7 +159,7 @@ func TestALostAnswerIsNoConflict(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newPlace(t)
 			var lose atomic.Bool
-			s := p.store(p.relayed(make(&lose)))
+			s := p.store(p.relayed(through(&lose)))
 			var state serve.State
 			for i := range 3 {
 				lose.Store(true)
