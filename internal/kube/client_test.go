@@ -278,6 +278,11 @@ func TestNobodyThere(t *testing.T) {
 	if _, err := c.Service(t.Context()); err != nil {
 		t.Errorf("Service with a controller: %v", err)
 	}
+	// There is no node to end it.
+	now := int64(0)
+	if err := p.typed.CoreV1().Pods(p.config.Namespace).Delete(t.Context(), pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &now}); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestEventsAreFollowed(t *testing.T) {

@@ -130,7 +130,7 @@ func (v *view) declare(ctx context.Context, objects map[string]*unstructured.Uns
 	if err != nil {
 		return nil, false, err
 	}
-	v.d.look(objects, endpoints, urls)
+	urls = v.d.look(objects, endpoints, urls)
 	all = []serve.Declaration{}
 	for _, name := range slices.Sorted(maps.Keys(objects)) {
 		object := objects[name]
@@ -179,12 +179,23 @@ func (d *Directory) guard(ctx context.Context, object *unstructured.Unstructured
 	return err
 }
 
-// look remembers what has been seen for those who write.
-func (d *Directory) look(objects map[string]*unstructured.Unstructured, endpoints map[string]*corev1.Service, urls map[string]string) {
+// look remembers what has been seen for those who write, and gives the URLs with
+// those of endpoints that were made a moment ago and have not been seen yet.
+func (d *Directory) look(objects map[string]*unstructured.Unstructured, endpoints map[string]*corev1.Service, urls map[string]string) map[string]string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.seen, d.urls = maps.Clone(objects), urls
-	maps.DeleteFunc(d.applied, func(name, _ string) bool { return endpoints[name] == nil })
+	for name := range d.exposed {
+		if endpoints[name] == nil {
+			delete(d.applied, name) // somebody has removed it
+		}
+	}
+	for name := range d.applied {
+		if endpoints[name] == nil && d.urls[name] != "" {
+			urls[name] = d.urls[name]
+		}
+	}
+	d.seen, d.urls, d.exposed = maps.Clone(objects), urls, endpoints
+	return maps.Clone(urls)
 }
 
 // spec gives what a service asks for, with what is secret.

@@ -29,9 +29,10 @@ type Directory struct {
 	// seen are the services as they were seen or written last, by name. They may
 	// be old: a write that is refused for it reads again.
 	seen map[string]*unstructured.Unstructured
-	// urls are the endpoints that are known, and applied the Service objects as
-	// they were sent last, both by name.
+	// urls are the endpoints that are known, exposed the Service objects as they
+	// were seen last, and applied as they were sent last, all by name.
 	urls    map[string]string
+	exposed map[string]*corev1.Service
 	applied map[string]string
 	// reporting keeps reports of one service in order.
 	reporting map[string]*sync.Mutex

@@ -6,6 +6,7 @@ package kube
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -205,17 +207,39 @@ func TestEndpoints(t *testing.T) {
 		t.Errorf("the endpoint is %q", s.Status.Endpoint)
 	}
 	// It follows what is asked for.
-	object, err := p.objects.Get(t.Context(), "web", metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
+	p.setEndpoint("web", "NodePort")
+	if p.hasNodes() {
+		s = p.see("web", "at a node", func(s *ServeService) bool {
+			return ready(s) && !strings.Contains(s.Status.Endpoint, "2001")
+		})
+		if service, err = services.Get(t.Context(), "web", metav1.GetOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if port := fmt.Sprint(":", service.Spec.Ports[0].NodePort); !strings.HasSuffix(s.Status.Endpoint, port) {
+			t.Errorf("the endpoint is %q, want the port of a node, %s", s.Status.Endpoint, port)
+		}
 	}
-	if err := unstructured.SetNestedField(object.Object, "ClusterIP", "spec", "endpoint", "type"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.objects.Update(t.Context(), object, metav1.UpdateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	p.setEndpoint("web", "ClusterIP")
 	p.see("web", "within the cluster", func(s *ServeService) bool { return strings.HasSuffix(s.Status.Endpoint, ".svc") })
+}
+
+// hasNodes reports whether the cluster has a node.
+func (p place) hasNodes() bool {
+	p.Helper()
+	nodes, err := p.typed.CoreV1().Nodes().List(p.Context(), metav1.ListOptions{Limit: 1})
+	if err != nil {
+		p.Fatal(err)
+	}
+	return len(nodes.Items) > 0
+}
+
+// setEndpoint asks for another type of endpoint.
+func (p place) setEndpoint(name, kind string) {
+	p.Helper()
+	patch := []byte(`{"spec":{"endpoint":{"type":"` + kind + `"}}}`)
+	if _, err := p.objects.Patch(p.Context(), name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		p.Fatal(err)
+	}
 }
 
 func TestURLs(t *testing.T) {
