@@ -39,7 +39,6 @@ func mayImport() map[string][]string {
 		"servetest":  {"serve"},
 		"sim":        {"serve", "policy", "skyserve"},
 		"local":      {"serve", "bundle"},
-		"kube":       {"serve"},
 		"controller": {"serve", "bundle", "policy", "ledger", "balancer"},
 		"manager":    {"serve", "controller", "balancer"},
 		"kube":       {"serve"},

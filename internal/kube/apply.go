@@ -236,9 +236,14 @@ func (c *Client) forget(ctx context.Context, name string) error {
 	return nil
 }
 
-// answer waits for the controller to take in what was asked, and then for a while
-// for an endpoint, as load balancers take their time.
+// answer waits for the controller to take in what was asked. Then it waits for a
+// while for the service to be shown with it, and for an endpoint, as load
+// balancers take their time.
 func (c *Client) answer(ctx context.Context, a asked) (serve.Service, error) {
+	want, err := a.asked()
+	if err != nil {
+		return serve.Service{}, err
+	}
 	taken, err := c.await(ctx, a.ServeService, func(s *ServeService) bool {
 		return s.Status.ObservedGeneration >= a.Generation && (s.Status.Refused != "" || s.Status.Service != nil)
 	})
@@ -248,24 +253,44 @@ func (c *Client) answer(ctx context.Context, a asked) (serve.Service, error) {
 	if err == nil && taken.Status.Refused != "" {
 		err = taken.refusal()
 	}
+	if err == nil {
+		taken, err = c.patiently(ctx, shownPatience, taken, func(s *ServeService) bool {
+			return s.Generation != a.Generation || s.Status.Service != nil && (s.Status.Service.RolledBack != nil || same(s.Status.Service.Spec, *want))
+		})
+	}
+	if err == nil {
+		taken, err = c.patiently(ctx, endpointPatience, taken, func(s *ServeService) bool { return s.Status.Endpoint != "" })
+	}
 	if err != nil {
 		return serve.Service{}, err
-	}
-	if taken.Status.Endpoint == "" {
-		patient, cancel := context.WithTimeout(ctx, endpointPatience)
-		defer cancel()
-		reachable, err := c.await(patient, a.ServeService, func(s *ServeService) bool { return s.Status.Endpoint != "" && s.Status.Service != nil })
-		if err == nil {
-			taken = reachable
-		} else if ctx.Err() != nil || patient.Err() == nil {
-			return serve.Service{}, err
-		}
 	}
 	return c.shown(taken)
 }
 
-// endpointPatience is for how long Apply waits for an endpoint to have an address.
-const endpointPatience = 3 * time.Minute
+const (
+	// shownPatience is for how long Apply waits for the service to be shown with
+	// what was taken in, and endpointPatience for an endpoint to have an address.
+	shownPatience    = 10 * time.Second
+	endpointPatience = 3 * time.Minute
+)
+
+// patiently waits until the object is as wanted, but not longer than patience, and
+// gives it as it is then.
+func (c *Client) patiently(ctx context.Context, patience time.Duration, now *ServeService, is func(*ServeService) bool) (*ServeService, error) {
+	if is(now) {
+		return now, nil
+	}
+	patient, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	later, err := c.await(patient, now, is)
+	if err != nil && (ctx.Err() != nil || patient.Err() == nil) {
+		return nil, err
+	}
+	if later == nil {
+		later = now
+	}
+	return later, nil
+}
 
 // await waits until the object is as wanted.
 func (c *Client) await(ctx context.Context, s *ServeService, is func(*ServeService) bool) (now *ServeService, err error) {

@@ -67,6 +67,7 @@ func TestApply(t *testing.T) {
 	if !same(*all[0].Spec, spec) {
 		t.Errorf("the declaration is %+v", all[0].Spec)
 	}
+	l.until("a generation that is taken in", func(all []serve.Declaration) bool { return all[0].Taken == all[0].Generation })
 	if _, err := c.Apply(t.Context(), spec, serve.ApplyOptions{MustBeNew: true}); !errors.Is(err, serve.ErrConflict) {
 		t.Errorf("Apply of a new one that exists: %v, want ErrConflict", err)
 	}

@@ -158,7 +158,7 @@ func (v *view) declare(ctx context.Context, objects map[string]*unstructured.Uns
 		}
 		finished = finished && spec.final
 		all = append(all, serve.Declaration{
-			Name: name, UID: string(s.UID), Generation: spec.generation, Spec: spec.spec, Invalid: spec.invalid,
+			Name: name, UID: string(s.UID), Generation: spec.generation, Taken: s.Status.taken(), Spec: spec.spec, Invalid: spec.invalid,
 			Deleting: s.DeletionTimestamp != nil, End: s.ends(), Port: s.Status.Port, Endpoint: urls[name],
 		})
 	}

@@ -115,6 +115,14 @@ func (s *ServeService) unstructured() (*unstructured.Unstructured, error) {
 	return object, nil
 }
 
+// taken is the generation that is in force, 0 if there is none.
+func (s *ServeServiceStatus) taken() int64 {
+	if s.Refused != "" || s.Service == nil {
+		return 0
+	}
+	return s.ObservedGeneration
+}
+
 // ends lists the replicas whose end is asked for; true is for those to be purged.
 func (s *ServeService) ends() map[int64]bool {
 	var asked map[int64]bool
