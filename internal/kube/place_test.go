@@ -1,0 +1,108 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package kube
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+)
+
+// patience is how long a test waits for what the API server is to do.
+const patience = 30 * time.Second
+
+// place is a namespace of its own in a real cluster that knows our custom
+// resource.
+type place struct {
+	*testing.T
+	config  Config
+	objects dynamic.ResourceInterface
+	typed   kubernetes.Interface
+}
+
+// newPlace makes a namespace for the test, which is passed over without a cluster.
+func newPlace(t *testing.T) place {
+	t.Helper()
+	path := os.Getenv("SERVE_TEST_KUBECONFIG")
+	if path == "" {
+		t.Skip("SERVE_TEST_KUBECONFIG names no cluster")
+	}
+	config := Config{Path: path}
+	c, err := connect(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	define(t, c.dynamic)
+	namespace, err := c.typed.CoreV1().Namespaces().Create(t.Context(),
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "serve-test-"}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Namespace = namespace.Name
+	p := place{T: t, config: config, objects: c.dynamic.Resource(services()).Namespace(namespace.Name), typed: c.typed}
+	t.Cleanup(p.clear)
+	return p
+}
+
+// define makes sure that the cluster knows our custom resource.
+func define(t *testing.T, client dynamic.Interface) {
+	t.Helper()
+	definition, err := crd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ri := client.Resource(definitions())
+	if _, err = ri.Apply(t.Context(), crdName, definition, metav1.ApplyOptions{FieldManager: fieldManager, Force: true}); err != nil {
+		t.Fatalf("applying the definition: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	err = follow(ctx, ri, nameIs(crdName), func(all map[string]*unstructured.Unstructured) bool {
+		conditions, _, _ := unstructured.NestedSlice(all[crdName].Object, "status", "conditions")
+		for _, c := range conditions {
+			if c, ok := c.(map[string]any); ok && c["type"] == "Established" && c["status"] == "True" {
+				return false
+			}
+		}
+		return true
+	})
+	if err != nil {
+		t.Fatalf("waiting for the definition: %v", err)
+	}
+}
+
+// clear removes the namespace, and what would keep it.
+func (p place) clear() {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	list, err := p.objects.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		p.Errorf("clearing up: %v", err)
+		return
+	}
+	for _, object := range list.Items {
+		_, err := p.objects.Patch(ctx, object.GetName(), types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
+		if err != nil {
+			p.Logf("clearing up: %v", err)
+		}
+	}
+	if err := p.typed.CoreV1().Namespaces().Delete(ctx, p.config.Namespace, metav1.DeleteOptions{}); err != nil {
+		p.Errorf("clearing up: %v", err)
+	}
+}
+
+// waiting gives a context for what must not take long.
+func (p place) waiting() context.Context {
+	ctx, cancel := context.WithTimeout(p.Context(), patience)
+	p.Cleanup(cancel)
+	return ctx
+}
