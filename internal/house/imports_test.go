@@ -39,6 +39,7 @@ func mayImport() map[string][]string {
 		"servetest":  {"serve"},
 		"sim":        {"serve", "policy", "skyserve"},
 		"local":      {"serve", "bundle"},
+		"kube":       {"serve"},
 		"controller": {"serve", "bundle", "policy", "ledger", "balancer"},
 		"provider":   {"serve", "bundle", "skyserve", "api"},
 		"command": {
@@ -73,6 +74,9 @@ func owners() map[string][]string {
 		"golang.org/x/sync":                             {"command"},
 		"golang.org/x/sys":                              {"local"},
 		"gopkg.in/natefinch/lumberjack.v2":              {"local"},
+		"k8s.io/api":                                    {"kube"},
+		"k8s.io/apimachinery":                           {"kube"},
+		"k8s.io/client-go":                              {"kube"},
 		"pgregory.net/rapid":                            {},
 	}
 }
