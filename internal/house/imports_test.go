@@ -39,9 +39,9 @@ func mayImport() map[string][]string {
 		"servetest":  {"serve"},
 		"sim":        {"serve", "policy", "skyserve"},
 		"local":      {"serve", "bundle"},
+		"kube":       {"serve"},
 		"controller": {"serve", "bundle", "policy", "ledger", "balancer"},
 		"manager":    {"serve", "controller", "balancer"},
-		"kube":       {"serve"},
 		"provider":   {"serve", "bundle", "skyserve", "api"},
 		"command": {
 			"serve", "bundle", "skyserve", "api", "policy", "balancer", "controller", "provider", "bolt", "local", "sim",

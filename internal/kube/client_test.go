@@ -21,7 +21,7 @@ import (
 )
 
 // apply applies and expects it to be accepted.
-func (p place) apply(c *Client, spec serve.Spec, opt serve.ApplyOptions) serve.Service {
+func (p ground) apply(c *Client, spec serve.Spec, opt serve.ApplyOptions) serve.Service {
 	p.Helper()
 	service, err := c.Apply(p.waiting(), spec, opt)
 	if err != nil {
@@ -31,7 +31,7 @@ func (p place) apply(c *Client, spec serve.Spec, opt serve.ApplyOptions) serve.S
 }
 
 // hidden lists the Secrets that Apply has made.
-func (p place) hidden() []corev1.Secret {
+func (p ground) hidden() []corev1.Secret {
 	p.Helper()
 	list, err := p.typed.CoreV1().Secrets(p.config.Namespace).List(p.Context(), metav1.ListOptions{LabelSelector: labelComponent + "=" + componentSecrets})
 	if err != nil {
@@ -41,7 +41,7 @@ func (p place) hidden() []corev1.Secret {
 }
 
 // generation tells how often the spec has been changed.
-func (p place) generation(name string) int64 {
+func (p ground) generation(name string) int64 {
 	p.Helper()
 	object, err := p.objects.Get(p.Context(), name, metav1.GetOptions{})
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 )
 
 // given makes a service of what a person would write for spec.service.
-func (p place) given(name, service string) *ServeService {
+func (p ground) given(name, service string) *ServeService {
 	return &ServeService{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec:       ServeServiceSpec{Service: json.RawMessage(service)},
@@ -24,7 +24,7 @@ func (p place) given(name, service string) *ServeService {
 }
 
 // create sends a service to the API server, which may refuse it.
-func (p place) create(s *ServeService) (*ServeService, error) {
+func (p ground) create(s *ServeService) (*ServeService, error) {
 	p.Helper()
 	object, err := s.unstructured()
 	if err != nil {
@@ -42,7 +42,7 @@ func (p place) create(s *ServeService) (*ServeService, error) {
 }
 
 // spec gives what the API server has made of spec.service.
-func (p place) spec(s *ServeService) serve.Spec {
+func (p ground) spec(s *ServeService) serve.Spec {
 	p.Helper()
 	spec, err := s.asked()
 	if err != nil || spec == nil {

@@ -23,7 +23,7 @@ import (
 )
 
 // see waits until the object of a service is as wanted.
-func (p place) see(name, what string, is func(*ServeService) bool) *ServeService {
+func (p ground) see(name, what string, is func(*ServeService) bool) *ServeService {
 	p.Helper()
 	var s *ServeService
 	err := follow(p.waiting(), p.objects, nameIs(name), func(all map[string]*unstructured.Unstructured) bool {
@@ -81,7 +81,7 @@ func TestAServiceWrittenByHand(t *testing.T) {
 }
 
 // table asks for a service as kubectl get does.
-func (p place) table(name string) (columns []string, row map[string]any) {
+func (p ground) table(name string) (columns []string, row map[string]any) {
 	p.Helper()
 	settings, _, err := p.config.rest()
 	if err != nil {
@@ -224,7 +224,7 @@ func TestEndpoints(t *testing.T) {
 }
 
 // hasNodes reports whether the cluster has a node.
-func (p place) hasNodes() bool {
+func (p ground) hasNodes() bool {
 	p.Helper()
 	nodes, err := p.typed.CoreV1().Nodes().List(p.Context(), metav1.ListOptions{Limit: 1})
 	if err != nil {
@@ -234,7 +234,7 @@ func (p place) hasNodes() bool {
 }
 
 // setEndpoint asks for another type of endpoint.
-func (p place) setEndpoint(name, kind string) {
+func (p ground) setEndpoint(name, kind string) {
 	p.Helper()
 	patch := []byte(`{"spec":{"endpoint":{"type":"` + kind + `"}}}`)
 	if _, err := p.objects.Patch(p.Context(), name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {

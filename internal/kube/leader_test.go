@@ -18,7 +18,7 @@ import (
 // leader works off a directory as the leading controller does, but has no
 // machines: a service has as many ready replicas as it asks for at least.
 type leader struct {
-	place
+	ground
 	directory *Directory
 	// refuse says why a spec is not taken, nil when it is.
 	refuse func(serve.Spec) serve.Report
@@ -31,13 +31,13 @@ type leader struct {
 }
 
 // lead runs a leader until the test ends.
-func (p place) lead() *leader {
+func (p ground) lead() *leader {
 	p.Helper()
 	d, err := NewDirectory(p.config)
 	if err != nil {
 		p.Fatal(err)
 	}
-	l := &leader{place: p, directory: d, changed: make(chan struct{}), taken: map[string]serve.Service{}}
+	l := &leader{ground: p, directory: d, changed: make(chan struct{}), taken: map[string]serve.Service{}}
 	ctx, cancel := context.WithCancel(p.Context())
 	var working sync.WaitGroup
 	working.Go(func() {
@@ -148,7 +148,7 @@ func (l *leader) until(what string, is func([]serve.Declaration) bool) []serve.D
 }
 
 // client gives a client to which a controller is there.
-func (p place) client(name string) *Client {
+func (p ground) client(name string) *Client {
 	p.Helper()
 	c, err := NewClient(ClientOptions{
 		Config: p.config, Service: name, Bundles: noBundles{}, Logs: echo{},

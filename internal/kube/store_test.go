@@ -24,7 +24,7 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
 )
 
-func (p place) store(config Config) *Store {
+func (p ground) store(config Config) *Store {
 	p.Helper()
 	s, err := NewStore(StoreOptions{Config: config, Service: "web"})
 	if err != nil {
@@ -34,7 +34,7 @@ func (p place) store(config Config) *Store {
 }
 
 // save saves and expects it to succeed.
-func (p place) save(s *Store, state serve.State, events int) serve.State {
+func (p ground) save(s *Store, state serve.State, events int) serve.State {
 	p.Helper()
 	version, _, err := s.Save(p.Context(), state, make([]serve.Event, events))
 	if err != nil {
@@ -52,7 +52,7 @@ type relay struct {
 }
 
 // relayed gives a way to the API server through a relay.
-func (p place) relayed(r *relay) Config {
+func (p ground) relayed(r *relay) Config {
 	p.Helper()
 	settings, _, err := p.config.rest()
 	if err != nil {

@@ -46,6 +46,8 @@ type Resource struct {
 	Labels map[string]string `json:"labels,omitempty"`
 	// MaxHourlyCost is a ceiling on the price, in US dollars per hour; 0 is none.
 	MaxHourlyCost float64 `json:"max_hourly_cost,omitempty"`
+	// Kubernetes is what only Kubernetes has a word for; other clouds pass over it.
+	Kubernetes *KubernetesOptions `json:"kubernetes,omitempty"`
 }
 
 // Spot reports whether the description asks for spot machines.
@@ -98,6 +100,7 @@ func (r Resource) over(outer Resource) Resource {
 	r.ImageID = cmp.Or(r.ImageID, outer.ImageID)
 	r.Ports = cmp.Or(r.Ports, outer.Ports)
 	r.MaxHourlyCost = cmp.Or(r.MaxHourlyCost, outer.MaxHourlyCost)
+	r.Kubernetes = cmp.Or(r.Kubernetes, outer.Kubernetes)
 	if len(outer.Labels) > 0 {
 		labels := maps.Clone(outer.Labels)
 		maps.Copy(labels, r.Labels)

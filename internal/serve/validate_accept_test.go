@@ -83,6 +83,14 @@ func TestValidateAccepts(t *testing.T) {
 		{"any region of AWS and one of anybody's", func(s *serve.Spec) {
 			s.Resources.AnyOf = []serve.Resource{{Infra: "aws/*/us-east-1a"}, {Infra: "*/us-east1"}, {Infra: "*"}, {Infra: "GCP/europe-west12"}, {Infra: "local"}}
 		}},
+		{"node labels and tolerations", func(s *serve.Spec) {
+			s.Resources.Kubernetes = &serve.KubernetesOptions{
+				NodeSelector: map[string]string{"example.com/disk": "fast", "gpu": ""},
+				Tolerations: []serve.Toleration{
+					{Operator: "Exists"}, {Key: "gpu", Value: "a100", Effect: "NoSchedule"}, {Key: "example.com/x", Operator: "Exists"},
+				},
+			}
+		}},
 		{"labels by the rules of each cloud", func(s *serve.Spec) {
 			s.Resources.AnyOf = []serve.Resource{
 				{Infra: "gcp", Labels: map[string]string{"team_a": "x-1"}},

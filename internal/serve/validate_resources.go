@@ -88,6 +88,7 @@ func (r Resource) validate(es *FieldErrors, at string) {
 	} else if !consistsOf(r.ImageID, isWordRune) {
 		es.add(at+".image_id", nil, "%q is not an image: it has a space or a control character.", r.ImageID)
 	}
+	r.Kubernetes.validate(es, at+".kubernetes")
 	if c := r.MaxHourlyCost; c < 0 || math.IsNaN(c) || math.IsInf(c, 0) {
 		es.add(at+".max_hourly_cost", nil, "A price of %s cannot be; it must be a number of US dollars above 0.", number(c))
 	}

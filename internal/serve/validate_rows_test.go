@@ -25,6 +25,15 @@ func anyOf(entries ...serve.Resource) func() serve.Spec {
 	}
 }
 
+// kubernetes asks for nodes with the label, if there is one, and tolerates.
+func kubernetes(label, value string, tolerations ...serve.Toleration) serve.Resource {
+	k := &serve.KubernetesOptions{Tolerations: tolerations}
+	if label != "" {
+		k.NodeSelector = map[string]string{label: value}
+	}
+	return serve.Resource{Kubernetes: k}
+}
+
 func marketMistakes() []mistake {
 	base := func(s *serve.Spec) { s.ReplicaPolicy.BaseOndemandFallbackReplicas = 1 }
 	dynamic := func(s *serve.Spec) { s.ReplicaPolicy.DynamicOndemandFallback = true }
@@ -84,6 +93,11 @@ func resourceMistakes() []mistake {
 		{"an AMI in no region", nil, outer(serve.Resource{Infra: "aws", ImageID: "ami-0abc"}), at + "image_id", "one region of AWS only"},
 		{"an AMI on another cloud", nil, outer(serve.Resource{Infra: "gcp/us-east1", ImageID: "ami-0abc"}), at + "image_id", "one region of AWS only"},
 		{"a machine type with a space", nil, outer(serve.Resource{InstanceType: "m5 large"}), at + "instance_type", "is not a machine type"},
+		{"a node label that cannot be", nil, outer(kubernetes("a b", "c")), at + `kubernetes.node_selector["a b"]`, "something other than letters"},
+		{"a toleration with an unknown operator", nil, outer(kubernetes("", "", serve.Toleration{Key: "gpu", Operator: "exists"})), at + "kubernetes.tolerations[0].operator", `"Exists"`},
+		{"a toleration of an unknown effect", nil, outer(kubernetes("", "", serve.Toleration{Key: "gpu", Effect: "NoExec"})), at + "kubernetes.tolerations[0].effect", `"NoExecute"`},
+		{"a toleration of nothing", nil, outer(kubernetes("", "", serve.Toleration{Key: "a"}, serve.Toleration{})), at + "kubernetes.tolerations[1].key", "every taint"},
+		{"a toleration of any and of one value", nil, outer(kubernetes("", "", serve.Toleration{Key: "a", Operator: "Exists", Value: "b"})), at + "kubernetes.tolerations[0].value", "leave the value out"},
 		{"a negative price ceiling", nil, outer(serve.Resource{MaxHourlyCost: -1}), at + "max_hourly_cost", "US dollars above 0"},
 		{"a label without a name", nil, label("", "", "v"), at + `labels[""]`, "empty name"},
 		{"a label with a line break", nil, label("aws", "k", "a\nb"), at + `labels["k"]`, "a control character"},

@@ -17,12 +17,12 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// patience is how long a test waits for what the API server is to do.
-const patience = 30 * time.Second
+// longEnough is how long a test waits for what the API server is to do.
+const longEnough = 30 * time.Second
 
-// place is a namespace of its own in a real cluster that knows our custom
+// ground is a namespace of its own in a real cluster that knows our custom
 // resource.
-type place struct {
+type ground struct {
 	*testing.T
 	config  Config
 	objects dynamic.ResourceInterface
@@ -30,7 +30,7 @@ type place struct {
 }
 
 // newPlace makes a namespace for the test, which is passed over without a cluster.
-func newPlace(t *testing.T) place {
+func newPlace(t *testing.T) ground {
 	t.Helper()
 	path := os.Getenv("SERVE_TEST_KUBECONFIG")
 	if path == "" {
@@ -48,7 +48,7 @@ func newPlace(t *testing.T) place {
 		t.Fatal(err)
 	}
 	config.Namespace = namespace.Name
-	p := place{T: t, config: config, objects: c.dynamic.Resource(services()).Namespace(namespace.Name), typed: c.typed}
+	p := ground{T: t, config: config, objects: c.dynamic.Resource(services()).Namespace(namespace.Name), typed: c.typed}
 	t.Cleanup(p.clear)
 	return p
 }
@@ -64,7 +64,7 @@ func define(t *testing.T, client dynamic.Interface) {
 	if _, err = ri.Apply(t.Context(), crdName, definition, metav1.ApplyOptions{FieldManager: fieldManager, Force: true}); err != nil {
 		t.Fatalf("applying the definition: %v", err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), longEnough)
 	defer cancel()
 	err = follow(ctx, ri, nameIs(crdName), func(all map[string]*unstructured.Unstructured) bool {
 		conditions, _, _ := unstructured.NestedSlice(all[crdName].Object, "status", "conditions")
@@ -81,8 +81,8 @@ func define(t *testing.T, client dynamic.Interface) {
 }
 
 // clear removes the namespace, and what would keep it.
-func (p place) clear() {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+func (p ground) clear() {
+	ctx, cancel := context.WithTimeout(context.Background(), longEnough)
 	defer cancel()
 	list, err := p.objects.List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -101,8 +101,8 @@ func (p place) clear() {
 }
 
 // waiting gives a context for what must not take long.
-func (p place) waiting() context.Context {
-	ctx, cancel := context.WithTimeout(p.Context(), patience)
+func (p ground) waiting() context.Context {
+	ctx, cancel := context.WithTimeout(p.Context(), longEnough)
 	p.Cleanup(cancel)
 	return ctx
 }

@@ -1,0 +1,76 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package kube
+
+import (
+	"context"
+	"sync"
+)
+
+// turns lets one caller at a time work on a thing named by K within this
+// process, in place of watching each other, and lets another one cut the
+// work short.
+type turns[K comparable] struct {
+	mu  sync.Mutex
+	now map[K]*turn
+}
+
+type turn struct {
+	token  chan struct{} // holds one value while nobody works
+	users  int
+	cancel context.CancelCauseFunc
+}
+
+// enter waits for the turn on key. The context it returns ends with ctx or by
+// interrupt; leave must be called.
+func (t *turns[K]) enter(ctx context.Context, key K) (_ context.Context, leave func(), err error) {
+	t.mu.Lock()
+	if t.now == nil {
+		t.now = make(map[K]*turn)
+	}
+	n := t.now[key]
+	if n == nil {
+		n = &turn{token: make(chan struct{}, 1)}
+		n.token <- struct{}{}
+		t.now[key] = n
+	}
+	n.users++
+	t.mu.Unlock()
+
+	select {
+	case <-n.token:
+	case <-ctx.Done():
+		t.forget(key, n)
+		return nil, nil, ctx.Err()
+	}
+	working, cancel := context.WithCancelCause(ctx)
+	t.mu.Lock()
+	n.cancel = cancel
+	t.mu.Unlock()
+	return working, func() {
+		cancel(nil)
+		t.mu.Lock()
+		n.cancel = nil
+		t.mu.Unlock()
+		n.token <- struct{}{}
+		t.forget(key, n)
+	}, nil
+}
+
+// interrupt ends the context of whoever works on key now.
+func (t *turns[K]) interrupt(key K, cause error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n := t.now[key]; n != nil && n.cancel != nil {
+		n.cancel(cause)
+	}
+}
+
+func (t *turns[K]) forget(key K, n *turn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n.users--; n.users == 0 {
+		delete(t.now, key)
+	}
+}
