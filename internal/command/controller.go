@@ -76,7 +76,7 @@ func (p *Program) controller(ctx context.Context, args []string) (err error) {
 	defer endpoint.Close()
 	c := controller.New(controller.Options{
 		Service: *name, Store: store, Bundles: bundles, Traffic: controller.NewFront(endpoint, log), Log: log,
-		Clouds:  []serve.Cloud{local.NewCloud(local.CloudOptions{Root: home, Executable: executable, Log: log})},
+		Clouds:  clouds(home, executable, log, claim.Note),
 		Archive: controller.Archive{Dir: filepath.Join(claim.Dir(), "logs")},
 		OwnLog:  claim.Logs,
 	})

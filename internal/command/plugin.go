@@ -59,12 +59,14 @@ func deployers(home string) (map[string]serve.Deployer, error) {
 
 // deployersOf is deployers with another program for the controllers.
 func deployersOf(home, executable string) map[string]serve.Deployer {
+	log := slog.New(slog.DiscardHandler)
 	d := local.NewDeployer(local.DeployerOptions{
 		Root:        home,
 		Executable:  executable,
 		Credentials: func() (serve.Credentials, error) { return api.NewCredentials("controller") },
 		Connect:     func(a serve.Access) (serve.Client, error) { return api.Connect(a) },
-		Log:         slog.New(slog.DiscardHandler),
+		Log:         log,
+		Clouds:      clouds(home, executable, log, nil),
 	})
 	return map[string]serve.Deployer{d.Name(): d}
 }

@@ -24,6 +24,8 @@ const (
 	credentialsFile = "credentials.json"
 	accessFile      = "access.json"
 	controllerLog   = "controller.log"
+	// cloudsDir has a file for each other cloud that was used.
+	cloudsDir = "clouds"
 )
 
 // claimPatience is how long a claim waits for those who are just looking
@@ -139,6 +141,15 @@ func (c *Claim) Taken() ([]string, error) {
 // endpoint. Whoever waits for that is woken.
 func (c *Claim) Publish(url, endpoint string) error {
 	return writeJSON(filepath.Join(c.dir, accessFile), Publication{URL: url, Endpoint: endpoint, Process: c.self})
+}
+
+// Note keeps that the controller has machines in a cloud other than this machine,
+// so that its end can be seen to when there is nobody left to ask.
+func (c *Claim) Note(cloud string) error {
+	if err := os.MkdirAll(filepath.Join(c.dir, cloudsDir), 0o700); err != nil {
+		return fmt.Errorf("noting the use of cloud %q: %w", cloud, err)
+	}
+	return writeJSON(filepath.Join(c.dir, cloudsDir, cloud), struct{}{})
 }
 
 // Log gives a writer to the controller's log, which is rotated when it is full.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
@@ -43,7 +44,7 @@ func (d *Deployer) destroy(ctx context.Context, service string) ([]serve.Instanc
 	if err := d.end(ctx, h, service); err != nil {
 		return nil, err
 	}
-	swept, err := d.sweep(ctx, service)
+	swept, err := d.sweep(ctx, h.controller(service), service)
 	if err != nil {
 		return swept, err
 	}
@@ -71,13 +72,23 @@ func (d *Deployer) end(ctx context.Context, h home, service string) error {
 	return killAll(ctx, h, controllerOf(service))
 }
 
-// sweep ends the service's machines until no cloud knows of any.
-func (d *Deployer) sweep(ctx context.Context, service string) ([]serve.Instance, error) {
+// sweep ends the service's machines until no cloud knows of any. Of other clouds
+// those are asked that its controller has noted the use of: one that nobody uses
+// may be out of reach for ever. Where even the notes are gone all are asked, but
+// for those that nobody has configured here.
+func (d *Deployer) sweep(ctx context.Context, dir, service string) ([]serve.Instance, error) {
 	var swept []serve.Instance
 	var errs []error
+	unknown := !exists(dir)
 	for _, cloud := range d.o.Clouds {
+		if cloud.Name() != cloudName && !unknown && !exists(filepath.Join(dir, cloudsDir, cloud.Name())) {
+			continue
+		}
 		of, err := sweepCloud(ctx, cloud, service)
 		swept = append(swept, of...)
+		if unknown && cloud.Name() != cloudName && errors.Is(err, serve.ErrUnauthorized) {
+			continue
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("sweeping the cloud %q: %w", cloud.Name(), err))
 		}
