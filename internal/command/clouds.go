@@ -13,26 +13,31 @@ import (
 )
 
 // clouds gives the clouds that a controller on this machine has machines from:
-// its own first, and those that a service can name besides. Note, if there is
-// one, is told of another cloud before the first machine is made there.
-func clouds(home, executable string, log *slog.Logger, note func(cloud string) error) []serve.Cloud {
-	pods := serve.Cloud(kube.NewCloud(kube.CloudOptions{Log: log}))
+// its own first, and those that a service can name besides, each in the place
+// that was noted for it before. Note, if there is one, notes that before the first
+// machine is made there.
+func clouds(home, executable string, notes map[string]string, note func(cloud, where string) error, log *slog.Logger) []serve.Cloud {
+	cluster := kube.Config{Context: notes[kubernetes]}
+	pods := serve.Cloud(kube.NewCloud(kube.CloudOptions{Config: cluster, Log: log}))
 	if note != nil {
-		pods = noted{pods, note}
+		pods = noted{pods, func() error { return note(kubernetes, cluster.CurrentContext()) }}
 	}
 	return []serve.Cloud{local.NewCloud(local.CloudOptions{Root: home, Executable: executable, Log: log}), pods}
 }
+
+// kubernetes is the name of that cloud.
+const kubernetes = "kubernetes"
 
 // noted is a cloud whose use is noted before it is used, for whoever has to clear
 // up after a controller that is no more.
 type noted struct {
 	serve.Cloud
-	note func(cloud string) error
+	note func() error
 }
 
 // Launch launches once the use is noted.
 func (n noted) Launch(ctx context.Context, req serve.LaunchRequest) (serve.Instance, error) {
-	if err := n.note(n.Name()); err != nil {
+	if err := n.note(); err != nil {
 		return serve.Instance{}, err
 	}
 	return n.Cloud.Launch(ctx, req)

@@ -69,6 +69,10 @@ func (p *Program) controller(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return fmt.Errorf("finding this program's own file: %w", err)
 	}
+	notes, err := claim.Notes()
+	if err != nil {
+		return err
+	}
 	endpoint, err := openEndpoint(ctx, claim)
 	if err != nil {
 		return err
@@ -76,7 +80,7 @@ func (p *Program) controller(ctx context.Context, args []string) (err error) {
 	defer endpoint.Close()
 	c := controller.New(controller.Options{
 		Service: *name, Store: store, Bundles: bundles, Traffic: controller.NewFront(endpoint, log), Log: log,
-		Clouds:  clouds(home, executable, log, claim.Note),
+		Clouds:  clouds(home, executable, notes, claim.Note, log),
 		Archive: controller.Archive{Dir: filepath.Join(claim.Dir(), "logs")},
 		OwnLog:  claim.Logs,
 	})

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/kube"
@@ -21,6 +22,7 @@ func TestAccSpotHereAndOnDemandInACluster(t *testing.T) {
 	if config == "" || os.Getenv("SERVE_TEST_NODE") == "" {
 		t.Skip("needs a cluster with a real node: make test-kube starts one")
 	}
+	config = withContexts(t, config)
 	t.Setenv("KUBECONFIG", config)
 	w := newWorkspace(t)
 	write := func(base int) {
@@ -58,7 +60,7 @@ resource "serve_service" "web" {
 	}
 	write(1)
 	w.must(0, "apply", "-auto-approve")
-	pods := kube.NewCloud(kube.CloudOptions{Config: kube.Config{Path: config}})
+	pods := kube.NewCloud(kube.CloudOptions{Config: kube.Config{Path: config, Context: "test"}})
 	inCluster := func(want int) []serve.Instance {
 		t.Helper()
 		list, err := pods.List(t.Context(), "mixed")
@@ -88,8 +90,39 @@ resource "serve_service" "web" {
 		resp.Body.Close()
 	}
 
-	// What a dead controller had there is ended with it.
+	// What a dead controller had there is ended with it, whatever cluster kubectl
+	// has come to talk to since.
 	w.killController("mixed")
+	rewrite(t, config, "current-context: test", "current-context: elsewhere")
 	w.must(0, "destroy", "-auto-approve")
 	inCluster(0)
+}
+
+// withContexts copies a configuration and gives it another context, of a cluster
+// that is not there.
+func withContexts(t *testing.T, config string) string {
+	t.Helper()
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	rewrite(t, path, "contexts: [", "contexts: [{name: elsewhere, context: {cluster: nowhere, user: admin}}, ")
+	rewrite(t, path, "clusters: [", `clusters: [{name: nowhere, cluster: {server: "https://127.0.0.1:1"}}, `)
+	return path
+}
+
+// rewrite replaces a text in a file.
+func rewrite(t *testing.T, path, old, text string) {
+	t.Helper()
+	was, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(was), old) {
+		t.Fatalf("%s has no %q: %v", path, old, err)
+	}
+	if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(was), old, text)), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -66,7 +66,9 @@ func deployersOf(home, executable string) map[string]serve.Deployer {
 		Credentials: func() (serve.Credentials, error) { return api.NewCredentials("controller") },
 		Connect:     func(a serve.Access) (serve.Client, error) { return api.Connect(a) },
 		Log:         log,
-		Clouds:      clouds(home, executable, log, nil),
+		Clouds: func(notes map[string]string) []serve.Cloud {
+			return clouds(home, executable, notes, nil, log)
+		},
 	})
 	return map[string]serve.Deployer{d.Name(): d}
 }

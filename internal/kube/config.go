@@ -70,6 +70,20 @@ func (c Config) loader() clientcmd.ClientConfig {
 	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, over)
 }
 
+// CurrentContext is the name of the context in use; empty where there is none, as
+// within a cluster. Whoever has machines there should keep it: kubectl's own may
+// be another one tomorrow.
+func (c Config) CurrentContext() string {
+	if c.Context != "" {
+		return c.Context
+	}
+	raw, err := c.loader().RawConfig()
+	if err != nil {
+		return "" // what is wrong with it shows when it is used
+	}
+	return raw.CurrentContext
+}
+
 // rest gives what clients are made of, and the namespace.
 func (c Config) rest() (config *rest.Config, namespace string, err error) {
 	loader := c.loader()

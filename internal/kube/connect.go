@@ -56,10 +56,7 @@ func (c *connector) connect() (*site, error) {
 // contextName is the name of the context in use. It becomes a part of an infra,
 // where a slash divides parts.
 func (c Config) contextName() string {
-	name := c.Context
-	if raw, err := c.loader().RawConfig(); err == nil && name == "" {
-		name = raw.CurrentContext
-	}
+	name := c.CurrentContext()
 	if name == "" {
 		return inCluster
 	}

@@ -139,7 +139,7 @@ func mistakes() map[string]wrong {
 		"a negative price":                {service: `{"resources":{"ports":1,"max_hourly_cost":-1}}`, says: "max_hourly_cost"},
 		"a label without a name":          {service: `{"resources":{"ports":1,"labels":{"":"v"}}}`, says: "empty name"},
 		"a label GCP does not take":       {service: `{"resources":{"ports":1,"infra":"gcp","labels":{"K":"v"}}}`, says: "lower-case", late: true},
-		"a ground said twice":              {service: `{"resources":{"ports":1,"infra":"aws","region":"us-east-1"}}`, says: "infra excludes cloud"},
+		"a ground said twice":             {service: `{"resources":{"ports":1,"infra":"aws","region":"us-east-1"}}`, says: "infra excludes cloud"},
 		"an unknown cloud":                {service: `{"resources":{"ports":1,"any_of":[{"infra":"moon/crater"}]}}`, says: "infra"},
 		"infra with a fourth part":        {service: `{"resources":{"ports":1,"infra":"aws/a/b/c"}}`, says: "infra"},
 		"a region of another cloud":       {service: `{"resources":{"ports":1,"infra":"aws/us-east1"}}`, says: "is not a region of aws", late: true},

@@ -144,12 +144,35 @@ func (c *Claim) Publish(url, endpoint string) error {
 }
 
 // Note keeps that the controller has machines in a cloud other than this machine,
-// so that its end can be seen to when there is nobody left to ask.
-func (c *Claim) Note(cloud string) error {
+// and by which name it knows the place (a context, a profile), so that their end
+// can be seen to when there is nobody left to ask.
+func (c *Claim) Note(cloud, where string) error {
 	if err := os.MkdirAll(filepath.Join(c.dir, cloudsDir), 0o700); err != nil {
 		return fmt.Errorf("noting the use of cloud %q: %w", cloud, err)
 	}
-	return writeJSON(filepath.Join(c.dir, cloudsDir, cloud), struct{}{})
+	return writeJSON(filepath.Join(c.dir, cloudsDir, cloud), where)
+}
+
+// Notes gives what was noted: by which name the place in each cloud is known.
+func (c *Claim) Notes() (map[string]string, error) { return readNotes(c.dir) }
+
+func readNotes(dir string) (map[string]string, error) {
+	entries, err := os.ReadDir(filepath.Join(dir, cloudsDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading which clouds are used: %w", err)
+	}
+	notes := map[string]string{}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			continue // half written
+		}
+		var where string
+		if err := readJSON(filepath.Join(dir, cloudsDir, e.Name()), &where); err != nil {
+			return nil, fmt.Errorf("reading which clouds are used: %w", err)
+		}
+		notes[e.Name()] = where
+	}
+	return notes, nil
 }
 
 // Log gives a writer to the controller's log, which is rotated when it is full.

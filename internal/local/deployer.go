@@ -35,9 +35,9 @@ type DeployerOptions struct {
 	Credentials func() (serve.Credentials, error)
 	// Connect gives a client for a controller. It need not reach it yet.
 	Connect func(serve.Access) (serve.Client, error)
-	// Clouds are those the controllers have machines from, and so those Destroy
-	// sweeps; none means the local one alone.
-	Clouds []serve.Cloud
+	// Clouds gives those a controller with such notes has machines from, and so
+	// those Destroy sweeps; nil means the local one alone. See [Claim.Note].
+	Clouds func(notes map[string]string) []serve.Cloud
 }
 
 // Deployer runs controllers as processes of this machine that outlive the one
@@ -55,8 +55,9 @@ func NewDeployer(o DeployerOptions) *Deployer {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if len(o.Clouds) == 0 {
-		o.Clouds = []serve.Cloud{NewCloud(CloudOptions{Root: o.Root, Executable: o.Executable, Log: o.Log})}
+	if o.Clouds == nil {
+		own := []serve.Cloud{NewCloud(CloudOptions{Root: o.Root, Executable: o.Executable, Log: o.Log})}
+		o.Clouds = func(map[string]string) []serve.Cloud { return own }
 	}
 	return &Deployer{o: o}
 }
@@ -66,8 +67,9 @@ func (d *Deployer) Name() string { return cloudName }
 
 // Clouds names the clouds a controller can have machines from.
 func (d *Deployer) Clouds() []string {
-	names := make([]string, len(d.o.Clouds))
-	for i, c := range d.o.Clouds {
+	clouds := d.o.Clouds(nil)
+	names := make([]string, len(clouds))
+	for i, c := range clouds {
 		names[i] = c.Name()
 	}
 	return names

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
@@ -80,8 +79,12 @@ func (d *Deployer) sweep(ctx context.Context, dir, service string) ([]serve.Inst
 	var swept []serve.Instance
 	var errs []error
 	unknown := !exists(dir)
-	for _, cloud := range d.o.Clouds {
-		if cloud.Name() != cloudName && !unknown && !exists(filepath.Join(dir, cloudsDir, cloud.Name())) {
+	notes, err := readNotes(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, cloud := range d.o.Clouds(notes) {
+		if _, noted := notes[cloud.Name()]; !noted && !unknown && cloud.Name() != cloudName {
 			continue
 		}
 		of, err := sweepCloud(ctx, cloud, service)

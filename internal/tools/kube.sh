@@ -18,7 +18,7 @@ command=${1:?usage: kube.sh up|down DIR}
 dir=${2:?usage: kube.sh up|down DIR}
 lock=/run/lock/terraform-provider-serve-kube
 
-node=node-1
+node="node-1"
 subnet=10.251.1
 address=$subnet.254    # of the node, and of the API server: pods reach it, the network does not
 bridge=serve-node      # carries that address
@@ -53,7 +53,10 @@ running() { [ -f "$dir/env" ] && kill -0 "$(awk '$1 == "kube-apiserver" { print 
 
 # can_node says whether a real node can run here.
 can_node() {
-	[ "$(uname)" = Linux ] && [ "$(id -u)" = 0 ] || { say "no real node: that takes root on Linux"; return 1; }
+	if [ "$(uname)" != Linux ] || [ "$(id -u)" != 0 ]; then
+		say "no real node: that takes root on Linux"
+		return 1
+	fi
 	local program
 	for program in containerd runc ctr iptables conntrack; do
 		command -v $program >/dev/null || { say "no real node: there is no $program (Debian: apt-get install containerd runc containernetworking-plugins iptables conntrack)"; return 1; }
