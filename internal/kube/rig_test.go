@@ -129,7 +129,7 @@ func (r *rig) simulate(t *testing.T, name string, labels map[string]string) stri
 			Name: r.namespace + "-" + name, Labels: all, Annotations: map[string]string{"kwok.x-k8s.io/node": "fake"},
 		},
 		// Others' pods stay away: the taint is one that the pods of this rig tolerate.
-		Spec:   corev1.NodeSpec{Taints: []corev1.Taint{{Key: "simulated.test", Effect: corev1.TaintEffectNoSchedule}}},
+		Spec: corev1.NodeSpec{Taints: []corev1.Taint{{Key: "simulated.test", Effect: corev1.TaintEffectNoSchedule}}},
 		Status: corev1.NodeStatus{Allocatable: has, Capacity: has, Conditions: []corev1.NodeCondition{{
 			Type: corev1.NodeReady, Status: corev1.ConditionTrue, LastHeartbeatTime: metav1.Now(), LastTransitionTime: metav1.Now(),
 		}}},
@@ -150,7 +150,7 @@ func (r *rig) simulate(t *testing.T, name string, labels map[string]string) stri
 // awaitNode watches a node until it is as it should be.
 func (r *rig) awaitNode(t *testing.T, name string, ok func(*corev1.Node) bool) {
 	t.Helper()
-	w, err := r.client.CoreV1().Nodes().Watch(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=" + name})
+	w, err := r.client.CoreV1().Nodes().Watch(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=" + name, ResourceVersion: "0"})
 	if err != nil {
 		t.Fatalf("watching nodes: %v", err)
 	}
@@ -175,7 +175,7 @@ func (r *rig) tolerant() serve.Resource {
 func (r *rig) playExits(t *testing.T, node string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	w, err := r.client.CoreV1().Pods(r.namespace).Watch(ctx, metav1.ListOptions{})
+	w, err := r.client.CoreV1().Pods(r.namespace).Watch(ctx, metav1.ListOptions{ResourceVersion: "0"})
 	if err != nil {
 		t.Fatalf("watching pods: %v", err)
 	}
@@ -184,7 +184,7 @@ func (r *rig) playExits(t *testing.T, node string) {
 		defer close(done)
 		for e := range w.ResultChan() {
 			p, is := e.Object.(*corev1.Pod)
-			if !is || p.Spec.NodeName != node || p.Status.Phase != corev1.PodRunning || len(p.Spec.Containers[0].Args) < 4 {
+			if !is || p.Spec.NodeName != node || p.Status.Phase == corev1.PodFailed || len(p.Spec.Containers[0].Args) < 4 {
 				continue
 			}
 			digits, exits := strings.CutPrefix(p.Spec.Containers[0].Args[3], "exit ")
