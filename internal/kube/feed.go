@@ -114,7 +114,9 @@ func (f *feed) leave(w *watching) {
 // troubled takes in that a list or a watch has failed, and is being tried again.
 func (w *watching) troubled(ctx context.Context, log *slog.Logger, what string, seen bool, err error) {
 	// A server ends a watch now and then, and what a watch began from grows old.
-	if ctx.Err() != nil || errors.Is(err, io.EOF) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
+	// And the store behind it may lag behind the server.
+	if ctx.Err() != nil || errors.Is(err, io.EOF) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) ||
+		apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge) {
 		return
 	}
 	if seen && !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err) {

@@ -114,7 +114,7 @@ func (n *notices) seePod(ctx context.Context, p *corev1.Pod, gone bool) error {
 	case ended(p) || !started(p):
 		// Somebody here has asked for its end, or its launch is not over.
 		return nil
-	case gone:
+	case gone || forced(p):
 		n.lost(s, "its pod was deleted"+because(disruption(p)))
 		return nil
 	}
@@ -123,6 +123,12 @@ func (n *notices) seePod(ctx context.Context, p *corev1.Pod, gone bool) error {
 
 // ended reports whether somebody here has asked for the pod's end.
 func ended(p *corev1.Pod) bool { return p.Annotations[annotationEnding] != "" }
+
+// forced reports whether the pod is being deleted without any grace, which is
+// what its end begins with when somebody forces it.
+func forced(p *corev1.Pod) bool {
+	return p.DeletionTimestamp != nil && p.DeletionGracePeriodSeconds != nil && *p.DeletionGracePeriodSeconds == 0
+}
 
 // look tells what is new about a pod that is there.
 func (n *notices) look(ctx context.Context, s *sighting) error {
