@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"strconv"
 	"strings"
@@ -118,9 +119,7 @@ func (r *rig) patchNode(ctx context.Context, node string, labels map[string]any)
 func (r *rig) simulate(t *testing.T, name string, labels map[string]string) string {
 	t.Helper()
 	all := map[string]string{r.mine(): "", "kubernetes.io/os": "linux"}
-	for key, value := range labels {
-		all[key] = value
-	}
+	maps.Copy(all, labels)
 	has := corev1.ResourceList{
 		"cpu": quantity.MustParse("32"), "memory": quantity.MustParse("128Gi"), "pods": quantity.MustParse("110"),
 	}
