@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -195,6 +196,37 @@ func TestAnEvictionIsAnInterruptionAndThenALoss(t *testing.T) {
 		t.Errorf("the deadline is in %v, want the pod's grace", d)
 	}
 	await(t, notices, serve.NoticeGone, "")
+}
+
+func TestCopiesOfACloudWorkOnOnePod(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	one := newLive(t, r, r.cloud(t), r.resource(), serve.Spot)
+	one.req.Task.Secrets = map[string]string{"TOKEN": "x"}
+	two := one
+	two.cloud = r.cloud(t)
+	after(t, func(ctx context.Context) error { return one.cloud.Terminate(ctx, one.req.Ref) })
+	var got [2]serve.Instance
+	var errs [2]error
+	var both sync.WaitGroup
+	for i, l := range []live{one, two} {
+		both.Go(func() { got[i], errs[i] = l.cloud.Launch(t.Context(), l.req) })
+	}
+	both.Wait()
+	if err := errors.Join(errs[:]...); err != nil || got[0] != got[1] {
+		t.Fatalf("Launch = %+v and %+v, %v; want the same twice", got[0], got[1], err)
+	}
+	other := one
+	other.req.Ref.Replica = 2
+	other.launch(t)
+	notices := one.watch(t)
+	if err := two.cloud.Terminate(t.Context(), two.req.Ref); err != nil {
+		t.Fatalf("Terminate: %v", err)
+	}
+	r.kill(t, other.req.Ref)
+	if n := await(t, notices, serve.NoticeGone, ""); n.Ref != other.req.Ref {
+		t.Errorf("got %+v, which another copy has terminated", n)
+	}
 }
 
 func TestWhatCannotBeLaunchedSaysWhyAndLeavesNothing(t *testing.T) {
