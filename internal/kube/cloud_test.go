@@ -24,7 +24,7 @@ func TestCloudKeepsItsContract(t *testing.T) {
 	resource := newRig(t).tolerant()
 	servetest.TestCloud(t, func(t *testing.T) serve.Cloud {
 		r := newRig(t)
-		r.playExits(t, r.simulate(t, "on-demand", nil))
+		r.simulate(t, "on-demand")
 		c := r.cloud(t)
 		rigs.Store(serve.Cloud(c), r)
 		return c

@@ -44,14 +44,14 @@ func meaningOf(err error) error {
 		apierrors.IsServiceUnavailable(err), apierrors.IsInternalError(err):
 		return serve.ErrUnreachable
 	}
-	if _, ok := errors.AsType[net.Error](err); ok {
-		return unlessOver(err)
-	}
 	if trouble, ok := errors.AsType[*url.Error](err); ok {
 		// A program that gives credentials and fails shows as a failed request.
 		if strings.Contains(trouble.Error(), "getting credentials") {
 			return serve.ErrUnauthorized
 		}
+		return unlessOver(err)
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
 		return unlessOver(err)
 	}
 	return nil

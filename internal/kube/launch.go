@@ -91,6 +91,10 @@ func (l *launch) run(ctx context.Context) (*corev1.Pod, error) {
 		}
 	}
 	l.made = true
+	// Also one that is found: who made it may have come no farther than that.
+	if err := l.bind(ctx, p); err != nil {
+		return nil, err
+	}
 	return l.await(ctx, p)
 }
 
@@ -193,7 +197,7 @@ func (l *launch) make(ctx context.Context, b blueprint) (*corev1.Pod, error) {
 	if err != nil {
 		return nil, meaning(err)
 	}
-	return p, l.bind(ctx, p, secret, b)
+	return p, nil
 }
 
 // replaceSecret makes the Secret, in place of what an earlier try has left.
@@ -209,21 +213,21 @@ func (l *launch) replaceSecret(ctx context.Context, secret *corev1.Secret) error
 }
 
 // bind gives what the pod needs to the pod, so that it goes when the pod does,
-// whoever ends that.
-func (l *launch) bind(ctx context.Context, p *corev1.Pod, secret *corev1.Secret, b blueprint) error {
+// whoever ends that. A bundle that is gone went with the last pod that was its
+// owner before; this one waits for it if it has not started.
+func (l *launch) bind(ctx context.Context, p *corev1.Pod) error {
 	owner := Owner{APIVersion: "v1", Kind: "Pod", Name: p.Name, UID: string(p.UID)}.reference()
-	if secret != nil {
-		if err := addOwner(ctx, l.site, secret.Name, owner); err != nil {
+	if len(l.req.Task.Secrets) > 0 {
+		if err := addOwner(ctx, l.site, p.Name, owner); err != nil && !errors.Is(err, serve.ErrNotFound) {
 			return err
 		}
 	}
-	store := piles{l.site}
-	for digest := range b.bundles {
-		err := addOwner(ctx, l.site, indexName(digest), owner)
+	owners := append(l.cloud.owners(l.req.Ref.Service), owner)
+	for _, m := range mounts(l.req.Task.Workdir, l.req.Task.FileMounts) {
+		err := addOwner(ctx, l.site, indexName(m.digest), owner)
 		if errors.Is(err, serve.ErrNotFound) {
-			// It went with the last pod that was its owner. The new pod waits for it.
-			if _, _, err = store.ensure(ctx, digest, b.owners, b.req.Bundle); err == nil {
-				err = addOwner(ctx, l.site, indexName(digest), owner)
+			if err = nil; !started(p) {
+				_, _, err = piles{l.site}.ensure(ctx, m.digest, owners, l.req.Bundle)
 			}
 		}
 		if err != nil {

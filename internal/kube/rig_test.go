@@ -8,9 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +17,9 @@ import (
 	quantity "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -48,7 +48,7 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatalf("reading %s: %v", path, err)
 	}
-	r.client = kubernetes.NewForConfigOrDie(config)
+	r.client = clientOf(t, config)
 	ns, err := r.client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "serve-test-"},
 	}, metav1.CreateOptions{})
@@ -114,12 +114,10 @@ func (r *rig) patchNode(ctx context.Context, node string, labels map[string]any)
 	return err
 }
 
-// simulate makes a node that kwok plays. Its pods are running at once and run
-// nothing.
-func (r *rig) simulate(t *testing.T, name string, labels map[string]string) string {
+// simulate makes a node that is kept ready by kwok. Its pods run nothing.
+func (r *rig) simulate(t *testing.T, name string) string {
 	t.Helper()
 	all := map[string]string{r.mine(): "", "kubernetes.io/os": "linux"}
-	maps.Copy(all, labels)
 	has := corev1.ResourceList{
 		"cpu": quantity.MustParse("32"), "memory": quantity.MustParse("128Gi"), "pods": quantity.MustParse("110"),
 	}
@@ -139,6 +137,7 @@ func (r *rig) simulate(t *testing.T, name string, labels map[string]string) stri
 	after(t, func(ctx context.Context) error {
 		return r.client.CoreV1().Nodes().Delete(ctx, node.Name, metav1.DeleteOptions{})
 	})
+	r.play(t, node.Name)
 	r.awaitNode(t, node.Name, func(n *corev1.Node) bool {
 		passing, _ := CloudOptions{}.blockers(n)
 		return len(passing) == 0
@@ -169,11 +168,12 @@ func (r *rig) tolerant() serve.Resource {
 	return resource
 }
 
-// playExits ends the pods of a simulated node that are to "exit N" with N, as a
-// real one would.
-func (r *rig) playExits(t *testing.T, node string) {
+// play is the kubelet of a simulated node: kwok is one too, but takes its time.
+// Pods are running at once; one that is to "exit N" has ended with N, and one
+// that is to end is gone.
+func (r *rig) play(t *testing.T, node string) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(context.Background())
 	w, err := r.client.CoreV1().Pods(r.namespace).Watch(ctx, metav1.ListOptions{ResourceVersion: "0"})
 	if err != nil {
 		t.Fatalf("watching pods: %v", err)
@@ -183,19 +183,11 @@ func (r *rig) playExits(t *testing.T, node string) {
 		defer close(done)
 		for e := range w.ResultChan() {
 			p, is := e.Object.(*corev1.Pod)
-			if !is || p.Spec.NodeName != node || p.Status.Phase == corev1.PodFailed || len(p.Spec.Containers[0].Args) < 4 {
+			if !is || p.Spec.NodeName != node || e.Type == watch.Deleted {
 				continue
 			}
-			digits, exits := strings.CutPrefix(p.Spec.Containers[0].Args[3], "exit ")
-			code, err := strconv.Atoi(digits)
-			if !exits || err != nil {
-				continue
-			}
-			patch := fmt.Sprintf(`{"status":{"phase":"Failed","containerStatuses":[{"name":"server","image":"x","imageID":"",
-				"ready":false,"restartCount":0,"state":{"terminated":{"exitCode":%d,"message":"run"}}}]}}`, code)
-			_, err = r.client.CoreV1().Pods(r.namespace).Patch(ctx, p.Name, types.MergePatchType, []byte(patch), metav1.PatchOptions{}, "status")
-			if err != nil && ctx.Err() == nil {
-				t.Errorf("playing the end of a program: %v", err)
+			if err := r.playPod(ctx, p); err != nil && ctx.Err() == nil && !errors.Is(meaning(err), serve.ErrNotFound) {
+				t.Errorf("playing a pod: %v", err)
 			}
 		}
 	}()
@@ -206,6 +198,24 @@ func (r *rig) playExits(t *testing.T, node string) {
 	})
 }
 
+func (r *rig) playPod(ctx context.Context, p *corev1.Pod) error {
+	pods := r.client.CoreV1().Pods(r.namespace)
+	if p.DeletionTimestamp != nil {
+		return pods.Delete(ctx, p.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))})
+	}
+	state, phase := `"running":{}`, "Running"
+	if args := p.Spec.Containers[0].Args; len(args) > 3 && strings.HasPrefix(args[3], "exit ") {
+		state, phase = `"terminated":{"exitCode":`+args[3][len("exit "):]+`,"message":"run"}`, "Failed"
+	}
+	if string(p.Status.Phase) == phase {
+		return nil
+	}
+	patch := fmt.Appendf(nil, `{"status":{"phase":%q,"podIP":"10.0.0.1","podIPs":[{"ip":"10.0.0.1"}],"containerStatuses":[{
+		"name":%q,"image":"x","imageID":"","ready":false,"restartCount":0,"state":{%s}}]}}`, phase, p.Spec.Containers[0].Name, state)
+	_, err := pods.Patch(ctx, p.Name, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
+	return err
+}
+
 // kill deletes a pod as a lost machine is lost: at once, and not by the cloud.
 func (r *rig) kill(t *testing.T, ref serve.Ref) {
 	t.Helper()
@@ -213,4 +223,34 @@ func (r *rig) kill(t *testing.T, ref serve.Ref) {
 	if err != nil {
 		t.Fatalf("killing %+v: %v", ref, err)
 	}
+}
+
+func (r *rig) taint(t *testing.T, node string, taint corev1.Taint) {
+	t.Helper()
+	n, err := r.client.CoreV1().Nodes().Get(t.Context(), node, metav1.GetOptions{})
+	if err == nil {
+		n.Spec.Taints = append(n.Spec.Taints, taint)
+		_, err = r.client.CoreV1().Nodes().Update(t.Context(), n, metav1.UpdateOptions{})
+	}
+	if err != nil {
+		t.Fatalf("tainting node %s: %v", node, err)
+	}
+}
+
+func (r *rig) cordon(t *testing.T, node string, cordoned bool) {
+	t.Helper()
+	patch := fmt.Appendf(nil, `{"spec":{"unschedulable":%v}}`, cordoned)
+	_, err := r.client.CoreV1().Nodes().Patch(t.Context(), node, types.StrategicMergePatchType, patch, metav1.PatchOptions{})
+	if err != nil {
+		t.Fatalf("cordoning node %s: %v", node, err)
+	}
+}
+
+func clientOf(t *testing.T, config *rest.Config) kubernetes.Interface {
+	t.Helper()
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
 }
