@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -227,6 +228,7 @@ type rig struct {
 	cloud       *servetest.Scripted
 	credentials serve.Credentials
 	first       int
+	archive     string // made before the copies, and so removed after their end
 
 	mu     sync.Mutex
 	stores map[string]serve.Store
@@ -246,7 +248,7 @@ func newRig(t *testing.T) *rig {
 	offer := serve.Offer{Location: serve.Location{Cloud: "cloud", Region: "east"}, Market: serve.OnDemand, InstanceType: "m2", CPUs: 2}
 	return &rig{
 		t: t, directory: newDirectory(), election: newElection(), cloud: servetest.NewScripted(t, "cloud", offer),
-		credentials: credentials, first: free.Addr().(*net.TCPAddr).Port, stores: map[string]serve.Store{},
+		credentials: credentials, archive: t.TempDir(), first: free.Addr().(*net.TCPAddr).Port, stores: map[string]serve.Store{},
 	}
 }
 
@@ -262,7 +264,7 @@ func (r *rig) parts(_ context.Context, name, _ string) (Parts, error) {
 		r.stores[name] = lasting{servetest.NewStore()}
 	}
 	return Parts{Store: r.stores[name], Clouds: []serve.Cloud{r.cloud}, Bundles: bundles{},
-		Archive: controller.Archive{Dir: r.t.TempDir()}}, nil
+		Archive: controller.Archive{Dir: filepath.Join(r.archive, name)}}, nil
 }
 
 // replica is one copy under test, on a loopback address of its own.
