@@ -11,7 +11,7 @@ import (
 // Market says how a machine is paid for, and so whether it can be taken away.
 type Market string
 
-// The two markets. Kubernetes pods and other machines nobody takes back are on-demand.
+// The two markets. Machines that nobody takes back are on-demand.
 const (
 	Spot     Market = "spot"
 	OnDemand Market = "on_demand"
