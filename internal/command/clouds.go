@@ -17,10 +17,20 @@ import (
 // that was noted for it before. Note, if there is one, notes that before the first
 // machine is made there.
 func clouds(home, executable string, notes map[string]string, note func(cloud, where string) error, log *slog.Logger) []serve.Cloud {
-	cluster := kube.Config{Context: notes[kubernetes]}
-	pods := serve.Cloud(kube.NewCloud(kube.CloudOptions{Config: cluster, Log: log}))
+	cluster := kube.NewCloud(kube.CloudOptions{
+		Config: kube.Config{Context: notes[kubernetes]},
+		Scope:  func() (string, error) { return local.Identity(home) },
+		Log:    log,
+	})
+	pods := serve.Cloud(cluster)
 	if note != nil {
-		pods = noted{pods, func() error { return note(kubernetes, cluster.CurrentContext()) }}
+		pods = noted{cluster, func() error {
+			context, err := cluster.Context()
+			if err != nil {
+				return err
+			}
+			return note(kubernetes, context)
+		}}
 	}
 	return []serve.Cloud{local.NewCloud(local.CloudOptions{Root: home, Executable: executable, Log: log}), pods}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/kube"
+	"github.com/serve-infra/terraform-provider-serve/internal/local"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -60,7 +61,10 @@ resource "serve_service" "web" {
 	}
 	write(1)
 	w.must(0, "apply", "-auto-approve")
-	pods := kube.NewCloud(kube.CloudOptions{Config: kube.Config{Path: config, Context: "test"}})
+	pods := kube.NewCloud(kube.CloudOptions{
+		Config: kube.Config{Path: config, Context: "test"},
+		Scope:  func() (string, error) { return local.Identity(w.home) },
+	})
 	inCluster := func(want int) []serve.Instance {
 		t.Helper()
 		list, err := pods.List(t.Context(), "mixed")

@@ -162,9 +162,10 @@ func (l *loop) verify() {
 		return
 	}
 	l.verifying = true
-	clouds := l.clouds()
+	clouds, known := l.clouds(), l.recorded()
 	l.background(func() func() {
 		found, err := l.list(l.ctx, clouds)
+		found.recorded = known
 		wait := time.NewTimer(verifyPause)
 		defer wait.Stop()
 		l.c.post(l.ctx, func() {
@@ -182,8 +183,7 @@ func (l *loop) verify() {
 
 // compare finds replicas whose machine is not listed as running. Those that came
 // up after the list was asked for are not judged by it; by our clock, as that of
-// a cloud may differ and tells when a launch began. A machine that is listed had
-// a record before it was asked for, and so is an orphan when it has none now.
+// a cloud may differ and tells when a launch began.
 func (l *loop) compare(found inventory) {
 	l.sweepOrphans(found)
 	for i := range l.state.Replicas {
@@ -205,6 +205,8 @@ const askTimeout = time.Minute
 type inventory struct {
 	asked    time.Time
 	machines map[serve.Ref]serve.Instance
+	// recorded are those that had a record when they were asked for.
+	recorded map[serve.Ref]bool
 }
 
 // list asks clouds. It fails if one of them does not answer: a machine

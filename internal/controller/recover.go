@@ -91,17 +91,27 @@ func (l *loop) lookAgain() {
 	})
 }
 
-// sweepOrphans ends the machines that are listed and have no record, and counts
-// them.
-func (l *loop) sweepOrphans(found inventory) int {
+// recorded names the machines that there is a record of. One that says that its
+// machine is gone speaks for none.
+func (l *loop) recorded() map[serve.Ref]bool {
 	known := map[serve.Ref]bool{}
 	for _, r := range l.state.Replicas {
-		// A record that says its machine is gone speaks for no machine.
-		known[l.ref(r.ID)] = r.Teardown != serve.TeardownSucceeded
+		if r.Teardown != serve.TeardownSucceeded {
+			known[l.ref(r.ID)] = true
+		}
 	}
+	return known
+}
+
+// sweepOrphans ends the machines that are listed and have no record, and counts
+// them. A machine has a record before it is made, and until it is gone: one that
+// is ended while the clouds are asked had it when they were, and one that is made
+// meanwhile has it now.
+func (l *loop) sweepOrphans(found inventory) int {
+	known := l.recorded()
 	orphans := 0
 	for ref, instance := range found.machines {
-		if known[ref] || l.sweeping[ref] {
+		if known[ref] || found.recorded[ref] || l.sweeping[ref] {
 			continue
 		}
 		orphans++

@@ -6,6 +6,7 @@ package kube
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // CloudOptions says which cluster a [Cloud] is, and how it is used.
@@ -31,6 +33,11 @@ type CloudOptions struct {
 	SpotLabel string
 	// Nodes are labels of the nodes to be used; empty is every node.
 	Nodes map[string]string
+	// Scope names those whose pods these are, among all who use the namespace: a
+	// service of the same name of somebody else is not this one, and its pods are
+	// not orphans of it. It is asked for once, with the first connection. Nil is
+	// for the one controller that belongs to the namespace itself.
+	Scope func() (string, error)
 	// ProvisionTimeout is how long no node may have room for a pod before that is
 	// serve.ErrCapacity; 0 is ten seconds. While the cluster says that a node is
 	// being made it is waited for longer.
@@ -66,7 +73,7 @@ type Cloud struct {
 	log      *slog.Logger
 	cluster  *connector
 	feed     feed
-	machines turns[serve.Ref]
+	machines turns.Turns[serve.Ref]
 
 	mu sync.Mutex
 	// known are the pods that were launched here and not terminated. A pod object
@@ -86,7 +93,7 @@ func NewCloud(o CloudOptions) *Cloud {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Cloud{o: o, log: o.Log, cluster: &connector{config: o.Config}, known: make(map[serve.Ref]types.UID)}
+	c := &Cloud{o: o, log: o.Log, cluster: &connector{config: o.Config, scope: o.Scope}, known: make(map[serve.Ref]types.UID)}
 	c.feed = feed{cluster: c.cluster, log: o.Log}
 	return c
 }
@@ -94,8 +101,18 @@ func NewCloud(o CloudOptions) *Cloud {
 // Name is "kubernetes".
 func (c *Cloud) Name() string { return cloudName }
 
+// Context is the name of kubectl's context by which the cluster is reached, the
+// same for as long as the Cloud is used; empty where there is none.
+func (c *Cloud) Context() (string, error) {
+	s, err := c.cluster.connect()
+	if err != nil {
+		return "", fmt.Errorf("finding out which cluster this is: %w", err)
+	}
+	return s.context, nil
+}
+
 // region is the cluster's name in locations.
-func (c *Cloud) region(s *site) string { return cmp.Or(c.o.Region, s.context) }
+func (c *Cloud) region(s *site) string { return cmp.Or(c.o.Region, s.region()) }
 
 // owners gives what owns the service's objects.
 func (c *Cloud) owners(service string) []metav1.OwnerReference {

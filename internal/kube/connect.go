@@ -20,14 +20,17 @@ const inCluster = "in-cluster"
 type site struct {
 	client    kubernetes.Interface
 	namespace string
-	// context is the name of kubectl's context, or inCluster.
+	// context is the name of kubectl's context, empty where there is none.
 	context string
+	// scope is whose pods are meant.
+	scope string
 }
 
 // connector connects on first use. A failure is not remembered: the files it
 // was for may be mended.
 type connector struct {
 	config Config
+	scope  func() (string, error)
 	mu     sync.Mutex
 	made   *site
 }
@@ -38,7 +41,10 @@ func (c *connector) connect() (*site, error) {
 	if c.made != nil {
 		return c.made, nil
 	}
-	config, namespace, err := c.config.rest()
+	// Held fast before anything else is read: kubectl's own may change any time.
+	chosen := c.config
+	chosen.Context = c.config.CurrentContext()
+	config, namespace, err := chosen.rest()
 	if err != nil {
 		return nil, err
 	}
@@ -49,16 +55,32 @@ func (c *connector) connect() (*site, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing to talk to the cluster: %w: %w", serve.ErrUnauthorized, err)
 	}
-	c.made = &site{client: client, namespace: namespace, context: c.config.contextName()}
-	return c.made, nil
+	made := &site{client: client, namespace: namespace, context: chosen.Context}
+	if c.scope != nil {
+		if made.scope, err = c.scope(); err != nil {
+			return nil, err
+		}
+	}
+	c.made = made
+	return made, nil
 }
 
-// contextName is the name of the context in use. It becomes a part of an infra,
-// where a slash divides parts.
-func (c Config) contextName() string {
-	name := c.CurrentContext()
-	if name == "" {
+// region is the context's name as a part of an infra, where a slash divides parts.
+func (s *site) region() string {
+	if s.context == "" {
 		return inCluster
 	}
-	return strings.ReplaceAll(name, "/", "-")
+	return strings.ReplaceAll(s.context, "/", "-")
+}
+
+// ours selects what belongs to replicas, of one service or of all.
+func (s *site) ours(service string) string {
+	selector := labelManager + "=" + manager + "," + labelComponent + "=" + componentReplica + ",!" + labelScope
+	if s.scope != "" {
+		selector = strings.ReplaceAll(selector, "!"+labelScope, labelScope+"="+s.scope)
+	}
+	if service != "" {
+		selector += "," + labelService + "=" + service
+	}
+	return selector
 }

@@ -75,7 +75,7 @@ func (f *feed) enter() (*watching, error) {
 		return nil, err
 	}
 	pods := informers.NewSharedInformerFactoryWithOptions(s.client, 0, informers.WithNamespace(s.namespace),
-		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = ours("") }))
+		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = s.ours("") }))
 	w := &watching{
 		pods: pods.Core().V1().Pods().Informer(), users: 1, broken: make(chan struct{}),
 		nodes: informers.NewSharedInformerFactory(s.client, 0).Core().V1().Nodes().Informer(),

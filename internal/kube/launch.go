@@ -39,7 +39,7 @@ func (c *Cloud) launchInTurn(ctx context.Context, req serve.LaunchRequest) (serv
 	if err := checkRef(req.Ref); err != nil {
 		return serve.Instance{}, err
 	}
-	ctx, leave, err := c.machines.enter(ctx, req.Ref)
+	ctx, leave, err := c.machines.Enter(ctx, req.Ref)
 	if err != nil {
 		return serve.Instance{}, err
 	}
@@ -141,7 +141,7 @@ func (l *launch) plan() (blueprint, error) {
 		return blueprint{}, err
 	}
 	return blueprint{
-		req: l.req, ask: a, target: t, image: l.cloud.o.Image, id: l.namespace + "/" + podName(l.req.Ref),
+		req: l.req, ask: a, target: t, image: l.cloud.o.Image, scope: l.scope, id: l.namespace + "/" + podName(l.req.Ref),
 		owners: l.cloud.owners(l.req.Ref.Service), bundles: make(map[string][]string),
 	}, nil
 }

@@ -34,7 +34,7 @@ func (c *Cloud) list(ctx context.Context, service string) ([]serve.Instance, err
 		return nil, err
 	}
 	defer leave()
-	of := metav1.ListOptions{LabelSelector: ours(service)}
+	of := metav1.ListOptions{LabelSelector: s.ours(service)}
 	// Secrets first: one whose pod is made in between is found by its pod.
 	secrets, err := s.client.CoreV1().Secrets(s.namespace).List(ctx, of)
 	if err != nil {
@@ -91,9 +91,9 @@ func (c *Cloud) Terminate(ctx context.Context, ref serve.Ref) error {
 	if !possible(ref) {
 		return nil // it never was here
 	}
-	c.machines.interrupt(ref, fmt.Errorf("%w: it was terminated", serve.ErrConflict))
+	c.machines.Interrupt(ref, fmt.Errorf("%w: it was terminated", serve.ErrConflict))
 	err := func() error {
-		ctx, leave, err := c.machines.enter(ctx, ref)
+		ctx, leave, err := c.machines.Enter(ctx, ref)
 		if err != nil {
 			return err
 		}

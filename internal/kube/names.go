@@ -30,6 +30,8 @@ const (
 	// service that the replica is of.
 	labelReplica = group + "/replica"
 	labelUID     = group + "/uid"
+	// labelScope tells whose it is; see [CloudOptions].Scope.
+	labelScope = group + "/scope"
 	// labelBundle is the hexadecimal digest of the bundle it holds a piece of.
 	labelBundle = group + "/bundle"
 )

@@ -51,15 +51,6 @@ func checkRef(ref serve.Ref) error {
 // possible reports whether there can be anything of the reference's here.
 func possible(ref serve.Ref) bool { return checkRef(ref) == nil }
 
-// ours selects what belongs to replicas, of one service or of all.
-func ours(service string) string {
-	s := labelManager + "=" + manager + "," + labelComponent + "=" + componentReplica
-	if service != "" {
-		s += "," + labelService + "=" + service
-	}
-	return s
-}
-
 func labelsOf(ref serve.Ref) map[string]string {
 	return map[string]string{
 		labelManager:   manager,
@@ -75,6 +66,7 @@ type blueprint struct {
 	req     serve.LaunchRequest
 	ask     ask
 	target  target
+	scope   string
 	image   string
 	id      string
 	owners  []metav1.OwnerReference
@@ -91,6 +83,10 @@ func (b blueprint) meta() (metav1.ObjectMeta, error) {
 	labels := make(map[string]string)
 	maps.Copy(labels, b.req.Resource.Labels)
 	maps.Copy(labels, labelsOf(ref))
+	delete(labels, labelScope) // it is not for the user to say
+	if b.scope != "" {
+		labels[labelScope] = b.scope
+	}
 	return metav1.ObjectMeta{
 		Name:            podName(ref),
 		Labels:          labels,

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // cloudName is the name of this cloud in locations.
@@ -36,8 +37,8 @@ type Cloud struct {
 	executable string
 	log        *slog.Logger
 	traces     traces
-	market     turns[struct{}]
-	machines   turns[serve.Ref]
+	market     turns.Turns[struct{}]
+	machines   turns.Turns[serve.Ref]
 	children   children
 }
 

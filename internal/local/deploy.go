@@ -80,7 +80,7 @@ func (d *Deployer) deploy(ctx context.Context, service string) (serve.Client, er
 // enter makes the controller's directory and keeps others from deploying or
 // destroying it.
 func (d *Deployer) enter(ctx context.Context, h home, service string) (unlock func(), err error) {
-	_, leave, err := d.services.enter(ctx, service)
+	_, leave, err := d.services.Enter(ctx, service)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // answerPatience is how long a controller that should be there may take to answer.
@@ -44,7 +45,7 @@ type DeployerOptions struct {
 // that started them.
 type Deployer struct {
 	o        DeployerOptions
-	services turns[string]
+	services turns.Turns[string]
 	children children
 }
 

@@ -27,7 +27,7 @@ func (c *Cloud) Launch(ctx context.Context, req serve.LaunchRequest) (serve.Inst
 	if err := checkName(req.Ref.Service); err != nil {
 		return serve.Instance{}, fmt.Errorf("launching replica %d: %w", req.Ref.Replica, err)
 	}
-	ctx, leave, err := c.machines.enter(ctx, req.Ref)
+	ctx, leave, err := c.machines.Enter(ctx, req.Ref)
 	if err != nil {
 		return serve.Instance{}, fmt.Errorf("launching replica %d: %w", req.Ref.Replica, err)
 	}

@@ -161,7 +161,7 @@ func (c *Cloud) inMarket(ctx context.Context, f func(home, config) error) error 
 	}
 	// Within the process waiting takes its turn; only other processes are
 	// waited for with the lock file.
-	_, leave, err := c.market.enter(ctx, struct{}{})
+	_, leave, err := c.market.Enter(ctx, struct{}{})
 	if err != nil {
 		return fmt.Errorf("waiting for the market: %w", err)
 	}

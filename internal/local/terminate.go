@@ -22,8 +22,8 @@ const grace = 5 * time.Second
 // Terminate asks the replica's program to end, kills what is left of it after a
 // while, and removes the machine. A launch of it that is under way is broken off.
 func (c *Cloud) Terminate(ctx context.Context, ref serve.Ref) error {
-	c.machines.interrupt(ref, errors.New("it was terminated"))
-	_, leave, err := c.machines.enter(ctx, ref)
+	c.machines.Interrupt(ref, errors.New("it was terminated"))
+	_, leave, err := c.machines.Enter(ctx, ref)
 	if err != nil {
 		return fmt.Errorf("terminating replica %d: %w", ref.Replica, err)
 	}

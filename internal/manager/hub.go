@@ -21,6 +21,9 @@ type hub struct {
 	followers map[*follower]bool
 	// changed is closed when a follower has told something, or has left.
 	changed chan struct{}
+	// acquaintance is how long after the beginning of a lead followers may take to
+	// come: before that nothing is known to be drained at them.
+	acquaintance time.Duration
 	// since is when this copy began to lead, and reign is closed when it ends.
 	since time.Time
 	reign <-chan struct{}
@@ -31,7 +34,7 @@ type hub struct {
 }
 
 func newHub() *hub {
-	return &hub{shared: map[string]*shared{}, followers: map[*follower]bool{}, changed: make(chan struct{})}
+	return &hub{shared: map[string]*shared{}, followers: map[*follower]bool{}, changed: make(chan struct{}), acquaintance: 3 * time.Second}
 }
 
 // follower is a copy that follows this one. It is guarded by the hub.
@@ -255,15 +258,11 @@ func (s *shared) Abort(id int64) {
 	}
 }
 
-// acquaintance is how long after the beginning of a lead followers may take to
-// come: before that nothing is known to be drained at them.
-const acquaintance = 3 * time.Second
-
 // Drain returns when nothing is under way to the replica at any copy.
 func (s *shared) Drain(ctx context.Context, id int64) {
 	s.Front.Drain(ctx, id)
 	s.hub.mu.Lock()
-	young := acquaintance - time.Since(s.hub.since)
+	young := s.hub.acquaintance - time.Since(s.hub.since)
 	s.hub.mu.Unlock()
 	if young > 0 && !sleep(ctx, young) {
 		return

@@ -6,6 +6,7 @@ package manager
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,7 +145,14 @@ func TestAReplicaIsDrainedAtEveryCopy(t *testing.T) {
 	})
 	// Its successor may serve for as long as it likes; the machine stays.
 	r.directory.await(t, "web", "another replica", func(rep serve.Report) bool { return rep.Service.Counts.Ready == 1 })
-	<-time.After(acquaintance)
+	eventually(t, "word of it from the follower", func() bool {
+		one.hub.mu.Lock()
+		defer one.hub.mu.Unlock()
+		for f := range one.hub.followers {
+			return slices.Contains(f.states[r.uid("web")].Busy, 1)
+		}
+		return false
+	})
 	if n := count(r.cloud.Calls(), "terminate"); n != 0 {
 		t.Fatalf("its machine was ended under a request")
 	}

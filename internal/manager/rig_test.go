@@ -296,6 +296,7 @@ func (r *rig) start(grace time.Duration) *replica {
 		Listener: listener, Server: server, Client: client, Token: r.credentials.Token,
 		Host: host, FirstPort: r.first, Grace: grace,
 	})
+	m.hub.acquaintance = 0 // followers are there when a test says so
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- m.Run(ctx) }()

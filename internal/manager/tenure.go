@@ -123,12 +123,17 @@ func (t *tenure) follow(ctx context.Context, c *controller.Controller) error {
 		case d.Deleting:
 			return t.conclude(ctx, c)
 		case d.Generation > done:
-			why, problems := t.apply(ctx, c, d)
+			shown, why, problems := t.apply(ctx, c, d)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
 			done = d.Generation
-			t.show(func(r *serve.Report) { r.Generation, r.Refused, r.Errors = done, why, problems })
+			t.show(func(r *serve.Report) {
+				r.Generation, r.Refused, r.Errors = done, why, problems
+				if shown != nil {
+					r.Service = shown
+				}
+			})
 		}
 		if err := t.end(ctx, c, d); err != nil {
 			return err
@@ -172,17 +177,18 @@ func (t *tenure) conclude(ctx context.Context, c *controller.Controller) error {
 	return errReleased
 }
 
-// apply has the controller take a spec, and says why it does not.
-func (t *tenure) apply(ctx context.Context, c *controller.Controller, d serve.Declaration) (why string, problems serve.FieldErrors) {
+// apply has the controller take a spec. It gives the service as it was then, or
+// says why the spec was not taken.
+func (t *tenure) apply(ctx context.Context, c *controller.Controller, d serve.Declaration) (shown *serve.Service, why string, problems serve.FieldErrors) {
 	if d.Spec == nil {
-		return d.Invalid, nil
+		return nil, d.Invalid, nil
 	}
-	_, err := c.Apply(ctx, *d.Spec, serve.ApplyOptions{})
+	s, err := c.Apply(ctx, *d.Spec, serve.ApplyOptions{})
 	if err == nil {
-		return "", nil
+		return &s, "", nil
 	}
 	errors.As(err, &problems)
-	return err.Error(), problems
+	return nil, err.Error(), problems
 }
 
 // end ends the replicas that somebody has asked to be ended.

@@ -261,6 +261,21 @@ containers() {
 	for task in $("${ctr[@]}" tasks ls -q); do "${ctr[@]}" tasks rm -f "$task" >/dev/null 2>&1 || true; done
 }
 
+# remains ends what is left in the pods' cgroups: all of it, where containerd was
+# killed and could not do so.
+remains() {
+	local tree=/sys/fs/cgroup/memory$cgroup pid namespace
+	if [ ! -d "$tree" ]; then tree=/sys/fs/cgroup$cgroup; fi
+	if [ ! -d "$tree" ]; then return; fi
+	find "$tree" -name cgroup.procs -exec cat {} + | while read -r pid; do
+		namespace=$(ip netns identify "$pid" 2>/dev/null || true)
+		if [ -n "$namespace" ]; then echo "$namespace" >>"$dir/namespaces"; fi
+		kill -9 "$pid" 2>/dev/null || true
+	done
+	# What stands between containerd and a pod outlives both.
+	pgrep -f -- "-address $dir/node/containerd.sock" | while read -r pid; do kill -9 "$pid" 2>/dev/null || true; done
+}
+
 # end stops the processes whose names fit, and waits for them.
 end() {
 	local name pid tries
@@ -302,6 +317,7 @@ down() {
 	containers
 	end '.*'
 	if [ -f "$lock" ] && [ "$(cat "$lock")" = "$dir" ]; then
+		remains
 		kernel
 		rm -f "$lock"
 	fi

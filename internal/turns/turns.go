@@ -1,17 +1,19 @@
 // Copyright (c) The terraform-provider-serve authors
 // SPDX-License-Identifier: MPL-2.0
 
-package kube
+// Package turns lets one caller at a time work on a thing, and lets another one
+// cut the work short.
+package turns
 
 import (
 	"context"
 	"sync"
 )
 
-// turns lets one caller at a time work on a thing named by K within this
-// process, in place of watching each other, and lets another one cut the
+// Turns lets one caller at a time work on a thing named by K within this
+// process, in place of waiting for a lock file, and lets another one cut the
 // work short.
-type turns[K comparable] struct {
+type Turns[K comparable] struct {
 	mu  sync.Mutex
 	now map[K]*turn
 }
@@ -22,9 +24,9 @@ type turn struct {
 	cancel context.CancelCauseFunc
 }
 
-// enter waits for the turn on key. The context it returns ends with ctx or by
-// interrupt; leave must be called.
-func (t *turns[K]) enter(ctx context.Context, key K) (_ context.Context, leave func(), err error) {
+// Enter waits for the turn on key. The context it returns ends with ctx or by
+// Interrupt; leave must be called.
+func (t *Turns[K]) Enter(ctx context.Context, key K) (_ context.Context, leave func(), err error) {
 	t.mu.Lock()
 	if t.now == nil {
 		t.now = make(map[K]*turn)
@@ -58,8 +60,8 @@ func (t *turns[K]) enter(ctx context.Context, key K) (_ context.Context, leave f
 	}, nil
 }
 
-// interrupt ends the context of whoever works on key now.
-func (t *turns[K]) interrupt(key K, cause error) {
+// Interrupt ends the context of whoever works on key now.
+func (t *Turns[K]) Interrupt(key K, cause error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if n := t.now[key]; n != nil && n.cancel != nil {
@@ -67,7 +69,7 @@ func (t *turns[K]) interrupt(key K, cause error) {
 	}
 }
 
-func (t *turns[K]) forget(key K, n *turn) {
+func (t *Turns[K]) forget(key K, n *turn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if n.users--; n.users == 0 {
