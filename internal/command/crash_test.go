@@ -73,7 +73,7 @@ func TestCrashes(t *testing.T) {
 		}
 		<-time.After(time.Duration(random.IntN(300)) * time.Millisecond)
 		s.killController("web")
-		if client, err = s.deployer.Deploy(t.Context(), "web"); err != nil {
+		if client, err = s.deployer.Deploy(t.Context(), "web", serve.DeployOptions{}); err != nil {
 			t.Fatalf("starting the controller again after kill %d: %v", kill+1, err)
 		}
 	}

@@ -163,7 +163,7 @@ func (s *site) spec(name string, replicas int) serve.Spec {
 // deploy makes sure that a controller runs and applies the spec.
 func (s *site) deploy(spec serve.Spec) serve.Client {
 	s.t.Helper()
-	client, err := s.deployer.Deploy(s.t.Context(), spec.Name)
+	client, err := s.deployer.Deploy(s.t.Context(), spec.Name, serve.DeployOptions{})
 	if err != nil {
 		s.t.Fatal(err)
 	}

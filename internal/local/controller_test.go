@@ -169,7 +169,7 @@ func TestAControllerThatFailsIsShownByItsLog(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(string(f.home), brokenFile), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := newDeployer(f.home).Deploy(f.ctx, "web")
+	_, err := newDeployer(f.home).Deploy(f.ctx, "web", serve.DeployOptions{})
 	if err == nil || !strings.Contains(err.Error(), "something is broken here") {
 		t.Errorf("Deploy = %v, want the controller's last words", err)
 	}
@@ -183,7 +183,7 @@ func TestManyDeploymentsAtOnceStartOneController(t *testing.T) {
 	for range many {
 		go func() {
 			// A deployer each, as of different processes.
-			c, err := newDeployer(f.home).Deploy(f.ctx, "web")
+			c, err := newDeployer(f.home).Deploy(f.ctx, "web", serve.DeployOptions{})
 			if err != nil {
 				answers <- err.Error()
 				return
@@ -208,7 +208,7 @@ func TestAControllerWithoutItsDirectoryIsReplacedNotJoined(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, nil)
 	d := newDeployer(f.home)
-	if _, err := d.Deploy(f.ctx, "web"); err != nil {
+	if _, err := d.Deploy(f.ctx, "web", serve.DeployOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.RemoveAll(f.home.controller("web")); err != nil {
@@ -217,7 +217,7 @@ func TestAControllerWithoutItsDirectoryIsReplacedNotJoined(t *testing.T) {
 	if _, err := d.Find(f.ctx, "web"); !errors.Is(err, serve.ErrUnreachable) {
 		t.Errorf("Find = %v, want ErrUnreachable: the controller is still there", err)
 	}
-	if _, err := d.Deploy(f.ctx, "web"); err != nil {
+	if _, err := d.Deploy(f.ctx, "web", serve.DeployOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	all, err := members(f.home)

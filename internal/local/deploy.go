@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"time"
 
@@ -30,8 +31,12 @@ const (
 // errEnded means that the controller ended while it was being waited for.
 var errEnded = errors.New("it has ended")
 
-// Deploy makes sure that a controller of the service runs and answers.
-func (d *Deployer) Deploy(ctx context.Context, service string) (serve.Client, error) {
+// Deploy makes sure that a controller of the service runs and answers. It is a
+// process of the program itself, one, and nothing of it can be chosen.
+func (d *Deployer) Deploy(ctx context.Context, service string, opt serve.DeployOptions) (serve.Client, error) {
+	if !reflect.ValueOf(opt).IsZero() {
+		return nil, fmt.Errorf("deploying the controller of service %q: on this machine it has no image, copies or endpoint type to choose: %w", service, serve.ErrInvalid)
+	}
 	client, err := d.deploy(ctx, service)
 	if err != nil {
 		return nil, fmt.Errorf("deploying the controller of service %q: %w", service, err)

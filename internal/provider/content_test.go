@@ -115,7 +115,7 @@ func TestContentThatChangesAfterThePlanIsNotSent(t *testing.T) {
 		t.Fatal(diags)
 	}
 	writeFile(t, filepath.Join(dir, "server.py"), "two")
-	client, err := newInfra(ready).Deploy(t.Context(), "web")
+	client, err := newInfra(ready).Deploy(t.Context(), "web", serve.DeployOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

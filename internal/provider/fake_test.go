@@ -73,7 +73,7 @@ func (f *infra) call(name string) error {
 }
 
 // Deploy starts a controller, unless it is to fail.
-func (f *infra) Deploy(ctx context.Context, service string) (serve.Client, error) {
+func (f *infra) Deploy(ctx context.Context, service string, opt serve.DeployOptions) (serve.Client, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := cmpErr(f.call("deploy"), ctx.Err()); err != nil {

@@ -47,7 +47,7 @@ func TestAServiceIsImportedByItsIdentity(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			f := newInfra(ready)
-			client, err := f.Deploy(t.Context(), "web")
+			client, err := f.Deploy(t.Context(), "web", serve.DeployOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -72,7 +72,7 @@ func (r *serviceResource) update(ctx context.Context, m serviceModel, keepSecret
 	if diags.HasError() {
 		return nil, serve.Service{}, diags
 	}
-	client, err := d.Deploy(ctx, spec.Name)
+	client, err := d.Deploy(ctx, spec.Name, serve.DeployOptions{})
 	if err != nil {
 		diags.AddError("Starting the controller failed", fmt.Sprintf("The controller of the service %q could not be reached or started on %s.\n\n%s", spec.Name, d.Name(), err))
 		return nil, serve.Service{}, diags

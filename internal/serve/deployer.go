@@ -16,8 +16,9 @@ type Deployer interface {
 	Clouds() []string
 	// Deploy makes sure that a controller for the service runs, starting one when
 	// none does and starting it again when it is dead, and returns when it
-	// answers. Doing so twice is doing it once.
-	Deploy(ctx context.Context, service string) (Client, error)
+	// answers. Doing so twice is doing it once. ErrInvalid means that opt asks for
+	// something that there is not on this infra.
+	Deploy(ctx context.Context, service string, opt DeployOptions) (Client, error)
 	// Find gives a client for the service's controller. ErrNotFound means that
 	// none was ever deployed or that it was destroyed; ErrUnreachable that one was
 	// deployed and does not answer, so that nothing is known of the service.
@@ -29,6 +30,38 @@ type Deployer interface {
 	Destroy(ctx context.Context, service string) (swept []Instance, err error)
 	// List names every service that has a controller here, alive or dead.
 	List(ctx context.Context) ([]string, error)
+}
+
+// DeployOptions say how a controller is to be run. The zero value leaves it all
+// to the infra, and only some infras let anything be chosen.
+type DeployOptions struct {
+	// Image names the image that the controller is run from; empty is the one that
+	// belongs to the program that deploys.
+	Image string
+	// ImageRepository is a repository that the image is brought into, if it is not
+	// there, and run from; empty is where a release has published it. It is not
+	// looked at when there is an Image.
+	ImageRepository string
+	// Copies is how many copies of the controller there are; 0 leaves it to the
+	// infra. Services that share a controller share its image and copies, too:
+	// those deployed last.
+	Copies int
+	// Endpoint says how the service's endpoint is made reachable.
+	Endpoint EndpointOptions
+}
+
+// EndpointOptions say how clients are to reach a service.
+type EndpointOptions struct {
+	// Type is one of the infra's ways, empty for the usual one.
+	Type string
+	// Annotations are passed on to whatever makes it reachable.
+	Annotations map[string]string
+}
+
+// NameChecker is a [Deployer] whose infra does not take every name of a service.
+type NameChecker interface {
+	// CheckName gives ErrInvalid for a name that a service cannot have.
+	CheckName(service string) error
 }
 
 // Client talks to the controller of one service. Every method may return

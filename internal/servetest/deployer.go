@@ -57,7 +57,7 @@ type deployerTest struct {
 
 func (t *deployerTest) deployed(service string) serve.Client {
 	t.Helper()
-	c, err := t.d.Deploy(t.ctx, service)
+	c, err := t.d.Deploy(t.ctx, service, serve.DeployOptions{})
 	if err != nil {
 		t.Fatalf("Deploy(%q): %v", service, err)
 	}
