@@ -7,7 +7,7 @@
 // Started without arguments by Terraform, the program is the provider plugin.
 // Otherwise its first argument names a command: some are for people (status,
 // logs, events, page, preempt, market, simulate, image), some the program starts itself
-// (controller, local-machine).
+// (controller, kube-controller, local-machine).
 package command
 
 import (
@@ -59,6 +59,7 @@ func entries() []entry {
 		{name: "image", arguments: "save DIR | push REPOSITORY[:TAG] [--insecure] | digest  [--binary PLATFORM=PATH]...", summary: "assemble the controller image, of this program and others named by platform", run: (*Program).image},
 		{name: "version", summary: "print the version", run: (*Program).version},
 		{name: "controller", arguments: "--home DIR --name NAME", run: (*Program).controller, hidden: true},
+		{name: "kube-controller", arguments: "--pod NAME --address IP --credentials DIR [--namespace NAME]", run: (*Program).kubeController, hidden: true},
 		{name: "local-machine", arguments: "DIR", run: (*Program).localMachine, hidden: true},
 	}
 }

@@ -73,20 +73,18 @@ func NewClient(o ClientOptions) (*Client, error) {
 
 // alive looks for a pod of the controller that is ready.
 func (c *Client) alive(ctx context.Context) error {
-	pods, err := c.c.typed.CoreV1().Pods(c.c.namespace).List(ctx, metav1.ListOptions{
-		LabelSelector: labelManager + "=" + manager + "," + labelComponent + "=" + componentController,
-	})
+	pods, err := c.c.controllerPods(ctx)
 	if err != nil {
-		return fmt.Errorf("looking for the controller: %w", meaning(err))
+		return fmt.Errorf("looking for the controller: %w", err)
 	}
-	for _, pod := range pods.Items {
+	for _, pod := range pods {
 		for _, condition := range pod.Status.Conditions {
 			if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue && pod.DeletionTimestamp == nil {
 				return nil
 			}
 		}
 	}
-	return fmt.Errorf("no pod of the controller is ready in the namespace %q (it has %d): %w", c.c.namespace, len(pods.Items), serve.ErrUnreachable)
+	return fmt.Errorf("no pod of the controller is ready in the namespace %q (it has %d): %w", c.c.namespace, len(pods), serve.ErrUnreachable)
 }
 
 // while calls wait with a context that also ends when no controller is there any

@@ -55,6 +55,11 @@ type Owner struct {
 	APIVersion, Kind, Name, UID string
 }
 
+// ServiceOwner gives the ServeService of a name and UID as an owner.
+func ServiceOwner(name, uid string) Owner {
+	return Owner{APIVersion: group + "/" + version, Kind: kind, Name: name, UID: uid}
+}
+
 // reference gives the owner as Kubernetes has it.
 func (o Owner) reference() metav1.OwnerReference {
 	return metav1.OwnerReference{APIVersion: o.APIVersion, Kind: o.Kind, Name: o.Name, UID: types.UID(o.UID)}

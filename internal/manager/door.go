@@ -178,6 +178,13 @@ func (m *Manager) closeDoors() {
 	all.Wait()
 }
 
+// hasDoors reports whether there is any service that requests could come for.
+func (m *Manager) hasDoors() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.doors) > 0
+}
+
 // front gives the front of a service, nil if its door is not open.
 func (m *Manager) front(uid string) *controller.Front {
 	m.mu.Lock()

@@ -123,7 +123,9 @@ func (m *Manager) Run(ctx context.Context) error {
 	case <-ctx.Done():
 		m.ending.Store(true)
 		resign()
-		sleep(serving, m.o.Grace)
+		if m.hasDoors() {
+			sleep(serving, m.o.Grace)
+		}
 	case <-serving.Done():
 	}
 	err := context.Cause(serving)

@@ -1,0 +1,152 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// Destroy implements [serve.Deployer]. The controller may be dead, or be one that
+// does not let go: the service's object is taken away whatever holds it, and its
+// state with it. Without that no controller can launch anything any more, as it
+// stores what it is going to do before it does it. Whatever it has under way is of
+// an owner that is no more, and Kubernetes removes it.
+func (d *Deployer) Destroy(ctx context.Context, service string) ([]serve.Instance, error) {
+	swept, err := d.destroy(ctx, service)
+	if err != nil {
+		return swept, fmt.Errorf("destroying the controller of service %q: %w", service, err)
+	}
+	return swept, nil
+}
+
+func (d *Deployer) destroy(ctx context.Context, service string) ([]serve.Instance, error) {
+	if err := CheckName(service); err != nil {
+		return nil, err
+	}
+	c, err := connect(d.o.Config)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.undeclare(ctx, service); err != nil {
+		return nil, err
+	}
+	swept, err := d.sweep(ctx, service)
+	if err != nil {
+		return swept, err
+	}
+	if err := c.removeAll(ctx, service); err != nil {
+		return swept, err
+	}
+	return swept, d.uninstall(ctx, c)
+}
+
+// undeclare removes the service's object and what it has stored.
+func (c *clients) undeclare(ctx context.Context, service string) error {
+	object, err := c.objects().Get(ctx, service, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("looking at ServeService %q: %w", service, meaning(err))
+	}
+	this := metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(object.GetUID()))}
+	if err := c.objects().Delete(ctx, service, this); err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("deleting ServeService %q: %w", service, meaning(err))
+	}
+	// The bundles it needs are those of others, too.
+	bundles := NewBundles(BundlesOptions{Owner: ownerOf(object)})
+	bundles.cluster.made = &site{client: c.typed, namespace: c.namespace}
+	if err := bundles.Keep(); err != nil {
+		return fmt.Errorf("giving up the bundles of service %q: %w", service, err)
+	}
+	if err := c.deleteSecrets(ctx, service); err != nil {
+		return err
+	}
+	err = patch(ctx, c, object, map[string]any{"finalizers": nil})
+	if err != nil && !errors.Is(err, serve.ErrNotFound) && !errors.Is(err, serve.ErrConflict) {
+		return fmt.Errorf("taking the finalizer off ServeService %q: %w", service, err)
+	}
+	return gone(ctx, c.objects(), service, object.GetUID())
+}
+
+// gone waits for the end of an object.
+func gone(ctx context.Context, of dynamic.ResourceInterface, name string, uid types.UID) error {
+	err := follow(ctx, of, nameIs(name), func(all map[string]*unstructured.Unstructured) bool {
+		return all[name] != nil && all[name].GetUID() == uid
+	})
+	if err != nil && !errors.Is(err, serve.ErrNotFound) {
+		return fmt.Errorf("waiting for %q to be gone: %w", name, err)
+	}
+	return nil
+}
+
+// sweep ends the service's pods until there are none.
+func (d *Deployer) sweep(ctx context.Context, service string) ([]serve.Instance, error) {
+	swept := map[serve.Ref]serve.Instance{}
+	list := func() []serve.Instance {
+		var all []serve.Instance
+		for _, i := range swept {
+			all = append(all, i)
+		}
+		slices.SortFunc(all, func(a, b serve.Instance) int { return int(a.Ref.Replica - b.Ref.Replica) })
+		return all
+	}
+	for {
+		left, err := d.pods.List(ctx, service)
+		if err != nil || len(left) == 0 {
+			return list(), err
+		}
+		errs := make([]error, len(left))
+		var ending sync.WaitGroup
+		for n, i := range left {
+			ending.Go(func() { errs[n] = d.pods.Terminate(ctx, i.Ref) })
+		}
+		ending.Wait()
+		if err := errors.Join(errs...); err != nil {
+			return list(), err
+		}
+		for _, i := range left {
+			swept[i.Ref] = i
+		}
+	}
+}
+
+// removeAll removes what else carries the service's name: its endpoint, and what
+// was stored by a controller that did not know yet that it was over.
+func (c *clients) removeAll(ctx context.Context, service string) error {
+	endpoints := c.typed.CoreV1().Services(c.namespace)
+	there, err := endpoints.List(ctx, metav1.ListOptions{LabelSelector: ofService(service)})
+	if err != nil {
+		return fmt.Errorf("looking for the endpoint: %w", meaning(err))
+	}
+	for _, endpoint := range there.Items {
+		if err := endpoints.Delete(ctx, endpoint.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("deleting the endpoint %q: %w", endpoint.Name, meaning(err))
+		}
+	}
+	return c.deleteSecrets(ctx, service)
+}
+
+// deleteSecrets deletes what is stored for the service in the namespace, but not
+// what others who use the namespace have stored for theirs.
+func (c *clients) deleteSecrets(ctx context.Context, service string) error {
+	err := c.typed.CoreV1().Secrets(c.namespace).DeleteCollection(ctx, metav1.DeleteOptions{},
+		metav1.ListOptions{LabelSelector: ofService(service) + ",!" + labelScope})
+	if err != nil {
+		return fmt.Errorf("deleting what is stored for service %q: %w", service, meaning(err))
+	}
+	return nil
+}
