@@ -38,11 +38,7 @@ func ParseTarget(text, version string, insecure bool) (Target, error) {
 // What the registry has already it is not sent again. The tag moves last, so
 // that it never names an image that is not all there.
 func (i *Image) Push(ctx context.Context, to Target) (string, error) {
-	err := remote.WriteIndex(to.tag, i.index,
-		remote.WithContext(ctx),
-		remote.WithAuthFromKeychain(authn.DefaultKeychain),
-		remote.WithUserAgent("terraform-provider-serve/"+i.version),
-	)
+	err := remote.WriteIndex(to.tag, i.index, i.options(ctx)...)
 	if err != nil {
 		return "", fmt.Errorf("pushing the image to %s%s: %w", to.tag.Name(), hint(err), err)
 	}
@@ -56,4 +52,28 @@ func hint(err error) string {
 		return " (credentials are those of docker login or podman login)"
 	}
 	return ""
+}
+
+// Ensure brings the image into a registry if it is not there, and gives the
+// reference by digest. Where it is there already nothing is sent, and the tag
+// stays where it is.
+func (i *Image) Ensure(ctx context.Context, to Target) (string, error) {
+	reference := to.tag.Digest(i.Digest())
+	_, err := remote.Head(reference, i.options(ctx)...)
+	if err == nil {
+		return reference.Name(), nil
+	}
+	if answer, ok := errors.AsType[*transport.Error](err); ok && answer.StatusCode == http.StatusNotFound {
+		return i.Push(ctx, to)
+	}
+	return "", fmt.Errorf("looking for the image in %s%s: %w", to.tag.Repository.Name(), hint(err), err)
+}
+
+// options say how registries are talked to.
+func (i *Image) options(ctx context.Context) []remote.Option {
+	return []remote.Option{
+		remote.WithContext(ctx),
+		remote.WithAuthFromKeychain(authn.DefaultKeychain),
+		remote.WithUserAgent("terraform-provider-serve/" + i.version),
+	}
 }
