@@ -66,7 +66,7 @@ func (p *Program) kubeController(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	elector, err := kube.NewElector(kube.ElectorOptions{Config: config, Pod: *pod})
+	elector, err := kube.NewElector(kube.ElectorOptions{Config: config, Pod: *pod, Log: log})
 	if err != nil {
 		return err
 	}

@@ -5,12 +5,16 @@ package command
 
 import (
 	"context"
+	"crypto/rand"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/api"
 	"github.com/serve-infra/terraform-provider-serve/internal/image"
 	"github.com/serve-infra/terraform-provider-serve/internal/kube"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -32,19 +36,22 @@ func newCluster(t *testing.T) cluster {
 	if c.config == "" || os.Getenv("SERVE_TEST_NODE") == "" {
 		t.Skip("needs a cluster with a real node: make test-kube starts one")
 	}
-	name := strings.ToLower(t.Name()[strings.LastIndex(t.Name(), "/")+1:])
-	name = strings.Map(func(r rune) rune {
-		if r < 'a' || r > 'z' {
-			return '-'
-		}
-		return r
-	}, name)
-	c.namespace = "serve-" + strings.Trim(name[:min(len(name), 40)], "-")
-	t.Cleanup(func() {
-		// Whatever the test has left, and it should not have.
-		c.try("delete", "namespace", c.namespace, "--ignore-not-found", "--wait=false")
-	})
+	c.namespace = "serve-test-" + strings.ToLower(rand.Text()[:8])
+	t.Cleanup(c.clear)
 	return c
+}
+
+// clear removes what a test that failed has left.
+func (c cluster) clear() {
+	if out, _ := c.try("get", "namespace", c.namespace, "--ignore-not-found"); out == "" {
+		return
+	}
+	names, _ := c.try("--namespace", c.namespace, "get", "serveservices", "-o", "name")
+	for name := range strings.FieldsSeq(names) {
+		c.try("--namespace", c.namespace, "patch", name, "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
+	}
+	c.try("delete", "namespace", c.namespace, "--wait=false")
+	c.try("delete", "clusterrole,clusterrolebinding", "serve-controller."+c.namespace, "--ignore-not-found")
 }
 
 // try runs kubectl.
@@ -67,7 +74,8 @@ func (c cluster) kubectl(args ...string) string {
 
 func (c cluster) kube() kube.Config { return kube.Config{Path: c.config, Namespace: c.namespace} }
 
-// deployer gives the deployer of the namespace, with the program that was built.
+// deployer gives the deployer of the namespace, which runs the program that was
+// built, from the cluster's own registry.
 func (c cluster) deployer() serve.Deployer {
 	c.Helper()
 	binary := os.Getenv("SERVE_BINARY")
@@ -75,17 +83,69 @@ func (c cluster) deployer() serve.Deployer {
 		c.Skip("needs the program in SERVE_BINARY: make test-kube builds it")
 	}
 	bundled := bundledImage{version: "0.1.0", programs: func() []image.Binary {
-		return []image.Binary{{Platform: image.AMD64, Path: binary}}
+		return []image.Binary{{Platform: image.Platform("linux/" + runtime.GOARCH), Path: binary}}
 	}}
-	d := kubernetesDeployer(c.kube(), "0.1.0")
-	return bundledInto{d, &bundled, c.registry + "/controller"}
+	return kube.NewDeployer(kube.DeployerOptions{
+		Config:  c.kube(),
+		Version: "0.1.0",
+		Image: func(ctx context.Context, _ serve.DeployOptions) (kube.Image, error) {
+			return bundled.bring(ctx, c.registry+"/controller")
+		},
+		Credentials: func() (serve.Credentials, error) { return api.NewCredentials("controller") },
+	})
 }
 
+// A controller is deployed, killed, forgotten and destroyed, as pods of the bundled
+// image on the real node, with the rights that it is given and no others.
 func TestDeployerInAClusterKeepsItsContract(t *testing.T) {
-	t.Parallel()
+	var mu sync.Mutex
 	clusters := map[serve.Deployer]cluster{}
-	_ = clusters
+	of := func(t *testing.T, d serve.Deployer) cluster {
+		mu.Lock()
+		defer mu.Unlock()
+		c := clusters[d]
+		c.T = t
+		return c
+	}
 	servetest.TestDeployer(t, func(t *testing.T) serve.Deployer {
-		return newCluster(t).deployer()
-	}, servetest.DeployerHooks{})
+		c := newCluster(t)
+		d := c.deployer()
+		mu.Lock()
+		defer mu.Unlock()
+		clusters[d] = c
+		return d
+	}, servetest.DeployerHooks{
+		Kill: func(t *testing.T, d serve.Deployer, _ string) {
+			c := of(t, d)
+			c.kubectl("scale", "deployment", "serve-controller", "--replicas=0")
+			c.kubectl("delete", "pods", "-l", "app.kubernetes.io/component=controller", "--grace-period=0", "--force")
+		},
+		Forget: func(t *testing.T, d serve.Deployer, service string) {
+			c := of(t, d)
+			c.kubectl("delete", "serveservice", service, "--wait=false")
+			c.kubectl("patch", "serveservice", service, "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
+		},
+		Launch: func(t *testing.T, d serve.Deployer, service string, replica int64) serve.Instance {
+			return of(t, d).launch(service, replica)
+		},
+	})
+}
+
+// launch makes a pod of the service's that no controller knows of.
+func (c cluster) launch(service string, replica int64) serve.Instance {
+	c.Helper()
+	cloud := kube.NewCloud(kube.CloudOptions{Config: c.kube()})
+	resource := serve.Resource{CPUs: "0.02", Memory: "0.02", ImageID: "docker:" + c.registry + "/web:1"}
+	offers, err := cloud.Offers(c.Context(), resource)
+	if err != nil || len(offers) == 0 {
+		c.Fatalf("Offers = %v, %v", offers, err)
+	}
+	i, err := cloud.Launch(c.Context(), serve.LaunchRequest{
+		Ref: serve.Ref{Service: service, UID: "of-nobody", Replica: replica}, Revision: 1,
+		Offer: offers[0], Resource: resource, Port: 8080, Task: serve.Task{Run: "exec sleep 3600"},
+	})
+	if err != nil {
+		c.Fatalf("Launch: %v", err)
+	}
+	return i
 }

@@ -7,11 +7,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/leaderelection"
@@ -36,6 +38,8 @@ type ElectorOptions struct {
 	Config Config
 	// Pod is the name of the pod that this copy is.
 	Pod string
+	// Log receives what goes wrong on the way; nil discards it.
+	Log *slog.Logger
 }
 
 // Elector lets one of the copies in a namespace lead, by a Lease that names its
@@ -51,6 +55,9 @@ func NewElector(o ElectorOptions) (*Elector, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	return &Elector{o: o, c: c}, nil
 }
 
@@ -58,8 +65,8 @@ func NewElector(o ElectorOptions) (*Elector, error) {
 // The lease is given back only when lead has returned, so that the next one finds
 // nothing under way; it then need not wait for the lease to run out.
 func (e *Elector) Run(ctx context.Context, lead func(ctx context.Context)) error {
-	// What it logs, the caller knows.
-	electing, resign := context.WithCancel(klog.NewContext(context.WithoutCancel(ctx), klog.Logger{}))
+	log := logr.FromSlogHandler(e.o.Log.Handler())
+	electing, resign := context.WithCancel(klog.NewContext(context.WithoutCancel(ctx), log))
 	defer resign()
 	term := newTerm(ctx)
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{

@@ -105,6 +105,7 @@ control_plane() {
 	await "the API server" kubectl get --raw /readyz
 	start kube-controller-manager "$bin/kube-controller-manager" --kubeconfig "$KUBECONFIG" \
 		--use-service-account-credentials --service-account-private-key-file "$dir/accounts.key" \
+		--root-ca-file "$dir/certs/apiserver.crt" \
 		--leader-elect=false --bind-address 127.0.0.1 --secure-port "$((ports + 3))"
 	start kube-scheduler "$bin/kube-scheduler" --kubeconfig "$KUBECONFIG" \
 		--leader-elect=false --bind-address 127.0.0.1 --secure-port "$((ports + 4))"
@@ -203,10 +204,13 @@ real_node() {
 	start kubelet "$bin/kubelet" --config "$home/kubelet.yaml" --kubeconfig "$KUBECONFIG" --hostname-override $node \
 		--node-ip "$address" --root-dir "$home/kubelet" --cert-dir "$home/pki" \
 		--node-labels topology.kubernetes.io/zone=zone-a
+	local ports
+	ports=$(free_ports 2)
 	start kube-proxy "$bin/kube-proxy" --kubeconfig "$KUBECONFIG" --hostname-override $node --proxy-mode iptables \
 		--conntrack-max-per-core 0 --conntrack-tcp-timeout-established 0 --conntrack-tcp-timeout-close-wait 0 \
-		--healthz-bind-address 127.0.0.1:0 --metrics-bind-address 127.0.0.1:0
+		--healthz-bind-address "127.0.0.1:$ports" --metrics-bind-address "127.0.0.1:$((ports + 1))"
 	await "the real node" kubectl wait --for=condition=Ready "node/$node" --timeout=1s
+	await "kube-proxy" iptables -t nat -n -L KUBE-SERVICES
 }
 
 up() {
@@ -273,7 +277,7 @@ remains() {
 		kill -9 "$pid" 2>/dev/null || true
 	done
 	# What stands between containerd and a pod outlives both.
-	pgrep -f -- "-address $dir/node/containerd.sock" | while read -r pid; do kill -9 "$pid" 2>/dev/null || true; done
+	{ pgrep -f -- "-address $dir/node/containerd.sock" || true; } | while read -r pid; do kill -9 "$pid" 2>/dev/null || true; done
 }
 
 # end stops the processes whose names fit, and waits for them.
