@@ -27,10 +27,11 @@ func (m *Manager) lead(ctx context.Context) {
 		all, known, changed := m.list.get()
 		retry := (<-chan time.Time)(nil)
 		if known {
+			// First of all, as a tenure may know its route as soon as it has begun.
+			m.hub.expect(m, all)
 			if !l.settle(ctx, all, &tenures) {
 				retry = time.After(tenurePause)
 			}
-			m.hub.expect(m, all)
 		}
 		select {
 		case <-changed:
