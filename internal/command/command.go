@@ -20,8 +20,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
-
-	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
 // Program is one run of the program.
@@ -125,7 +123,8 @@ func (p *Program) usage(w io.Writer) {
 			fmt.Fprintf(w, "  %-10s %s\n  %-10s   %s %s\n", e.name, e.summary, "", e.name, e.arguments)
 		}
 	}
-	fmt.Fprint(w, "\nEvery command takes --home DIR, where local services live (default $SERVE_HOME, then ~/.serve).\n")
+	fmt.Fprint(w, "\nEvery command takes --home DIR, where local services live (default $SERVE_HOME, then ~/.serve).\n"+
+		"Those about a service take --infra kubernetes[/NAMESPACE] for one whose controller is in the cluster that kubectl talks to.\n")
 }
 
 func (p *Program) version(context.Context, []string) error {
@@ -137,14 +136,17 @@ func (p *Program) version(context.Context, []string) error {
 // other arguments.
 type flags struct {
 	*flag.FlagSet
-	home *string
+	home, infra *string
 }
 
 func newFlags(name string) *flags {
 	set := flag.NewFlagSet(name, flag.ContinueOnError)
 	set.SetOutput(io.Discard)
-	return &flags{FlagSet: set, home: set.String("home", "", "")}
+	return &flags{FlagSet: set, home: set.String("home", "", ""), infra: set.String("infra", "", "")}
 }
+
+// place is where the controllers are that the command is for.
+func (f *flags) place() place { return place{home: *f.home, infra: *f.infra} }
 
 // parse gives the arguments that are not flags; there must be from least to most of them.
 func (f *flags) parse(args []string, least, most int) ([]string, error) {
@@ -182,28 +184,4 @@ func homeOf(asked string) (string, error) {
 		return "", fmt.Errorf("finding the home directory (set SERVE_HOME to do without): %w", err)
 	}
 	return filepath.Join(home, ".serve"), nil
-}
-
-// find gives a client for the named service's controller, wherever it runs.
-func (p *Program) find(ctx context.Context, home, service string) (serve.Client, serve.Deployer, error) {
-	home, err := homeOf(home)
-	if err != nil {
-		return nil, nil, err
-	}
-	all, err := deployers(home)
-	if err != nil {
-		return nil, nil, err
-	}
-	var last serve.Deployer
-	for _, d := range all {
-		last = d
-		client, err := d.Find(ctx, service)
-		if err == nil {
-			return client, d, nil
-		}
-		if !errors.Is(err, serve.ErrNotFound) {
-			return nil, d, err
-		}
-	}
-	return nil, last, fmt.Errorf("service %q in %s: %w", service, home, serve.ErrNotFound)
 }

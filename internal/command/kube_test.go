@@ -73,7 +73,7 @@ resource "serve_service" "web" {
 		}
 		return list
 	}
-	found, _, err := (&Program{}).find(t.Context(), w.home, "mixed")
+	found, _, err := (&Program{}).find(t.Context(), place{home: w.home}, "mixed")
 	if err != nil {
 		t.Fatal(err)
 	}

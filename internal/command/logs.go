@@ -33,7 +33,7 @@ func (p *Program) logs(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	client, _, err := p.find(ctx, *f.home, names[0])
+	client, _, err := p.find(ctx, f.place(), names[0])
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func (p *Program) page(ctx context.Context, args []string) error {
 		return usageError{fmt.Sprintf("the page has no login, and others may reach %s; --public serves it there all the same", *listen)}
 	}
 	find := func(ctx context.Context) (serve.Client, error) {
-		client, _, err := p.find(ctx, *f.home, names[0])
+		client, _, err := p.find(ctx, f.place(), names[0])
 		return client, err
 	}
 	if _, err := find(ctx); err != nil {

@@ -4,6 +4,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/api"
+	"github.com/serve-infra/terraform-provider-serve/internal/kube"
 	"github.com/serve-infra/terraform-provider-serve/internal/local"
 	"github.com/serve-infra/terraform-provider-serve/internal/provider"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -26,7 +28,7 @@ const registryAddress = "registry.terraform.io/serve-infra/serve"
 // Terraform.
 func (p *Program) plugin(debug bool) error {
 	leaveTerminationToTerraform()
-	factory := provider.New(provider.Options{Version: p.Version, Home: homeOf, Deployers: deployers})
+	factory := provider.New(provider.Options{Version: p.Version, Home: homeOf, Deployers: p.deployers})
 	return providerserver.Serve(context.Background(), factory, providerserver.ServeOpts{
 		Address: registryAddress,
 		Debug:   debug,
@@ -49,18 +51,37 @@ func leaveTerminationToTerraform() {
 
 // deployers gives every deployer there is, by the name of its infra. Controllers
 // are started from the program that is running now.
-func deployers(home string) (map[string]serve.Deployer, error) {
+func (p *Program) deployers(s provider.Settings) (map[string]serve.Deployer, error) {
 	executable, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("finding this program's own file: %w", err)
 	}
-	return deployersOf(home, executable), nil
+	all := map[string]serve.Deployer{}
+	for _, d := range []serve.Deployer{localDeployer(s.Home, executable), kubernetesDeployer(kubeConfig(s), p.Version)} {
+		all[d.Name()] = d
+	}
+	return all, nil
 }
 
-// deployersOf is deployers with another program for the controllers.
-func deployersOf(home, executable string) map[string]serve.Deployer {
+// kubeConfig gives how a cluster is reached as the provider was told.
+func kubeConfig(s provider.Settings) kube.Config {
+	k := s.Kubernetes
+	c := kube.Config{
+		Path: k.ConfigPath, Context: k.ConfigContext, Host: k.Host, CA: k.ClusterCACertificate, Insecure: k.Insecure,
+		Token: k.Token, ClientCertificate: k.ClientCertificate, ClientKey: k.ClientKey,
+		Namespace: cmp.Or(s.Namespace, k.Namespace),
+	}
+	if e := k.Exec; e != nil {
+		c.Exec = &kube.Exec{APIVersion: e.APIVersion, Command: e.Command, Args: e.Args, Env: e.Env}
+	}
+	return c
+}
+
+// localDeployer gives the deployer of this machine, with a program for the
+// controllers.
+func localDeployer(home, executable string) serve.Deployer {
 	log := slog.New(slog.DiscardHandler)
-	d := local.NewDeployer(local.DeployerOptions{
+	return local.NewDeployer(local.DeployerOptions{
 		Root:        home,
 		Executable:  executable,
 		Credentials: func() (serve.Credentials, error) { return api.NewCredentials("controller") },
@@ -70,5 +91,4 @@ func deployersOf(home, executable string) map[string]serve.Deployer {
 			return clouds(home, executable, notes, nil, log)
 		},
 	})
-	return map[string]serve.Deployer{d.Name(): d}
 }

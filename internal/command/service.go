@@ -32,7 +32,7 @@ func (p *Program) events(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	client, _, err := p.find(ctx, *f.home, names[0])
+	client, _, err := p.find(ctx, f.place(), names[0])
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (p *Program) terminate(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	client, _, err := p.find(ctx, *f.home, names[0])
+	client, _, err := p.find(ctx, f.place(), names[0])
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (p *Program) down(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	client, deployer, err := p.find(ctx, *f.home, names[0])
+	client, deployer, err := p.find(ctx, f.place(), names[0])
 	switch {
 	case err == nil:
 		err = client.Delete(ctx)

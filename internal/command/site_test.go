@@ -90,7 +90,7 @@ func newSite(t testing.TB) *site {
 	home := t.TempDir()
 	s := &site{
 		t: t, home: home, binary: path,
-		deployer: deployersOf(home, path)["local"],
+		deployer: localDeployer(home, path),
 		cloud:    local.NewCloud(local.CloudOptions{Root: home, Executable: path}),
 	}
 	t.Cleanup(func() {

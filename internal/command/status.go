@@ -29,10 +29,7 @@ func (p *Program) status(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	home, err := homeOf(*f.home)
-	if err != nil {
-		return err
-	}
+	at := f.place()
 	show := func(services []serve.Service) error {
 		switch {
 		case *asJSON:
@@ -48,9 +45,9 @@ func (p *Program) status(ctx context.Context, args []string) error {
 		}
 	}
 	if *follow {
-		return watch(ctx, p, home, names, *asJSON, show)
+		return watch(ctx, p, at, names, *asJSON, show)
 	}
-	services, missing, err := p.services(ctx, home, names)
+	services, missing, err := p.services(ctx, at, names)
 	if err != nil {
 		return err
 	}
@@ -60,7 +57,7 @@ func (p *Program) status(ctx context.Context, args []string) error {
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("no such service in %s: %s", home, strings.Join(missing, ", "))
+		return fmt.Errorf("no such service in %s: %s", at, strings.Join(missing, ", "))
 	}
 	return nil
 }
@@ -68,19 +65,15 @@ func (p *Program) status(ctx context.Context, args []string) error {
 // services asks the controllers of the named services, or of all of them, and
 // gives the answers in the order of names. A controller that does not answer
 // gives a row that says so.
-func (p *Program) services(ctx context.Context, home string, names []string) (found []serve.Service, missing []string, err error) {
-	all, err := deployers(home)
+func (p *Program) services(ctx context.Context, at place, names []string) (found []serve.Service, missing []string, err error) {
+	d, err := at.deployer(p.Version)
 	if err != nil {
 		return nil, nil, err
 	}
 	wanted := slices.Clone(names)
 	if len(names) == 0 {
-		for _, d := range all {
-			there, err := d.List(ctx)
-			if err != nil {
-				return nil, nil, err
-			}
-			wanted = append(wanted, there...)
+		if wanted, err = d.List(ctx); err != nil {
+			return nil, nil, err
 		}
 	}
 	slices.Sort(wanted)
@@ -88,7 +81,7 @@ func (p *Program) services(ctx context.Context, home string, names []string) (fo
 	answers := make([]*serve.Service, len(wanted))
 	var waiting sync.WaitGroup
 	for i, name := range wanted {
-		waiting.Go(func() { answers[i] = ask(ctx, all, name) })
+		waiting.Go(func() { answers[i] = ask(ctx, d, name) })
 	}
 	waiting.Wait()
 	for i, name := range wanted {
@@ -104,20 +97,19 @@ func (p *Program) services(ctx context.Context, home string, names []string) (fo
 
 // ask gives the service as its controller tells it, or as far as that can be
 // known without one; nil if there is no such service.
-func ask(ctx context.Context, all map[string]serve.Deployer, name string) *serve.Service {
-	for _, d := range all {
-		client, err := d.Find(ctx, name)
-		if err == nil {
-			var s serve.Service
-			if s, err = client.Service(ctx); err == nil {
-				return &s
-			}
-		}
-		if !errors.Is(err, serve.ErrNotFound) {
-			return &serve.Service{Name: name, Status: serve.ControllerFailed, Message: err.Error()}
-		}
+func ask(ctx context.Context, d serve.Deployer, name string) *serve.Service {
+	client, err := d.Find(ctx, name)
+	var s serve.Service
+	if err == nil {
+		s, err = client.Service(ctx)
 	}
-	return nil
+	switch {
+	case err == nil:
+		return &s
+	case errors.Is(err, serve.ErrNotFound):
+		return nil
+	}
+	return &serve.Service{Name: name, Status: serve.ControllerFailed, Message: err.Error()}
 }
 
 func isTerminal(w io.Writer) bool {

@@ -18,7 +18,7 @@ const clearScreen = "\x1b[H\x1b[2J\x1b[3J"
 // watcher shows services again after every change.
 type watcher struct {
 	p     *Program
-	home  string
+	at    place
 	names []string
 	show  func([]serve.Service) error
 	// terminal says that a person looks on: the screen is cleared in between, and
@@ -36,9 +36,9 @@ type watcher struct {
 
 // watch shows services until the context ends, or until all that were named are
 // gone.
-func watch(ctx context.Context, p *Program, home string, names []string, asJSON bool, show func([]serve.Service) error) error {
+func watch(ctx context.Context, p *Program, at place, names []string, asJSON bool, show func([]serve.Service) error) error {
 	w := &watcher{
-		p: p, home: home, names: names, show: show,
+		p: p, at: at, names: names, show: show,
 		terminal: isTerminal(p.Stdout) && !asJSON,
 		changed:  make(chan struct{}, 1), ended: make(chan string), watched: map[string]bool{},
 	}
@@ -85,7 +85,7 @@ func (w *watcher) await(ctx context.Context, second <-chan time.Time) error {
 // look shows the services as they are now, and listens to those it has not met
 // before. It reports whether all that were named are gone.
 func (w *watcher) look(ctx context.Context, listeners *sync.WaitGroup) (gone bool, err error) {
-	services, _, err := w.p.services(ctx, w.home, w.names)
+	services, _, err := w.p.services(ctx, w.at, w.names)
 	if err != nil || ctx.Err() != nil {
 		return false, err
 	}
@@ -111,7 +111,7 @@ func (w *watcher) look(ctx context.Context, listeners *sync.WaitGroup) (gone boo
 
 // listen tells of every change of one service.
 func (w *watcher) listen(ctx context.Context, name string) {
-	if client, _, err := w.p.find(ctx, w.home, name); err == nil {
+	if client, _, err := w.p.find(ctx, w.at, name); err == nil {
 		// An error says that the controller is gone; the next look will show it.
 		_ = client.Watch(ctx, func(serve.Service) bool {
 			select {

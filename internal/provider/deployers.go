@@ -4,6 +4,7 @@
 package provider
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,42 +16,70 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
-// deployers opens the deployers when the first of them is asked for, once for
-// all resources.
-type deployers struct {
-	options Options
-	home    types.String
+// Settings is what the provider was configured with.
+type Settings struct {
+	// Home is the directory in which local controllers live.
+	Home string
+	// Kubernetes says how a cluster is reached.
+	Kubernetes Kubernetes
+	// Namespace is where in the cluster a controller is; empty is that of
+	// Kubernetes.
+	Namespace string
+}
 
-	once   sync.Once
-	byName map[string]serve.Deployer
-	err    error
+// deployers opens the deployers when the first of them is asked for, once for
+// all resources of one namespace.
+type deployers struct {
+	options    Options
+	home       types.String
+	kubernetes types.Object
+
+	mu sync.Mutex
+	// opened are the deployers by their names, for each namespace.
+	opened map[string]map[string]serve.Deployer
 }
 
 // known reports whether deployers can be had: not while the provider's own
 // configuration depends on something that is yet to be made.
-func (d *deployers) known() bool { return d != nil && !d.home.IsUnknown() }
-
-// open gives every deployer by its name.
-func (d *deployers) open() (map[string]serve.Deployer, error) {
-	if !d.known() {
-		return nil, fmt.Errorf("the provider's home is not known yet")
-	}
-	d.once.Do(func() {
-		home := d.home.ValueString()
-		if d.options.Home != nil {
-			if home, d.err = d.options.Home(home); d.err != nil {
-				return
-			}
-		}
-		d.byName, d.err = d.options.Deployers(home)
-	})
-	return d.byName, d.err
+func (d *deployers) known() bool {
+	return d != nil && !d.home.IsUnknown() && fullyKnown(d.kubernetes)
 }
 
-// get gives the deployer for an infra. ErrNotFound, with a text that lists those
-// there are, means that there is none of that name.
-func (d *deployers) get(infra string) (serve.Deployer, error) {
-	all, err := d.open()
+// open gives every deployer by its name. A failure is not remembered: what it was
+// for may be mended.
+func (d *deployers) open(namespace string) (map[string]serve.Deployer, error) {
+	if !d.known() {
+		return nil, errors.New("the provider's configuration is not known yet")
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if found, ok := d.opened[namespace]; ok {
+		return found, nil
+	}
+	s := Settings{Home: d.home.ValueString(), Kubernetes: kubernetesOf(d.kubernetes), Namespace: namespace}
+	if d.options.Home != nil {
+		home, err := d.options.Home(s.Home)
+		if err != nil {
+			return nil, err
+		}
+		s.Home = home
+	}
+	found, err := d.options.Deployers(s)
+	if err != nil {
+		return nil, err
+	}
+	if d.opened == nil {
+		d.opened = map[string]map[string]serve.Deployer{}
+	}
+	d.opened[namespace] = found
+	return found, nil
+}
+
+// get gives the deployer for an infra, and a namespace where the infra has such.
+// ErrNotFound, with a text that lists those there are, means that there is none of
+// that name.
+func (d *deployers) get(infra, namespace string) (serve.Deployer, error) {
+	all, err := d.open(namespace)
 	if err != nil {
 		return nil, err
 	}

@@ -96,13 +96,14 @@ func TestErrorsArePlacedWhereTerraformFindsThem(t *testing.T) {
 
 func TestAnImportIDIsANameOrAPlaceAndAName(t *testing.T) {
 	t.Parallel()
-	for id, want := range map[string][2]string{
-		"web":            {"local", "web"},
-		"kubernetes/web": {"kubernetes", "web"},
-		"":               {"local", ""},
+	for id, want := range map[string][3]string{
+		"web":                 {"local", "", "web"},
+		"kubernetes/web":      {"kubernetes", "", "web"},
+		"kubernetes/apps/web": {"kubernetes", "apps", "web"},
+		"":                    {"local", "", ""},
 	} {
-		if infra, name := parseImportID(id); infra != want[0] || name != want[1] {
-			t.Errorf("%q is %q on %q, want %q on %q", id, name, infra, want[1], want[0])
+		if infra, namespace, name := parseImportID(id); infra != want[0] || namespace != want[1] || name != want[2] {
+			t.Errorf("%q is %q in %q on %q, want %q", id, name, namespace, infra, want)
 		}
 	}
 }

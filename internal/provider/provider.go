@@ -42,9 +42,9 @@ type Options struct {
 	// directory to use. Without it the configured one is used as it is.
 	Home func(configured string) (string, error)
 	// Deployers gives the deployers there are, by the name of the infra they
-	// deploy controllers on. It is called when the first of them is needed, and
-	// must not ask the network for anything.
-	Deployers func(home string) (map[string]serve.Deployer, error)
+	// deploy controllers on. It is called when the first of them is needed, once for
+	// each namespace, and must not ask the network for anything.
+	Deployers func(s Settings) (map[string]serve.Deployer, error)
 }
 
 // New gives a factory of providers, as the plugin server wants it.
@@ -55,13 +55,16 @@ func New(o Options) func() provider.Provider {
 var (
 	_ provider.Provider              = (*serveProvider)(nil)
 	_ provider.ProviderWithFunctions = (*serveProvider)(nil)
+
+	_ provider.ProviderWithValidateConfig = (*serveProvider)(nil)
 )
 
 type serveProvider struct{ options Options }
 
 // providerModel is the provider's configuration.
 type providerModel struct {
-	Home types.String `tfsdk:"home"`
+	Home       types.String `tfsdk:"home"`
+	Kubernetes types.Object `tfsdk:"kubernetes"`
 }
 
 // Metadata names the provider.
@@ -81,8 +84,16 @@ func (p *serveProvider) Schema(_ context.Context, _ provider.SchemaRequest, resp
 				MarkdownDescription: "Directory in which controllers and replicas of the `local` infra live. " +
 					"Defaults to `$" + homeVariable + "`, and without that to `~/.serve`.",
 			},
+			"kubernetes": kubernetesAttribute(),
 		},
 	}
+}
+
+// ValidateConfig says what cannot be meant.
+func (p *serveProvider) ValidateConfig(ctx context.Context, req provider.ValidateConfigRequest, resp *provider.ValidateConfigResponse) {
+	var m providerModel
+	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
+	resp.Diagnostics.Append(validateKubernetes(ctx, m.Kubernetes)...)
 }
 
 // Configure hands the configuration on. Nothing is opened or asked here, so that
@@ -94,7 +105,7 @@ func (p *serveProvider) Configure(ctx context.Context, req provider.ConfigureReq
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	d := &deployers{options: p.options, home: m.Home}
+	d := &deployers{options: p.options, home: m.Home, kubernetes: m.Kubernetes}
 	if m.Home.IsNull() {
 		d.home = types.StringValue(os.Getenv(homeVariable))
 	}

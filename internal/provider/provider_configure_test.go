@@ -17,8 +17,8 @@ func TestDeployersAreOpenedOnceAndLate(t *testing.T) {
 	var opened []string
 	d := &deployers{home: types.StringValue("mine"), options: Options{
 		Home: func(configured string) (string, error) { return "/home/" + configured, nil },
-		Deployers: func(home string) (map[string]serve.Deployer, error) {
-			opened = append(opened, home)
+		Deployers: func(s Settings) (map[string]serve.Deployer, error) {
+			opened = append(opened, s.Home)
 			return map[string]serve.Deployer{"local": newInfra(ready)}, nil
 		},
 	}}
@@ -26,11 +26,11 @@ func TestDeployersAreOpenedOnceAndLate(t *testing.T) {
 		t.Errorf("opened %v before anything was asked for", opened)
 	}
 	for range 2 {
-		if _, err := d.get("local"); err != nil {
+		if _, err := d.get("local", ""); err != nil {
 			t.Error(err)
 		}
 	}
-	if _, err := d.get("moon"); !errors.Is(err, serve.ErrNotFound) {
+	if _, err := d.get("moon", ""); !errors.Is(err, serve.ErrNotFound) {
 		t.Errorf("an infra that there is not gives %v", err)
 	}
 	if len(opened) != 1 || opened[0] != "/home/mine" {
@@ -43,14 +43,14 @@ func TestDeployersThatCannotBeOpenedSayWhy(t *testing.T) {
 	boom := errors.New("no home")
 	for what, d := range map[string]*deployers{
 		"home":      {options: Options{Home: func(string) (string, error) { return "", boom }}},
-		"deployers": {options: Options{Deployers: func(string) (map[string]serve.Deployer, error) { return nil, boom }}},
+		"deployers": {options: Options{Deployers: func(Settings) (map[string]serve.Deployer, error) { return nil, boom }}},
 	} {
-		if _, err := d.get("local"); !errors.Is(err, boom) {
+		if _, err := d.get("local", ""); !errors.Is(err, boom) {
 			t.Errorf("%s: got %v", what, err)
 		}
 	}
 	unknown := &deployers{home: types.StringUnknown()}
-	if _, err := unknown.get("local"); err == nil || unknown.known() {
+	if _, err := unknown.get("local", ""); err == nil || unknown.known() {
 		t.Error("a home that is not known yet is used")
 	}
 }
@@ -66,9 +66,9 @@ func TestTheHomeIsConfiguredOrInTheEnvironment(t *testing.T) {
 		var homes []string
 		o := options(f)
 		open := o.Deployers
-		o.Deployers = func(home string) (map[string]serve.Deployer, error) {
-			homes = append(homes, home)
-			return open(home)
+		o.Deployers = func(s Settings) (map[string]serve.Deployer, error) {
+			homes = append(homes, s.Home)
+			return open(s)
 		}
 		tf := newTerraformWith(t, o, `provider "serve" {
   `+row.config+`

@@ -35,8 +35,8 @@ const (
 func options(f *infra) Options {
 	return Options{
 		Version: "test",
-		Deployers: func(string) (map[string]serve.Deployer, error) {
-			return map[string]serve.Deployer{localInfra: f}, nil
+		Deployers: func(Settings) (map[string]serve.Deployer, error) {
+			return map[string]serve.Deployer{localInfra: f, kubernetesInfra: f}, nil
 		},
 	}
 }

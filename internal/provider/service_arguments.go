@@ -180,9 +180,15 @@ func rollbackObject(r serve.Rollback) types.Object {
 	})
 }
 
-func controllerObject(infra string) types.Object {
+// controllerObject is a controller of which only the place is known.
+func controllerObject(infra, namespace string) types.Object {
 	return types.ObjectValueMust(attributeTypes(controllerAttributes()), map[string]attr.Value{
-		"infra": types.StringValue(infra),
+		"infra":            types.StringValue(infra),
+		"namespace":        text(namespace),
+		"image":            types.StringNull(),
+		"image_repository": types.StringNull(),
+		"copies":           types.Int64Null(),
+		"service":          types.ObjectNull(attributeTypes(controllerServiceAttributes())),
 	})
 }
 

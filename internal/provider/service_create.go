@@ -68,7 +68,7 @@ func (r *serviceResource) create(ctx context.Context, m serviceModel) (serve.Cli
 		return nil, serve.Service{}, diags
 	}
 	tflog.Info(ctx, "deploying the controller", map[string]any{"infra": d.Name()})
-	client, err := d.Deploy(ctx, name, serve.DeployOptions{})
+	client, err := d.Deploy(ctx, name, m.deployOptions(ctx, &diags))
 	var svc serve.Service
 	if err != nil {
 		diags.AddError("Deploying the controller failed", fmt.Sprintf("No controller for the service %q could be started on %s.\n\n%s", name, d.Name(), err))

@@ -23,6 +23,10 @@ func viewSchema() schema.Schema {
 				Computed:            true,
 				MarkdownDescription: "What its controller runs on. Defaults to `" + localInfra + "`.",
 			},
+			"namespace": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: "Namespace of its controller, with infra `kubernetes`. Defaults to that of the provider's `kubernetes`.",
+			},
 			"status":     viewText("State of the service, such as `READY` or `NO_REPLICA`."),
 			"message":    viewText("What the service says of its state; null when there is nothing to say."),
 			"endpoint":   viewText("URL at which the service answers."),

@@ -27,8 +27,9 @@ const recentEvents = 50
 
 // viewModel is data.serve_service.
 type viewModel struct {
-	Name  types.String `tfsdk:"name"`
-	Infra types.String `tfsdk:"infra"`
+	Name      types.String `tfsdk:"name"`
+	Infra     types.String `tfsdk:"infra"`
+	Namespace types.String `tfsdk:"namespace"`
 
 	Status          types.String  `tfsdk:"status"`
 	Message         types.String  `tfsdk:"message"`
@@ -118,6 +119,7 @@ func (d *serviceDataSource) Read(ctx context.Context, req datasource.ReadRequest
 	var m viewModel
 	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("name"), &m.Name)...)
 	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("infra"), &m.Infra)...)
+	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("namespace"), &m.Namespace)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -125,7 +127,7 @@ func (d *serviceDataSource) Read(ctx context.Context, req datasource.ReadRequest
 		m.Infra = types.StringValue(localInfra)
 	}
 	name := m.Name.ValueString()
-	svc, events, err := d.look(ctx, m.Infra.ValueString(), name)
+	svc, events, err := d.look(ctx, m.Infra.ValueString(), m.Namespace.ValueString(), name)
 	switch {
 	case errors.Is(err, serve.ErrNotFound):
 		resp.Diagnostics.AddAttributeError(path.Root("name"), "No such service", fmt.Sprintf("There is no service %q on %s.\n\n%s", name, m.Infra.ValueString(), err))
@@ -140,8 +142,8 @@ func (d *serviceDataSource) Read(ctx context.Context, req datasource.ReadRequest
 }
 
 // look asks for the service and its last events, oldest first.
-func (d *serviceDataSource) look(ctx context.Context, infra, name string) (serve.Service, []serve.Event, error) {
-	deployer, err := d.deployers.get(infra)
+func (d *serviceDataSource) look(ctx context.Context, infra, namespace, name string) (serve.Service, []serve.Event, error) {
+	deployer, err := d.deployers.get(infra, namespace)
 	if err != nil {
 		return serve.Service{}, nil, err
 	}

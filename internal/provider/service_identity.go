@@ -12,14 +12,17 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
-// parseImportID reads "name", or "infra/name" for a controller that is not
-// local. A name has no slash.
-func parseImportID(id string) (infra, name string) {
+// parseImportID reads "name", "infra/name" for a controller that is not local, or
+// "infra/namespace/name" where infras have namespaces. A name has no slash.
+func parseImportID(id string) (infra, namespace, name string) {
 	infra, name, found := strings.Cut(id, "/")
 	if !found {
-		return localInfra, id
+		return localInfra, "", id
 	}
-	return infra, name
+	if before, after, found := strings.Cut(name, "/"); found {
+		return infra, before, after
+	}
+	return infra, "", name
 }
 
 // identify sets the identity of the service. Terraform before 1.12 has none.
@@ -28,8 +31,8 @@ func (m serviceModel) identify(ctx context.Context, identity *tfsdk.ResourceIden
 		return nil
 	}
 	var diags diag.Diagnostics
-	infra := m.infra(ctx, &diags)
-	diags.Append(identity.Set(ctx, identityModel{Name: m.Name, Infra: types.StringValue(infra)})...)
+	infra, namespace := m.infra(ctx, &diags)
+	diags.Append(identity.Set(ctx, identityModel{Name: m.Name, Infra: types.StringValue(infra), Namespace: text(namespace)})...)
 	return diags
 }
 

@@ -119,7 +119,18 @@ type tlsModel struct {
 
 // controllerModel is controller.
 type controllerModel struct {
-	Infra types.String `tfsdk:"infra"`
+	Infra           types.String `tfsdk:"infra"`
+	Namespace       types.String `tfsdk:"namespace"`
+	Image           types.String `tfsdk:"image"`
+	ImageRepository types.String `tfsdk:"image_repository"`
+	Copies          types.Int64  `tfsdk:"copies"`
+	Service         types.Object `tfsdk:"service"`
+}
+
+// controllerServiceModel is service in controller.
+type controllerServiceModel struct {
+	Type        types.String `tfsdk:"type"`
+	Annotations types.Map    `tfsdk:"annotations"`
 }
 
 // statusModel is status.
@@ -144,7 +155,10 @@ func decode[T any](ctx context.Context, o types.Object, diags *diag.Diagnostics)
 }
 
 // infra gives where the controller is to run, or "" while that is not known.
-func (m serviceModel) infra(ctx context.Context, diags *diag.Diagnostics) string {
+func (m serviceModel) infra(ctx context.Context, diags *diag.Diagnostics) (infra, namespace string) {
 	c, _ := decode[controllerModel](ctx, m.Controller, diags)
-	return c.Infra.ValueString()
+	if c.Namespace.IsUnknown() {
+		return "", ""
+	}
+	return c.Infra.ValueString(), c.Namespace.ValueString()
 }

@@ -58,7 +58,7 @@ func (r *serviceResource) ModifyPlan(ctx context.Context, req resource.ModifyPla
 	}
 	// A controller that is started again may have to take another port, and with
 	// TLS the endpoint begins with https.
-	if dead || plan.TLS.IsNull() != state.TLSDigest.IsNull() {
+	if dead || plan.TLS.IsNull() != state.TLSDigest.IsNull() || !plan.Controller.Equal(state.Controller) {
 		set("endpoint", types.StringUnknown())
 	}
 }
@@ -79,14 +79,19 @@ func (m serviceModel) sameSpec(ctx context.Context, state serviceModel, diags *d
 // machines where the resources want them.
 func (r *serviceResource) checkPlace(ctx context.Context, plan serviceModel) diag.Diagnostics {
 	var diags diag.Diagnostics
-	infra := plan.infra(ctx, &diags)
+	infra, namespace := plan.infra(ctx, &diags)
 	if infra == "" || !r.deployers.known() {
 		return diags
 	}
-	d, err := r.deployers.get(infra)
+	d, err := r.deployers.get(infra, namespace)
 	if err != nil {
 		diags.AddAttributeError(path.Root("controller"), "No place for the controller", err.Error())
 		return diags
+	}
+	if checker, ok := d.(serve.NameChecker); ok && known(plan.Name) {
+		if err := checker.CheckName(plan.Name.ValueString()); err != nil {
+			diags.AddAttributeError(path.Root("name"), "Invalid name", err.Error())
+		}
 	}
 	spec, more := plan.spec(ctx)
 	diags.Append(more...)

@@ -31,8 +31,9 @@ type serviceResource struct{ deployers *deployers }
 
 // identityModel is what finds a service again.
 type identityModel struct {
-	Name  types.String `tfsdk:"name"`
-	Infra types.String `tfsdk:"infra"`
+	Name      types.String `tfsdk:"name"`
+	Infra     types.String `tfsdk:"infra"`
+	Namespace types.String `tfsdk:"namespace"`
 }
 
 // Metadata names the resource type.
@@ -48,8 +49,9 @@ func (r *serviceResource) Schema(ctx context.Context, _ resource.SchemaRequest, 
 // IdentitySchema describes what finds a service again.
 func (r *serviceResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
 	resp.IdentitySchema = identityschema.Schema{Attributes: map[string]identityschema.Attribute{
-		"name":  identityschema.StringAttribute{RequiredForImport: true, Description: "Name of the service."},
-		"infra": identityschema.StringAttribute{OptionalForImport: true, Description: "What its controller runs on; local when left out."},
+		"name":      identityschema.StringAttribute{RequiredForImport: true, Description: "Name of the service."},
+		"infra":     identityschema.StringAttribute{OptionalForImport: true, Description: "What its controller runs on; local when left out."},
+		"namespace": identityschema.StringAttribute{OptionalForImport: true, Description: "Where in a Kubernetes cluster; that of the provider when left out."},
 	}}
 }
 
@@ -65,19 +67,19 @@ func (r *serviceResource) Configure(_ context.Context, req resource.ConfigureReq
 // ImportState begins with a service's name, or with where its controller runs, a
 // slash and the name. Read does the rest.
 func (r *serviceResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
-	infra, name := parseImportID(req.ID)
+	infra, namespace, name := parseImportID(req.ID)
 	if req.ID == "" && req.Identity != nil {
 		var id identityModel
 		resp.Diagnostics.Append(req.Identity.Get(ctx, &id)...)
-		infra, name = id.Infra.ValueString(), id.Name.ValueString()
+		infra, namespace, name = id.Infra.ValueString(), id.Namespace.ValueString(), id.Name.ValueString()
 		if infra == "" {
 			infra = localInfra
 		}
 	}
 	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("name"), name)...)
-	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("controller"), controllerObject(infra))...)
+	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("controller"), controllerObject(infra, namespace))...)
 	if resp.Identity != nil {
-		resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{types.StringValue(name), types.StringValue(infra)})...)
+		resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{types.StringValue(name), types.StringValue(infra), text(namespace)})...)
 	}
 }
 
@@ -133,11 +135,11 @@ func (r *serviceResource) look(ctx context.Context, m serviceModel, diags *diag.
 // deployer gives the deployer of the model's controller. Without one it is nil,
 // and the diagnostics say why.
 func (r *serviceResource) deployer(ctx context.Context, m serviceModel, diags *diag.Diagnostics) serve.Deployer {
-	infra := m.infra(ctx, diags)
+	infra, namespace := m.infra(ctx, diags)
 	if diags.HasError() {
 		return nil
 	}
-	d, err := r.deployers.get(infra)
+	d, err := r.deployers.get(infra, namespace)
 	if err != nil {
 		diags.AddAttributeError(path.Root("controller"), "No place for the controller", err.Error())
 		return nil

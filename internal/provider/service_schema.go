@@ -165,28 +165,6 @@ func tlsAttribute() schema.SingleNestedAttribute {
 	}
 }
 
-func controllerAttribute() schema.SingleNestedAttribute {
-	return schema.SingleNestedAttribute{
-		Optional:            true,
-		Computed:            true,
-		Default:             objectdefault.StaticValue(controllerObject(localInfra)),
-		Attributes:          controllerAttributes(),
-		MarkdownDescription: "Where and how the service's controller runs.",
-	}
-}
-
-func controllerAttributes() map[string]schema.Attribute {
-	return map[string]schema.Attribute{
-		"infra": schema.StringAttribute{
-			Optional:            true,
-			Computed:            true,
-			Default:             stringdefault.StaticString(localInfra),
-			PlanModifiers:       []planmodifier.String{stringplanmodifier.RequiresReplace()},
-			MarkdownDescription: describe("What the controller runs on. Changing it makes another service.", localInfra),
-		},
-	}
-}
-
 // timeoutsAttribute is the ecosystem's timeouts, with the defaults said.
 func timeoutsAttribute(ctx context.Context) schema.Attribute {
 	how := fmt.Sprintf(" A duration such as `90s` or `1h30m`. Defaults to `%.0fm`.", defaultTimeout.Minutes())

@@ -39,6 +39,13 @@ func (r *serviceResource) Update(ctx context.Context, req resource.UpdateRequest
 		client, svc, diags = r.update(ctx, plan, keepSecrets)
 	} else {
 		var err error
+		if !plan.Controller.Equal(state.Controller) {
+			r.redeploy(ctx, plan, &diags)
+		}
+		if diags.HasError() {
+			resp.Diagnostics.Append(diags...)
+			return
+		}
 		if svc, err = r.look(ctx, plan, &diags); err != nil {
 			diags.AddError("Reading the service failed", fmt.Sprintf("The service %q was there when the plan was made.\n\n%s", plan.Name.ValueString(), err))
 		}
@@ -65,6 +72,18 @@ func (r *serviceResource) Update(ctx context.Context, req resource.UpdateRequest
 	resp.Diagnostics.Append(m.keep(ctx, &resp.State)...)
 }
 
+// redeploy brings the controller up to date without a new revision.
+func (r *serviceResource) redeploy(ctx context.Context, m serviceModel, diags *diag.Diagnostics) {
+	d := r.deployer(ctx, m, diags)
+	opt := m.deployOptions(ctx, diags)
+	if diags.HasError() {
+		return
+	}
+	if _, err := d.Deploy(ctx, m.Name.ValueString(), opt); err != nil {
+		diags.AddAttributeError(path.Root("controller"), "Deploying the controller failed", fmt.Sprintf("The controller of the service %q could not be changed on %s.\n\n%s", m.Name.ValueString(), d.Name(), err))
+	}
+}
+
 // update makes sure that the controller runs and has it accept the spec.
 func (r *serviceResource) update(ctx context.Context, m serviceModel, keepSecrets bool) (serve.Client, serve.Service, diag.Diagnostics) {
 	spec, diags := m.complete(ctx)
@@ -72,7 +91,7 @@ func (r *serviceResource) update(ctx context.Context, m serviceModel, keepSecret
 	if diags.HasError() {
 		return nil, serve.Service{}, diags
 	}
-	client, err := d.Deploy(ctx, spec.Name, serve.DeployOptions{})
+	client, err := d.Deploy(ctx, spec.Name, m.deployOptions(ctx, &diags))
 	if err != nil {
 		diags.AddError("Starting the controller failed", fmt.Sprintf("The controller of the service %q could not be reached or started on %s.\n\n%s", spec.Name, d.Name(), err))
 		return nil, serve.Service{}, diags

@@ -1,0 +1,68 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/kube"
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// place is where the controllers are that a command talks to.
+type place struct {
+	// home is the directory of local services, empty for the usual one.
+	home string
+	// infra is empty for this machine, "kubernetes", or "kubernetes/NAMESPACE".
+	infra string
+}
+
+// deployer gives the deployer of the place.
+func (at place) deployer(version string) (serve.Deployer, error) {
+	name, namespace, _ := strings.Cut(at.infra, "/")
+	switch name {
+	case "", "local":
+		home, err := homeOf(at.home)
+		if err != nil {
+			return nil, err
+		}
+		executable, err := os.Executable()
+		if err != nil {
+			return nil, fmt.Errorf("finding this program's own file: %w", err)
+		}
+		return localDeployer(home, executable), nil
+	case kubernetes:
+		return kubernetesDeployer(kube.Config{Namespace: namespace}, version), nil
+	}
+	return nil, usageError{fmt.Sprintf("--infra is local, or kubernetes[/NAMESPACE], and not %q", at.infra)}
+}
+
+// String names the place for people.
+func (at place) String() string {
+	if at.infra != "" {
+		return at.infra
+	}
+	home, err := homeOf(at.home)
+	if err != nil {
+		return at.home
+	}
+	return home
+}
+
+// find gives a client for the named service's controller.
+func (p *Program) find(ctx context.Context, at place, service string) (serve.Client, serve.Deployer, error) {
+	d, err := at.deployer(p.Version)
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := d.Find(ctx, service)
+	if errors.Is(err, serve.ErrNotFound) {
+		err = fmt.Errorf("service %q in %s: %w", service, at, serve.ErrNotFound)
+	}
+	return client, d, err
+}

@@ -1,0 +1,61 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// deployOptions gives how the controller is to be run.
+func (m serviceModel) deployOptions(ctx context.Context, diags *diag.Diagnostics) serve.DeployOptions {
+	c, _ := decode[controllerModel](ctx, m.Controller, diags)
+	s, _ := decode[controllerServiceModel](ctx, c.Service, diags)
+	o := serve.DeployOptions{
+		Image: c.Image.ValueString(), ImageRepository: c.ImageRepository.ValueString(), Copies: int(c.Copies.ValueInt64()),
+		Endpoint: serve.EndpointOptions{Type: s.Type.ValueString()},
+	}
+	if annotations := stringMap(ctx, s.Annotations, diags); len(annotations) > 0 {
+		o.Endpoint.Annotations = annotations
+	}
+	return o
+}
+
+// validateController says what of the controller cannot be.
+func (m serviceModel) validateController(ctx context.Context) diag.Diagnostics {
+	var diags diag.Diagnostics
+	c, ok := decode[controllerModel](ctx, m.Controller, &diags)
+	if !ok {
+		return diags
+	}
+	s, _ := decode[controllerServiceModel](ctx, c.Service, &diags)
+	at := path.Root("controller")
+	if !c.Infra.IsUnknown() && c.Infra.ValueString() != kubernetesInfra {
+		for name, set := range map[string]bool{
+			"namespace": !c.Namespace.IsNull(), "image": !c.Image.IsNull(), "image_repository": !c.ImageRepository.IsNull(),
+			"copies": !c.Copies.IsNull(), "service": !c.Service.IsNull(),
+		} {
+			if set {
+				invalid(&diags, at.AtName(name), fmt.Sprintf("Only a controller with infra %q has that.", kubernetesInfra))
+			}
+		}
+	}
+	if known(c.Image) && known(c.ImageRepository) {
+		invalid(&diags, at.AtName("image_repository"), "Either an image is named, or a repository for the one that is bundled; leave one of them out.")
+	}
+	if n := c.Copies.ValueInt64(); known(c.Copies) && (n < 1 || n > maxCopies) {
+		invalid(&diags, at.AtName("copies"), fmt.Sprintf("There can be 1 to %d copies, and not %d.", maxCopies, n))
+	}
+	kinds := []string{"ClusterIP", "NodePort", "LoadBalancer"}
+	if known(s.Type) && !slices.Contains(kinds, s.Type.ValueString()) {
+		invalid(&diags, at.AtName("service").AtName("type"), fmt.Sprintf("%q is none of %s.", s.Type.ValueString(), words(kinds)))
+	}
+	return diags
+}
