@@ -127,7 +127,7 @@ func TestWhatOnlyThePlanCanKnowIsSaidByThePlan(t *testing.T) {
 	t.Parallel()
 	dir := writeFiles(t, map[string]string{"key.pem": "no key", "cert.pem": "no certificate"})
 	mistakes := []mistake{
-		{"a controller on an infra that there is not", `controller = { infra = "gpc" }`, "controller", `putting a controller on "gpc": not found: there is only ` + "`local`"},
+		{"a controller on an infra that there is not", `controller = { infra = "gpc" }`, "controller", `putting a controller on "gpc": not found: there is only ` + "`kubernetes`, `local`"},
 		{"a cloud that the controller has no machines of", `resources = {
 			ports = 80
 			infra = "aws/us-east-1"

@@ -21,9 +21,15 @@ import (
 func serving(t *testing.T, f *infra) tfprotov6.ProviderServer {
 	t.Helper()
 	server := providerserver.NewProtocol6(New(options(f))())()
-	kind := tftypes.Object{AttributeTypes: map[string]tftypes.Type{"home": tftypes.String}}
+	cluster, ok := kubernetesAttribute().GetType().TerraformType(t.Context()).(tftypes.Object)
+	if !ok {
+		t.Fatal("kubernetes is no object")
+	}
+	kind := tftypes.Object{AttributeTypes: map[string]tftypes.Type{"home": tftypes.String, "kubernetes": cluster}}
 	resp, err := server.ConfigureProvider(t.Context(), &tfprotov6.ConfigureProviderRequest{
-		Config: pack(t, kind, tftypes.NewValue(kind, map[string]tftypes.Value{"home": tftypes.NewValue(tftypes.String, nil)})),
+		Config: pack(t, kind, tftypes.NewValue(kind, map[string]tftypes.Value{
+			"home": tftypes.NewValue(tftypes.String, nil), "kubernetes": tftypes.NewValue(cluster, nil),
+		})),
 	})
 	if err != nil || len(resp.Diagnostics) > 0 {
 		t.Fatalf("configuring the provider: %v %v", err, resp)
@@ -42,7 +48,7 @@ func pack(t *testing.T, kind tftypes.Type, v tftypes.Value) *tfprotov6.DynamicVa
 
 func TestAServiceIsImportedByItsIdentity(t *testing.T) {
 	t.Parallel()
-	kind := tftypes.Object{AttributeTypes: map[string]tftypes.Type{"name": tftypes.String, "infra": tftypes.String}}
+	kind := tftypes.Object{AttributeTypes: map[string]tftypes.Type{"name": tftypes.String, "infra": tftypes.String, "namespace": tftypes.String}}
 	for what, infra := range map[string]any{"the place left out": nil, "the place given": "local"} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -59,6 +65,7 @@ func TestAServiceIsImportedByItsIdentity(t *testing.T) {
 			server := serving(t, f)
 			identity := tftypes.NewValue(kind, map[string]tftypes.Value{
 				"name": tftypes.NewValue(tftypes.String, "web"), "infra": tftypes.NewValue(tftypes.String, infra),
+				"namespace": tftypes.NewValue(tftypes.String, nil),
 			})
 			imported, err := server.ImportResourceState(t.Context(), &tfprotov6.ImportResourceStateRequest{
 				TypeName: "serve_service",
@@ -80,6 +87,7 @@ func TestAServiceIsImportedByItsIdentity(t *testing.T) {
 			}
 			want := tftypes.NewValue(kind, map[string]tftypes.Value{
 				"name": tftypes.NewValue(tftypes.String, "web"), "infra": tftypes.NewValue(tftypes.String, "local"),
+				"namespace": tftypes.NewValue(tftypes.String, nil),
 			})
 			if !got.Equal(want) {
 				t.Errorf("the identity is %s, want %s", got, want)
