@@ -155,13 +155,19 @@ func (c cluster) killLeader() {
 		return c.leader() != "" && (c.leader() != was || c.renewed() != renewed) && c.renewed() > renewed
 	})
 	c.Logf("after the death of %s %s leads, %v later", was, c.leader(), time.Since(began).Round(100*time.Millisecond))
+	// What dies often is started again later and later. A pod that takes its place
+	// knows nothing of that.
+	c.try("--namespace", c.namespace, "delete", "pod", was, "--grace-period=0", "--force")
+	c.kubectl("rollout", "status", "deployment", "serve-controller", "--timeout=60s")
 }
 
+// renewed is when the lease was renewed last.
 func (c cluster) renewed() string {
 	c.Helper()
 	return c.kubectl("get", "lease", "serve-controller", "-o", "jsonpath={.spec.renewTime}")
 }
 
+// until waits until something is so.
 func (c cluster) until(what string, is func() bool) {
 	c.Helper()
 	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(200 * time.Millisecond) {

@@ -79,6 +79,8 @@ func owners() map[string][]string {
 		"k8s.io/api":                                    {"kube"},
 		"k8s.io/apimachinery":                           {"kube"},
 		"k8s.io/client-go":                              {"kube"},
+		"k8s.io/klog/v2":                                {"kube"},
+		"github.com/go-logr/logr":                       {"kube"},
 		"pgregory.net/rapid":                            {},
 	}
 }
