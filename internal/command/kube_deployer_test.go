@@ -150,3 +150,42 @@ func (c cluster) launch(service string, replica int64) serve.Instance {
 	}
 	return i
 }
+
+// The rights that the controller is given are all that it has: without one of them
+// it does not do the thing, and says which right is missing.
+func TestAMissingRightIsToldInACluster(t *testing.T) {
+	c := newCluster(t)
+	d := c.deployer()
+	client, err := d.Deploy(t.Context(), "web", serve.DeployOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The first rule is the one about pods.
+	c.kubectl("patch", "role", "serve-controller", "--type=json", "-p",
+		`[{"op": "replace", "path": "/rules/0/verbs", "value": ["get", "list", "watch", "patch", "delete"]}]`)
+	spec := serve.NewSpec("web")
+	spec.Run, spec.ReadinessProbe.Path = "exec sleep 3600", "/"
+	spec.Resources.Resource = serve.Resource{Ports: "8080", CPUs: "0.02", Memory: "0.02", ImageID: "docker:" + c.registry + "/web:1"}
+	if _, err := client.Apply(t.Context(), spec, serve.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var told string
+	c.until("the missing right is told", func() bool {
+		s, err := client.Service(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		told = s.Message
+		for _, r := range s.Replicas {
+			told += "\n" + r.Message
+		}
+		return strings.Contains(told, `cannot create resource "pods"`)
+	})
+	t.Logf("it says: %s", told)
+	if n := len(c.replicas()); n > 0 {
+		t.Errorf("there are %d pods all the same", n)
+	}
+	if _, err := d.Destroy(t.Context(), "web"); err != nil {
+		t.Error(err)
+	}
+}
