@@ -253,6 +253,31 @@ func wrongResources() []mistake {
 				Team = "search"
 			}
 		}`, `resources.labels["Team"]`, "lower-case"},
+		{"a label that no node can have", `resources = {
+			ports      = 80
+			kubernetes = { node_selector = { "a b" = "c" } }
+		}`, `resources.kubernetes.node_selector["a b"]`, "something other than letters"},
+		{"a toleration with an operator that there is not", `resources = {
+			ports  = 80
+			any_of = [
+				{ infra = "local" },
+				{ kubernetes = { tolerations = [{ key = "gpu", operator = "exists" }] } },
+			]
+		}`, "resources.any_of[1].kubernetes.tolerations[0].operator", `"Exists"`},
+		{"a toleration of an effect that there is not", `resources = {
+			ports   = 80
+			ordered = [
+				{ kubernetes = { tolerations = [{ key = "gpu" }, { key = "gpu", effect = "NoExec" }] } },
+			]
+		}`, "resources.ordered[0].kubernetes.tolerations[1].effect", `"NoExecute"`},
+		{"a toleration that is null", `resources = {
+			ports      = 80
+			kubernetes = { tolerations = [null] }
+		}`, "resources.kubernetes.tolerations[0]", "null"},
+		{"a toleration of nothing", `resources = {
+			ports      = 80
+			kubernetes = { tolerations = [{ effect = "NoSchedule" }] }
+		}`, "resources.kubernetes.tolerations[0].key", "every taint"},
 	}
 }
 

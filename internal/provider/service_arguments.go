@@ -163,6 +163,7 @@ func machineValues(r serve.Resource) map[string]attr.Value {
 		"ports":           text(r.Ports),
 		"labels":          textMap(r.Labels),
 		"max_hourly_cost": cost,
+		"kubernetes":      nodesObject(r.Kubernetes),
 	}
 }
 

@@ -34,8 +34,12 @@ func rich() serve.Spec {
 		Resource: serve.Resource{
 			InstanceType: "m5", CPUs: "2+", Memory: "4", Accelerators: "A100:1", UseSpot: &yes, DiskSize: "100",
 			DiskTier: "high", ImageID: "docker:x", Ports: "8080-8090", Labels: map[string]string{"a": "b"}, MaxHourlyCost: 1.1,
+			Kubernetes: &serve.KubernetesOptions{
+				NodeSelector: map[string]string{"pool": "gpu"},
+				Tolerations:  []serve.Toleration{{Key: "gpu", Operator: "Equal", Value: "yes", Effect: "NoSchedule"}, {Operator: "Exists"}},
+			},
 		},
-		AnyOf:   []serve.Resource{{Infra: "local/here"}, {UseSpot: &no}},
+		AnyOf:   []serve.Resource{{Infra: "local/here"}, {UseSpot: &no, Kubernetes: &serve.KubernetesOptions{}}},
 		Ordered: []serve.Resource{{Cloud: "aws", Region: "us-east-1", Zone: "us-east-1a"}},
 	}
 	s.Workdir = "sha256:1"
@@ -91,11 +95,15 @@ func TestARefreshTakesOverWhatSomebodyElseChanged(t *testing.T) {
 		"update mode":        func(s *serve.Spec) { s.UpdateMode = serve.Rolling },
 		"port":               func(s *serve.Spec) { s.Ports = 0 },
 		"resources":          func(s *serve.Spec) { s.Resources.AnyOf = nil },
-		"setup":              func(s *serve.Spec) { s.Setup = "" },
-		"run":                func(s *serve.Spec) { s.Run = "sleep" },
-		"envs":               func(s *serve.Spec) { s.Envs = nil },
-		"working directory":  func(s *serve.Spec) { s.Workdir = "" },
-		"mounts":             func(s *serve.Spec) { s.FileMounts = map[string]string{"/b": "sha256:3"} },
+		"labels of nodes":    func(s *serve.Spec) { s.Resources.Kubernetes = nil },
+		"tolerations": func(s *serve.Spec) {
+			s.Resources.Kubernetes = &serve.KubernetesOptions{Tolerations: []serve.Toleration{{Key: "a"}}}
+		},
+		"setup":             func(s *serve.Spec) { s.Setup = "" },
+		"run":               func(s *serve.Spec) { s.Run = "sleep" },
+		"envs":              func(s *serve.Spec) { s.Envs = nil },
+		"working directory": func(s *serve.Spec) { s.Workdir = "" },
+		"mounts":            func(s *serve.Spec) { s.FileMounts = map[string]string{"/b": "sha256:3"} },
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -126,5 +134,22 @@ func TestARefreshKeepsTheUsersSpelling(t *testing.T) {
 	}
 	if !m.Envs.Equal(before.Envs) || !m.Setup.Equal(before.Setup) || !m.Workdir.Equal(before.Workdir) {
 		t.Errorf("envs, setup and workdir became %s, %s and %s", m.Envs, m.Setup, m.Workdir)
+	}
+}
+
+func TestNoNodesInParticularIsTheSameAsNothing(t *testing.T) {
+	t.Parallel()
+	s := rich()
+	s.Resources.Kubernetes = nil
+	m := imported(t, s)
+	r := resourcesObject(s.Resources).Attributes()
+	r["kubernetes"] = nodesObject(&serve.KubernetesOptions{})
+	m.Resources = types.ObjectValueMust(attributeTypes(resourcesAttributes()), r)
+	before := m.Resources
+	if diags := m.refresh(t.Context(), s); diags.HasError() {
+		t.Fatal(diags)
+	}
+	if !m.Resources.Equal(before) {
+		t.Errorf("the resources became %s", m.Resources)
 	}
 }

@@ -97,6 +97,21 @@ type machineModel struct {
 	Ports         types.String  `tfsdk:"ports"`
 	Labels        types.Map     `tfsdk:"labels"`
 	MaxHourlyCost types.Float64 `tfsdk:"max_hourly_cost"`
+	Kubernetes    types.Object  `tfsdk:"kubernetes"`
+}
+
+// nodesModel is kubernetes of a machine.
+type nodesModel struct {
+	NodeSelector types.Map  `tfsdk:"node_selector"`
+	Tolerations  types.List `tfsdk:"tolerations"`
+}
+
+// tolerationModel is one of tolerations.
+type tolerationModel struct {
+	Key      types.String `tfsdk:"key"`
+	Operator types.String `tfsdk:"operator"`
+	Value    types.String `tfsdk:"value"`
+	Effect   types.String `tfsdk:"effect"`
 }
 
 // loadBalancerModel is load_balancer.

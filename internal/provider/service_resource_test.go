@@ -117,7 +117,11 @@ resource "serve_service" "web" {
     ports           = "8080,9090-9092"
     labels          = { team = "search" }
     max_hourly_cost = 1.1
-    any_of          = [{ infra = "local/here" }, { infra = "k8s/prod" }]
+    any_of          = [{ infra = "local/here" }, { infra = "k8s/prod", kubernetes = {} }]
+    kubernetes = {
+      node_selector = { pool = "gpu" }
+      tolerations   = [{ key = "gpu", operator = "Exists", effect = "NoSchedule" }, { key = "spot", value = "yes" }]
+    }
   }
   ports                 = 8080
   load_balancing_policy = "instance_aware_least_load"

@@ -60,6 +60,7 @@ func machineAttributes() map[string]schema.Attribute {
 			Optional:            true,
 			MarkdownDescription: "Ceiling on the price of a machine, in US dollars per hour, more than 0. Defaults to none.",
 		},
+		"kubernetes": nodesAttribute(),
 	}
 	maps.Copy(attributes, machineStrings())
 	return attributes

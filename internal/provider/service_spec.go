@@ -93,8 +93,14 @@ func (m serviceModel) policy(ctx context.Context, diags *diag.Diagnostics) serve
 
 func (m serviceModel) resources(ctx context.Context, diags *diag.Diagnostics) serve.Resources {
 	r, _ := decode[resourcesModel](ctx, m.Resources, diags)
+	outer := r.resource(ctx, diags)
+	if k := outer.Kubernetes; k != nil && len(k.NodeSelector) == 0 && len(k.Tolerations) == 0 {
+		// In an alternative it would take off what the outer description asks for;
+		// out here there is nothing to take off, and {} is the same as nothing.
+		outer.Kubernetes = nil
+	}
 	return serve.Resources{
-		Resource: r.resource(ctx, diags),
+		Resource: outer,
 		AnyOf:    machines(ctx, r.AnyOf, diags),
 		Ordered:  machines(ctx, r.Ordered, diags),
 	}
@@ -132,6 +138,7 @@ func (m machineModel) resource(ctx context.Context, diags *diag.Diagnostics) ser
 		Ports:         m.Ports.ValueString(),
 		Labels:        stringMap(ctx, m.Labels, diags),
 		MaxHourlyCost: m.MaxHourlyCost.ValueFloat64(),
+		Kubernetes:    nodes(ctx, m.Kubernetes, diags),
 	}
 	if known(m.UseSpot) {
 		r.UseSpot = m.UseSpot.ValueBoolPointer()
