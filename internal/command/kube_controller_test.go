@@ -170,8 +170,13 @@ func (c cluster) renewed() string {
 // until waits until something is so.
 func (c cluster) until(what string, is func() bool) {
 	c.Helper()
-	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(200 * time.Millisecond) {
-		if time.Now().After(deadline) {
+	again := time.NewTicker(200 * time.Millisecond)
+	defer again.Stop()
+	deadline := time.After(time.Minute)
+	for !is() {
+		select {
+		case <-again.C: // each look is a command of its own that tells of no change
+		case <-deadline:
 			c.Fatalf("in a minute it is not so that %s; the service is\n%s", what, c.kubectl("get", "serveservices,pods,leases", "-o", "wide"))
 		}
 	}

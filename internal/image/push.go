@@ -63,7 +63,9 @@ func (i *Image) Ensure(ctx context.Context, to Target) (string, error) {
 	if err == nil {
 		return reference.Name(), nil
 	}
-	if answer, ok := errors.AsType[*transport.Error](err); ok && answer.StatusCode == http.StatusNotFound {
+	// Some registries refuse to be asked for a repository that is yet to be made.
+	answer, ok := errors.AsType[*transport.Error](err)
+	if ok && (answer.StatusCode == http.StatusNotFound || answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden) {
 		return i.Push(ctx, to)
 	}
 	return "", fmt.Errorf("looking for the image in %s%s: %w", to.tag.Repository.Name(), hint(err), err)

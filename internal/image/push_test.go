@@ -113,6 +113,81 @@ func TestPushedOnceItIsThere(t *testing.T) {
 	}
 }
 
+// ensure sees to it that an image is where the text says.
+func ensure(t *testing.T, image *Image, text string) (string, error) {
+	t.Helper()
+	target, err := ParseTarget(text, image.version, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image.Ensure(t.Context(), target)
+}
+
+func TestEnsurePushesOnlyWhatIsNotThere(t *testing.T) {
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	r, host := newRegistry(t, "")
+	image := mustBuild(t, "1.2.3", binaries(t, "a program"))
+	for _, row := range []struct {
+		what  string
+		image *Image
+		at    string
+		sends bool
+	}{
+		{"an image that is not there", image, "/controller", true},
+		{"the same image", mustBuild(t, "1.2.3", binaries(t, "a program")), "/controller", false},
+		{"the same image by another tag", image, "/controller:stable", false},
+		{"another program", mustBuild(t, "1.2.3", binaries(t, "a better program")), "/controller", true},
+		{"the image before, which its tag has left", image, "/controller", false},
+		{"the same image in another repository", image, "/another/controller", true},
+	} {
+		repository, _, _ := strings.Cut(row.at, ":")
+		reference, err := ensure(t, row.image, host+row.at)
+		if want := host + repository + "@" + row.image.Digest(); err != nil || reference != want {
+			t.Errorf("%s is %q, want %q: %v", row.what, reference, want, err)
+		}
+		if sent := r.all(); len(sent) > 0 != row.sends {
+			t.Errorf("for %s this was sent: %v", row.what, sent)
+		}
+	}
+}
+
+func TestEnsureMakesARepositoryThatCannotBeReadYet(t *testing.T) {
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	r, _ := newRegistry(t, "")
+	image := mustBuild(t, "1.2.3", binaries(t, "a program"))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		if strings.HasSuffix(request.URL.Path, "/manifests/"+image.Digest()) {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		r.ServeHTTP(w, request)
+	}))
+	t.Cleanup(server.Close)
+	if _, err := ensure(t, image, strings.TrimPrefix(server.URL, "http://")+"/controller"); err != nil || len(r.all()) == 0 {
+		t.Errorf("it is not pushed: %v", err)
+	}
+}
+
+func TestEnsureSaysWhyItCannot(t *testing.T) {
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	image := mustBuild(t, "1.2.3", binaries(t, ""))
+	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		if request.URL.Path != "/v2/" {
+			w.WriteHeader(http.StatusNotImplemented)
+		}
+	}))
+	t.Cleanup(broken.Close)
+	_, closed := newRegistry(t, "secret")
+	for host, want := range map[string]string{
+		strings.TrimPrefix(broken.URL, "http://"): "looking for the image in ",
+		closed: "docker login",
+	} {
+		if _, err := ensure(t, image, host+"/controller"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, want one that says %q", err, want)
+		}
+	}
+}
+
 func TestPushTakesTheCredentialsOfDocker(t *testing.T) {
 	_, host := newRegistry(t, "secret")
 	image := mustBuild(t, "1.2.3", binaries(t, "a program"))

@@ -173,10 +173,12 @@ func (e *Elector) addressOf(ctx context.Context, pod string) (string, error) {
 		return "", nil
 	}
 	p, err := e.c.typed.CoreV1().Pods(e.c.namespace).Get(ctx, pod, metav1.GetOptions{})
-	if err = meaning(err); err != nil && !errors.Is(err, serve.ErrNotFound) {
+	switch err = meaning(err); {
+	case errors.Is(err, serve.ErrNotFound):
+		return "", nil
+	case err != nil:
 		return "", err
-	}
-	if err != nil || p.Status.PodIP == "" {
+	case p.Status.PodIP == "":
 		return "", nil
 	}
 	return net.JoinHostPort(p.Status.PodIP, strconv.Itoa(CopiesPort)), nil

@@ -9,7 +9,9 @@ import (
 	"context"
 	"crypto/rand"
 	_ "embed"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"strings"
 	"text/template"
@@ -91,8 +93,11 @@ func (p plan) objects() ([]*unstructured.Unstructured, error) {
 	documents := yaml.NewYAMLReader(bufio.NewReader(&text))
 	for {
 		document, err := documents.Read()
-		if len(document) == 0 && err != nil {
+		if errors.Is(err, io.EOF) {
 			return all, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading what the controller consists of: %w", err)
 		}
 		object := &unstructured.Unstructured{}
 		data, err := yaml.ToJSON(document)

@@ -51,16 +51,11 @@ func (c *clients) uninstallOnce(ctx context.Context) error {
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("looking at the custom resource %s: %w", crdName, meaning(err))
 	}
-	if err == nil {
-		declared, err := c.objects().List(ctx, metav1.ListOptions{Limit: 1})
-		if err != nil && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("looking for other services: %w", meaning(err))
-		}
-		if err == nil && len(declared.Items) > 0 {
-			return nil
-		}
-	} else {
+	if err != nil {
 		definition = nil
+	}
+	if used, err := c.used(ctx); err != nil || used {
+		return err
 	}
 	for _, kind := range installed() {
 		if object := seen[kind]; object != nil {
@@ -74,6 +69,18 @@ func (c *clients) uninstallOnce(ctx context.Context) error {
 		return err
 	}
 	return c.removeNamespace(ctx, namespace)
+}
+
+// used reports whether there is a service in the namespace.
+func (c *clients) used(ctx context.Context) (bool, error) {
+	declared, err := c.objects().List(ctx, metav1.ListOptions{Limit: 1})
+	if apierrors.IsNotFound(err) {
+		return false, nil // without its definition there is none
+	}
+	if err != nil {
+		return false, fmt.Errorf("looking for other services: %w", meaning(err))
+	}
+	return len(declared.Items) > 0, nil
 }
 
 // remove removes an object if it is what it was, with all that depends on it, and

@@ -39,24 +39,30 @@ type deployers struct {
 	opened map[string]map[string]serve.Deployer
 }
 
-// known reports whether deployers can be had: not while the provider's own
-// configuration depends on something that is yet to be made.
-func (d *deployers) known() bool {
-	return d != nil && !d.home.IsUnknown() && fullyKnown(d.kubernetes)
+// known reports whether the deployer for an infra can be had: not while what of the
+// provider's own configuration is for it depends on something that is yet to be made.
+func (d *deployers) known(infra string) bool {
+	switch {
+	case d == nil:
+		return false
+	case infra == kubernetesInfra:
+		return fullyKnown(d.kubernetes)
+	}
+	return !d.home.IsUnknown()
 }
 
 // open gives every deployer by its name. A failure is not remembered: what it was
 // for may be mended.
 func (d *deployers) open(namespace string) (map[string]serve.Deployer, error) {
-	if !d.known() {
-		return nil, errors.New("the provider's configuration is not known yet")
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if found, ok := d.opened[namespace]; ok {
 		return found, nil
 	}
-	s := Settings{Home: d.home.ValueString(), Kubernetes: kubernetesOf(d.kubernetes), Namespace: namespace}
+	s := Settings{Home: d.home.ValueString(), Namespace: namespace}
+	if fullyKnown(d.kubernetes) {
+		s.Kubernetes = kubernetesOf(d.kubernetes)
+	}
 	if d.options.Home != nil {
 		home, err := d.options.Home(s.Home)
 		if err != nil {
@@ -79,6 +85,9 @@ func (d *deployers) open(namespace string) (map[string]serve.Deployer, error) {
 // ErrNotFound, with a text that lists those there are, means that there is none of
 // that name.
 func (d *deployers) get(infra, namespace string) (serve.Deployer, error) {
+	if !d.known(infra) {
+		return nil, errors.New("the provider's configuration is not known yet")
+	}
 	all, err := d.open(namespace)
 	if err != nil {
 		return nil, err

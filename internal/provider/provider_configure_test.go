@@ -7,6 +7,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -22,7 +23,7 @@ func TestDeployersAreOpenedOnceAndLate(t *testing.T) {
 			return map[string]serve.Deployer{"local": newInfra(ready)}, nil
 		},
 	}}
-	if !d.known() || len(opened) > 0 {
+	if !d.known("local") || len(opened) > 0 {
 		t.Errorf("opened %v before anything was asked for", opened)
 	}
 	for range 2 {
@@ -50,7 +51,7 @@ func TestDeployersThatCannotBeOpenedSayWhy(t *testing.T) {
 		}
 	}
 	unknown := &deployers{home: types.StringUnknown()}
-	if _, err := unknown.get("local", ""); err == nil || unknown.known() {
+	if _, err := unknown.get("local", ""); err == nil || unknown.known("local") {
 		t.Error("a home that is not known yet is used")
 	}
 }
@@ -87,4 +88,27 @@ resource "terraform_data" "home" { input = "/made/late" }
 			t.Errorf("with %q no deployer was opened", row.config)
 		}
 	}
+}
+
+// A cluster that is made in the same run keeps nobody from services elsewhere.
+func TestAClusterThatIsNotKnownYetConcernsItselfOnly(t *testing.T) {
+	t.Parallel()
+	kind := attributeTypesOf(t)
+	d := &deployers{home: types.StringValue("mine"), kubernetes: types.ObjectUnknown(kind), options: options(newInfra(ready))}
+	if _, err := d.get(localInfra, ""); err != nil {
+		t.Errorf("the deployer of this machine: %v", err)
+	}
+	if _, err := d.get(kubernetesInfra, ""); err == nil || d.known(kubernetesInfra) {
+		t.Error("a cluster that is not known yet is used")
+	}
+}
+
+// attributeTypesOf gives the types of the provider's kubernetes.
+func attributeTypesOf(t *testing.T) map[string]attr.Type {
+	t.Helper()
+	kind, ok := kubernetesAttribute().GetType().(types.ObjectType)
+	if !ok {
+		t.Fatal("kubernetes is no object")
+	}
+	return kind.AttrTypes
 }

@@ -6,6 +6,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -28,6 +29,13 @@ func (m serviceModel) deployOptions(ctx context.Context, diags *diag.Diagnostics
 	return o
 }
 
+// sameEndpoint reports whether two models ask for the same way to the endpoint.
+func (m serviceModel) sameEndpoint(ctx context.Context, other serviceModel, diags *diag.Diagnostics) bool {
+	one, _ := decode[controllerModel](ctx, m.Controller, diags)
+	two, _ := decode[controllerModel](ctx, other.Controller, diags)
+	return !m.Controller.IsUnknown() && one.Service.Equal(two.Service)
+}
+
 // validateController says what of the controller cannot be.
 func (m serviceModel) validateController(ctx context.Context) diag.Diagnostics {
 	var diags diag.Diagnostics
@@ -38,11 +46,12 @@ func (m serviceModel) validateController(ctx context.Context) diag.Diagnostics {
 	s, _ := decode[controllerServiceModel](ctx, c.Service, &diags)
 	at := path.Root("controller")
 	if !c.Infra.IsUnknown() && c.Infra.ValueString() != kubernetesInfra {
-		for name, set := range map[string]bool{
-			"namespace": !c.Namespace.IsNull(), "image": !c.Image.IsNull(), "image_repository": !c.ImageRepository.IsNull(),
-			"copies": !c.Copies.IsNull(), "service": !c.Service.IsNull(),
-		} {
-			if set {
+		set := map[string]bool{
+			"namespace": known(c.Namespace), "image": known(c.Image), "image_repository": known(c.ImageRepository),
+			"copies": known(c.Copies), "service": known(c.Service),
+		}
+		for _, name := range slices.Sorted(maps.Keys(set)) {
+			if set[name] {
 				invalid(&diags, at.AtName(name), fmt.Sprintf("Only a controller with infra %q has that.", kubernetesInfra))
 			}
 		}

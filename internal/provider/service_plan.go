@@ -58,7 +58,7 @@ func (r *serviceResource) ModifyPlan(ctx context.Context, req resource.ModifyPla
 	}
 	// A controller that is started again may have to take another port, and with
 	// TLS the endpoint begins with https.
-	if dead || plan.TLS.IsNull() != state.TLSDigest.IsNull() || !plan.Controller.Equal(state.Controller) {
+	if dead || plan.TLS.IsNull() != state.TLSDigest.IsNull() || !plan.sameEndpoint(ctx, state, &resp.Diagnostics) {
 		set("endpoint", types.StringUnknown())
 	}
 }
@@ -80,7 +80,7 @@ func (m serviceModel) sameSpec(ctx context.Context, state serviceModel, diags *d
 func (r *serviceResource) checkPlace(ctx context.Context, plan serviceModel) diag.Diagnostics {
 	var diags diag.Diagnostics
 	infra, namespace := plan.infra(ctx, &diags)
-	if infra == "" || !r.deployers.known() {
+	if infra == "" || !r.deployers.known(infra) {
 		return diags
 	}
 	d, err := r.deployers.get(infra, namespace)

@@ -96,6 +96,11 @@ func (r *serviceResource) Read(ctx context.Context, req resource.ReadRequest, re
 	// Set in any case: Terraform before 1.12 keeps no identity, and the framework
 	// wants one even for what is removed.
 	resp.Diagnostics.Append(m.identify(ctx, resp.Identity)...)
+	if infra, _ := m.infra(ctx, &resp.Diagnostics); !r.deployers.known(infra) {
+		resp.Diagnostics.AddWarning("The service was not looked at", fmt.Sprintf(
+			"The provider's configuration depends on something that is yet to be made. What is in state of the service %q is from an earlier time.", m.Name.ValueString()))
+		return
+	}
 	svc, err := r.look(ctx, m, &resp.Diagnostics)
 	switch {
 	case resp.Diagnostics.HasError():
