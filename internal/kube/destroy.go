@@ -75,11 +75,30 @@ func (c *clients) undeclare(ctx context.Context, service string) error {
 	if err := c.deleteSecrets(ctx, service); err != nil {
 		return err
 	}
-	err = patch(ctx, c, object, map[string]any{"finalizers": nil})
-	if err != nil && !errors.Is(err, serve.ErrNotFound) && !errors.Is(err, serve.ErrConflict) {
+	if err := c.letGo(ctx, object); err != nil {
 		return fmt.Errorf("taking the finalizer off ServeService %q: %w", service, err)
 	}
 	return gone(ctx, c.objects(), service, object.GetUID())
+}
+
+// letGo takes our finalizer off an object, and leaves those of others.
+func (c *clients) letGo(ctx context.Context, object *unstructured.Unstructured) error {
+	for {
+		now, err := c.objects().Get(ctx, object.GetName(), metav1.GetOptions{})
+		if apierrors.IsNotFound(err) || err == nil && now.GetUID() != object.GetUID() {
+			return nil
+		}
+		if err != nil {
+			return meaning(err)
+		}
+		err = patch(ctx, c, now, map[string]any{
+			"finalizers":      slices.DeleteFunc(now.GetFinalizers(), func(f string) bool { return f == finalizer }),
+			"resourceVersion": now.GetResourceVersion(),
+		})
+		if !errors.Is(err, serve.ErrConflict) && !errors.Is(err, serve.ErrNotFound) {
+			return err // the controller may have changed it in between
+		}
+	}
 }
 
 // gone waits for the end of an object.

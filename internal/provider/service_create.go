@@ -63,7 +63,8 @@ func (r *serviceResource) create(ctx context.Context, m serviceModel) (serve.Cli
 		return nil, serve.Service{}, diags
 	}
 	name := m.Name.ValueString()
-	made, diags := vacant(ctx, d, name)
+	_, namespace := m.infra(ctx, &diags)
+	made, diags := vacant(ctx, d, namespace, name)
 	if diags.HasError() {
 		return nil, serve.Service{}, diags
 	}
@@ -83,7 +84,7 @@ func (r *serviceResource) create(ctx context.Context, m serviceModel) (serve.Cli
 
 // vacant makes sure that the name is free, and reports whether there is not even
 // a controller of that name.
-func vacant(ctx context.Context, d serve.Deployer, name string) (noController bool, diags diag.Diagnostics) {
+func vacant(ctx context.Context, d serve.Deployer, namespace, name string) (noController bool, diags diag.Diagnostics) {
 	client, err := d.Find(ctx, name)
 	if errors.Is(err, serve.ErrNotFound) {
 		return true, nil
@@ -92,7 +93,7 @@ func vacant(ctx context.Context, d serve.Deployer, name string) (noController bo
 	if err == nil {
 		svc, err = client.Service(ctx)
 	}
-	taken := fmt.Sprintf("Nothing was changed. To have Terraform manage it, import it: terraform import ADDRESS %s/%s. To have another service, choose another name.", d.Name(), name)
+	taken := fmt.Sprintf("Nothing was changed. To have Terraform manage it, import it: terraform import ADDRESS %s. To have another service, choose another name.", importID(d.Name(), namespace, name))
 	switch {
 	case errors.Is(err, serve.ErrNotFound):
 		// A controller without a service is what an interrupted create leaves

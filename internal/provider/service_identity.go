@@ -25,6 +25,14 @@ func parseImportID(id string) (infra, namespace, name string) {
 	return infra, "", name
 }
 
+// importID is the way back.
+func importID(infra, namespace, name string) string {
+	if namespace == "" {
+		return infra + "/" + name
+	}
+	return infra + "/" + namespace + "/" + name
+}
+
 // identify sets the identity of the service. Terraform before 1.12 has none.
 func (m serviceModel) identify(ctx context.Context, identity *tfsdk.ResourceIdentity) diag.Diagnostics {
 	if identity == nil {
