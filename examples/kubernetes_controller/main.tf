@@ -16,6 +16,24 @@ variable "context" {
   default     = null
 }
 
+variable "image" {
+  description = "Image of the replicas. It needs sh, and what `run` starts."
+  type        = string
+  default     = "docker.io/library/python:3.13-slim"
+}
+
+variable "image_repository" {
+  description = "Repository to bring the controller's image into, if the cluster is not to pull the published one."
+  type        = string
+  default     = null
+}
+
+variable "endpoint_type" {
+  description = "LoadBalancer, NodePort or ClusterIP: who reaches the endpoint."
+  type        = string
+  default     = "LoadBalancer"
+}
+
 resource "serve_service" "web" {
   name            = "web"
   readiness_probe = { path = "/" }
@@ -30,21 +48,24 @@ resource "serve_service" "web" {
 
   resources = {
     ports    = 8080
-    cpus     = "1"
-    memory   = "1"
+    cpus     = "0.5"
+    memory   = "0.5"
+    image_id = "docker:${var.image}"
     use_spot = true
   }
 
   run = "exec python3 -m http.server $PORT"
 
   controller = {
-    infra     = "kubernetes"
-    namespace = "serve"
-    copies    = 2
-    service   = { type = "LoadBalancer" }
+    infra            = "kubernetes"
+    namespace        = "serve"
+    image_repository = var.image_repository
+    copies           = 2
+    service          = { type = var.endpoint_type }
   }
 }
 
 output "endpoint" {
-  value = serve_service.web.endpoint
+  description = "URL at which the service answers."
+  value       = serve_service.web.endpoint
 }

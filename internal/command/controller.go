@@ -81,7 +81,7 @@ func (p *Program) controller(ctx context.Context, args []string) (err error) {
 	c := controller.New(controller.Options{
 		Service: *name, Store: store, Bundles: bundles, Traffic: controller.NewFront(endpoint, log), Log: log,
 		Clouds:  clouds(home, executable, notes, claim.Note, log),
-		Archive: controller.Archive{Dir: filepath.Join(claim.Dir(), "logs")},
+		Archive: controller.ArchiveDir(filepath.Join(claim.Dir(), "logs")),
 		OwnLog:  claim.Logs,
 	})
 	ctx, cancel := context.WithCancel(ctx)

@@ -178,8 +178,12 @@ func (p *pods) open(_ context.Context, name, uid string) (manager.Parts, error) 
 	if err != nil {
 		return manager.Parts{}, err
 	}
+	archive, err := kube.NewArchive(kube.ArchiveOptions{Config: p.config, Service: name, Owner: owner})
+	if err != nil {
+		return manager.Parts{}, err
+	}
 	return manager.Parts{
-		Store: store, Clouds: []serve.Cloud{p.cloud},
+		Store: store, Clouds: []serve.Cloud{p.cloud}, Archive: archive,
 		Bundles: kube.NewBundles(kube.BundlesOptions{Config: p.config, Owner: owner}),
 	}, nil
 }

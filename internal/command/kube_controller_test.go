@@ -134,6 +134,27 @@ func TestAccControllerInACluster(t *testing.T) {
 	}
 }
 
+// A replica that fails leaves its last words, although its pod is gone.
+func TestAccAFailedApplyShowsTheLogInACluster(t *testing.T) {
+	c := newCluster(t)
+	t.Setenv("KUBECONFIG", c.config)
+	w := newWorkspace(t)
+	c.configure(w, 1)
+	rewrite(t, filepath.Join(w.dir, "main.tf"), "exec httpd -f -p $PORT -h site", "echo the disk is full && exit 3")
+	out := w.must(1, "apply", "-auto-approve")
+	for _, want := range []string{"the disk is full", "exit code 3"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("a failed apply does not say %q:\n%s", want, out)
+		}
+	}
+	var log, problems bytes.Buffer
+	p := &Program{Version: "test", Stdout: &log, Stderr: &problems}
+	if code := p.Run([]string{"logs", "web", "1", "--infra", "kubernetes/" + c.namespace}); code != 0 || log.String() != "the disk is full\n" {
+		t.Errorf("the log is %q, and logs ended with %d: %s", log.String(), code, problems.String())
+	}
+	w.must(0, "destroy", "-auto-approve")
+}
+
 // leaderKills is how often the leader is killed: $SERVE_TEST_KILLS times, or twice.
 func leaderKills() int {
 	n := 2

@@ -24,15 +24,15 @@ import (
 // cluster is a real cluster with a real node, and a namespace of one's own in it
 // that is not there yet.
 type cluster struct {
-	*testing.T
+	testing.TB
 	config    string
 	namespace string
 	registry  string
 }
 
-func newCluster(t *testing.T) cluster {
+func newCluster(t testing.TB) cluster {
 	t.Helper()
-	c := cluster{T: t, config: os.Getenv("SERVE_TEST_KUBECONFIG"), registry: os.Getenv("SERVE_TEST_REGISTRY")}
+	c := cluster{TB: t, config: os.Getenv("SERVE_TEST_KUBECONFIG"), registry: os.Getenv("SERVE_TEST_REGISTRY")}
 	if c.config == "" || os.Getenv("SERVE_TEST_NODE") == "" {
 		t.Skip("needs a cluster with a real node: make test-kube starts one")
 	}
@@ -104,7 +104,7 @@ func TestDeployerInAClusterKeepsItsContract(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		c := clusters[d]
-		c.T = t
+		c.TB = t
 		return c
 	}
 	servetest.TestDeployer(t, func(t *testing.T) serve.Deployer {

@@ -290,6 +290,9 @@ func (l *loop) terminate(r *serve.Replica, run *running) func() {
 // keepLog copies the log of a machine that is about to go into the archive. A
 // log that cannot be had must not keep a machine alive.
 func (l *loop) keepLog(ctx context.Context, clouds []serve.Cloud, ref serve.Ref) {
+	if l.c.o.Archive == nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, l.c.pace.log)
 	defer cancel()
 	for _, cloud := range clouds {
@@ -298,7 +301,7 @@ func (l *loop) keepLog(ctx context.Context, clouds []serve.Cloud, ref serve.Ref)
 			continue
 		}
 		stop := context.AfterFunc(ctx, func() { log.Close() })
-		err = l.c.o.Archive.keep(ref.Replica, log)
+		err = l.c.o.Archive.Keep(ctx, ref.Replica, log)
 		stop()
 		log.Close()
 		if err != nil {

@@ -4,7 +4,7 @@
 package controller
 
 import (
-	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,9 +17,16 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
-// Archive keeps the logs of replicas whose machines are gone in a directory,
-// one file for each. The zero Archive keeps nothing.
-type Archive struct{ Dir string }
+// Archive keeps the logs of replicas whose machines are gone.
+type Archive interface {
+	// Keep stores the log of a replica, or its end, and forgets the oldest ones.
+	Keep(ctx context.Context, replica int64, log io.Reader) error
+	// Open gives a kept log; serve.ErrNotFound if there is none.
+	Open(ctx context.Context, replica int64, opt serve.LogOptions) (io.ReadCloser, error)
+}
+
+// ArchiveDir is an [Archive] in a directory, with one file for each replica.
+type ArchiveDir string
 
 // archivedLogs is how many logs are kept. Of each it is the last lines, as the
 // end tells why a replica failed, and never more than archivedBytes.
@@ -29,16 +36,13 @@ const (
 	archivedBytes = 10 << 20
 )
 
-func (a Archive) path(replica int64) string {
-	return filepath.Join(a.Dir, fmt.Sprintf("replica-%09d.log", replica))
+func (a ArchiveDir) path(replica int64) string {
+	return filepath.Join(string(a), fmt.Sprintf("replica-%09d.log", replica))
 }
 
-// keep stores the log of a replica and forgets the oldest ones.
-func (a Archive) keep(replica int64, log io.Reader) error {
-	if a.Dir == "" {
-		return nil
-	}
-	if err := os.MkdirAll(a.Dir, 0o700); err != nil {
+// Keep implements [Archive].
+func (a ArchiveDir) Keep(_ context.Context, replica int64, log io.Reader) error {
+	if err := os.MkdirAll(string(a), 0o700); err != nil {
 		return fmt.Errorf("making the log archive: %w", err)
 	}
 	f, err := os.OpenFile(a.path(replica), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
@@ -49,7 +53,7 @@ func (a Archive) keep(replica int64, log io.Reader) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("keeping the log of replica %d: %w", replica, err)
 	}
-	names, err := filepath.Glob(filepath.Join(a.Dir, "replica-*.log"))
+	names, err := filepath.Glob(filepath.Join(string(a), "replica-*.log"))
 	if err != nil {
 		return fmt.Errorf("listing the log archive: %w", err)
 	}
@@ -63,15 +67,11 @@ func (a Archive) keep(replica int64, log io.Reader) error {
 	return nil
 }
 
-// open gives a kept log; serve.ErrNotFound if there is none.
-func (a Archive) open(replica int64, opt serve.LogOptions) (io.ReadCloser, error) {
-	none := fmt.Errorf("the log of replica %d: %w", replica, serve.ErrNotFound)
-	if a.Dir == "" {
-		return nil, none
-	}
+// Open implements [Archive].
+func (a ArchiveDir) Open(_ context.Context, replica int64, opt serve.LogOptions) (io.ReadCloser, error) {
 	f, err := os.Open(a.path(replica))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, none
+		return nil, fmt.Errorf("the log of replica %d: %w", replica, serve.ErrNotFound)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening the log of replica %d: %w", replica, err)
@@ -80,30 +80,9 @@ func (a Archive) open(replica int64, opt serve.LogOptions) (io.ReadCloser, error
 		return f, nil
 	}
 	defer f.Close()
-	tail, err := lastLines(f, opt.Tail)
+	tail, err := opt.Last(f)
 	if err != nil {
 		return nil, fmt.Errorf("reading the log of replica %d: %w", replica, err)
 	}
 	return io.NopCloser(strings.NewReader(tail)), nil
-}
-
-// lastLines gives the last n lines of r.
-func lastLines(r io.Reader, n int) (string, error) {
-	var lines []string
-	reader := bufio.NewReader(r)
-	for {
-		line, err := reader.ReadString('\n')
-		if line != "" {
-			lines = append(lines, line)
-		}
-		if len(lines)-n > n { // seldom, as each time all that stay are moved
-			lines = slices.Delete(lines, 0, len(lines)-n)
-		}
-		if errors.Is(err, io.EOF) {
-			return strings.Join(lines[max(0, len(lines)-n):], ""), nil
-		}
-		if err != nil {
-			return "", err
-		}
-	}
 }

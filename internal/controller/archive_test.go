@@ -16,9 +16,9 @@ import (
 )
 
 // read gives a kept log.
-func (a Archive) read(t *testing.T, replica int64, tail int) string {
+func (a ArchiveDir) read(t *testing.T, replica int64, tail int) string {
 	t.Helper()
-	log, err := a.open(replica, serve.LogOptions{Tail: tail})
+	log, err := a.Open(t.Context(), replica, serve.LogOptions{Tail: tail})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,24 +32,24 @@ func (a Archive) read(t *testing.T, replica int64, tail int) string {
 
 func TestArchive(t *testing.T) {
 	t.Run("keeps the logs of the last replicas, however many end at once", func(t *testing.T) {
-		a := Archive{Dir: t.TempDir()}
+		a := ArchiveDir(t.TempDir())
 		var keeping sync.WaitGroup
 		for id := range int64(5 * archivedLogs) {
 			keeping.Go(func() {
-				if err := a.keep(id+1, strings.NewReader("hello\n")); err != nil {
+				if err := a.Keep(t.Context(), id+1, strings.NewReader("hello\n")); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		keeping.Wait()
-		if err := a.keep(5*archivedLogs+1, strings.NewReader("the last\n")); err != nil {
+		if err := a.Keep(t.Context(), 5*archivedLogs+1, strings.NewReader("the last\n")); err != nil {
 			t.Error(err)
 		}
-		entries, err := os.ReadDir(a.Dir)
+		entries, err := os.ReadDir(string(a))
 		if err != nil || len(entries) != archivedLogs {
 			t.Errorf("%d logs are kept, %v", len(entries), err)
 		}
-		if _, err := a.open(1, serve.LogOptions{}); !errors.Is(err, serve.ErrNotFound) {
+		if _, err := a.Open(t.Context(), 1, serve.LogOptions{}); !errors.Is(err, serve.ErrNotFound) {
 			t.Errorf("the first log gives %v", err)
 		}
 		if text := a.read(t, 5*archivedLogs+1, 0); text != "the last\n" {
@@ -57,8 +57,8 @@ func TestArchive(t *testing.T) {
 		}
 	})
 	t.Run("keeps no more of a log than it says", func(t *testing.T) {
-		a := Archive{Dir: t.TempDir()}
-		if err := a.keep(1, strings.NewReader(strings.Repeat("x", archivedBytes+1))); err != nil {
+		a := ArchiveDir(t.TempDir())
+		if err := a.Keep(t.Context(), 1, strings.NewReader(strings.Repeat("x", archivedBytes+1))); err != nil {
 			t.Fatal(err)
 		}
 		if n := len(a.read(t, 1, 1)); n != archivedBytes {
@@ -66,8 +66,8 @@ func TestArchive(t *testing.T) {
 		}
 	})
 	t.Run("gives the last lines", func(t *testing.T) {
-		a := Archive{Dir: t.TempDir()}
-		if err := a.keep(1, strings.NewReader("one\ntwo\nthree\nfour\nfive")); err != nil {
+		a := ArchiveDir(t.TempDir())
+		if err := a.Keep(t.Context(), 1, strings.NewReader("one\ntwo\nthree\nfour\nfive")); err != nil {
 			t.Fatal(err)
 		}
 		for tail, want := range map[int]string{1: "five", 2: "four\nfive", 5: "one\ntwo\nthree\nfour\nfive", math.MaxInt: "one\ntwo\nthree\nfour\nfive"} {
@@ -76,12 +76,8 @@ func TestArchive(t *testing.T) {
 			}
 		}
 	})
-	t.Run("keeps nothing without a directory", func(t *testing.T) {
-		var a Archive
-		if err := a.keep(1, strings.NewReader("hello")); err != nil {
-			t.Error(err)
-		}
-		if _, err := a.open(1, serve.LogOptions{}); !errors.Is(err, serve.ErrNotFound) {
+	t.Run("has no log that was not kept", func(t *testing.T) {
+		if _, err := ArchiveDir(t.TempDir()).Open(t.Context(), 1, serve.LogOptions{}); !errors.Is(err, serve.ErrNotFound) {
 			t.Errorf("it gives %v", err)
 		}
 	})

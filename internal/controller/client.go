@@ -294,7 +294,10 @@ func (c *Controller) Logs(ctx context.Context, replica int64, opt serve.LogOptio
 			failed = errors.Join(failed, err)
 		}
 	}
-	log, err := c.o.Archive.open(replica, opt)
+	log, err := io.ReadCloser(nil), fmt.Errorf("the log of replica %d: %w", replica, serve.ErrNotFound)
+	if c.o.Archive != nil {
+		log, err = c.o.Archive.Open(ctx, replica, opt)
+	}
 	if failed != nil && errors.Is(err, serve.ErrNotFound) {
 		return nil, failed
 	}

@@ -61,7 +61,7 @@ type Options struct {
 	Bundles Bundles
 	// Traffic is the way from clients to replicas.
 	Traffic Traffic
-	// Archive keeps the logs of replicas that are gone.
+	// Archive keeps the logs of replicas that are gone; nil keeps none.
 	Archive Archive
 	// OwnLog opens the controller's own log; nil if there is none to show.
 	OwnLog func(ctx context.Context, opt serve.LogOptions) (io.ReadCloser, error)

@@ -63,7 +63,7 @@ func start(t *testing.T, cloud *servetest.Scripted, store serve.Store, changes .
 	}
 	c := New(Options{
 		Service: "web", Store: store, Clouds: []serve.Cloud{cloud}, Bundles: bundles{},
-		Traffic: NewFront(endpoint, nil), Archive: Archive{Dir: t.TempDir()},
+		Traffic: NewFront(endpoint, nil), Archive: ArchiveDir(t.TempDir()),
 	})
 	for _, change := range changes {
 		change(c)

@@ -178,10 +178,12 @@ func (c *Client) put(ctx context.Context, object *unstructured.Unstructured, s *
 	if err != nil {
 		return nil, err
 	}
+	// Strict, as what a definition of an older version does not know would be
+	// dropped without a word.
 	if object == nil {
-		next, err = c.c.objects().Create(ctx, next, metav1.CreateOptions{FieldManager: fieldManager})
+		next, err = c.c.objects().Create(ctx, next, metav1.CreateOptions{FieldManager: fieldManager, FieldValidation: metav1.FieldValidationStrict})
 	} else {
-		next, err = c.c.objects().Update(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager})
+		next, err = c.c.objects().Update(ctx, next, metav1.UpdateOptions{FieldManager: fieldManager, FieldValidation: metav1.FieldValidationStrict})
 	}
 	switch {
 	case err == nil:

@@ -38,7 +38,9 @@ type ClientOptions struct {
 	Config  Config
 	Service string
 	Bundles BundleStore
+	// Logs opens the logs of replicas that are there, and Archive those of others.
 	Logs    ReplicaLogs
+	Archive *Archive
 	// Alive says whether a controller is there that does what is asked for, with
 	// [serve.ErrUnreachable] when not; nil looks for its pods.
 	Alive func(ctx context.Context) error

@@ -73,6 +73,14 @@ func validSpecs() map[string]func(*serve.Spec) {
 				DiskTier: "best", ImageID: "docker:nginx:1.27", Ports: "8081", Labels: map[string]string{"Team Name": "x y"}, MaxHourlyCost: 1.5,
 			}
 		},
+		"nodes of a cluster": func(s *serve.Spec) {
+			s.Resources.AnyOf = []serve.Resource{{Infra: "kubernetes", Kubernetes: &serve.KubernetesOptions{
+				NodeSelector: map[string]string{"example.com/pool": "gpu", "empty": ""},
+				Tolerations: []serve.Toleration{
+					{Operator: "Exists"}, {Key: "example.com/gpu", Operator: "Equal", Value: "yes", Effect: "NoSchedule"}, {Key: "x"},
+				},
+			}}, {Infra: "local"}}
+		},
 		"files, variables and secrets": func(s *serve.Spec) {
 			s.Workdir = digest()
 			s.FileMounts = map[string]string{"/data": digest(), "~/conf": digest(), "model/x..y": digest(), "/.hidden": digest()}
@@ -143,6 +151,12 @@ func mistakes() map[string]wrong {
 		"an unknown cloud":                {service: `{"resources":{"ports":1,"any_of":[{"infra":"moon/crater"}]}}`, says: "infra"},
 		"infra with a fourth part":        {service: `{"resources":{"ports":1,"infra":"aws/a/b/c"}}`, says: "infra"},
 		"a region of another cloud":       {service: `{"resources":{"ports":1,"infra":"aws/us-east1"}}`, says: "is not a region of aws", late: true},
+		"a toleration of nothing":         {service: `{"resources":{"ports":1,"kubernetes":{"tolerations":[{"value":"x"}]}}}`, says: "needs operator"},
+		"a toleration of any value":       {service: `{"resources":{"ports":1,"any_of":[{"kubernetes":{"tolerations":[{"key":"a","operator":"Exists","value":"x"}]}}]}}`, says: "leave the value out"},
+		"an unknown operator":             {service: `{"resources":{"ports":1,"kubernetes":{"tolerations":[{"key":"a","operator":"In"}]}}}`, says: "operator"},
+		"an unknown effect":               {service: `{"resources":{"ports":1,"kubernetes":{"tolerations":[{"key":"a","effect":"No"}]}}}`, says: "effect"},
+		"a node's label with a space":     {service: `{"resources":{"ports":1,"kubernetes":{"node_selector":{"a":"b c"}}}}`, says: "node_selector"},
+		"a node's label without a name":   {service: `{"resources":{"ports":1,"kubernetes":{"node_selector":{"":"b"}}}}`, says: "node_selector", late: true},
 		"no port":                         {service: `{"resources":{}}`, says: "no port is opened"},
 		"port 0":                          {service: `{"resources":{"ports":0}}`, says: "ports"},
 		"a port in words":                 {service: `{"resources":{"ports":"http"}}`, says: "ports"},

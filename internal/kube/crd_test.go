@@ -6,11 +6,13 @@ package kube
 import (
 	"encoding/json"
 	"maps"
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -49,6 +51,70 @@ func (p ground) spec(s *ServeService) serve.Spec {
 		p.Fatalf("reading spec.service: %v, %v", spec, err)
 	}
 	return *spec
+}
+
+// What the definition does not know the API server drops without a word.
+func TestTheDefinitionHasEveryFieldOfASpec(t *testing.T) {
+	t.Parallel()
+	definition, err := crd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	versions, _, err := unstructured.NestedSlice(definition.Object, "spec", "versions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, ok := versions[0].(map[string]any)
+	if !ok {
+		t.Fatalf("the version is %T", versions[0])
+	}
+	service, found, err := unstructured.NestedMap(schema, "schema", "openAPIV3Schema", "properties", "spec", "properties", "service")
+	if err != nil || !found {
+		t.Fatalf("there is no schema of spec.service: %v", err)
+	}
+	compare(t, "service", reflect.TypeFor[serve.Spec](), service)
+}
+
+// compare finds fields of a type that a schema does not have, and the other way
+// round.
+func compare(t *testing.T, at string, of reflect.Type, schema map[string]any) {
+	t.Helper()
+	for of.Kind() == reflect.Pointer {
+		of = of.Elem()
+	}
+	switch {
+	case schema["x-kubernetes-preserve-unknown-fields"] == true:
+		return
+	case of.Kind() == reflect.Slice:
+		items, _ := schema["items"].(map[string]any)
+		compare(t, at+"[]", of.Elem(), items)
+		return
+	case of.Kind() != reflect.Struct:
+		return
+	}
+	properties, _ := schema["properties"].(map[string]any)
+	known := map[string]bool{}
+	for _, field := range reflect.VisibleFields(of) {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if field.Anonymous && name == "" {
+			continue
+		}
+		known[name] = true
+		path := at + "." + name
+		inner, ok := properties[name].(map[string]any)
+		switch {
+		case path == "service.tls.key": // it is in a Secret
+		case !ok:
+			t.Errorf("the definition does not know %s", path)
+		default:
+			compare(t, path, field.Type, inner)
+		}
+	}
+	for name := range properties {
+		if !known[name] {
+			t.Errorf("a spec does not know %s.%s", at, name)
+		}
+	}
 }
 
 func TestWhatIsLeftOutIsFilledIn(t *testing.T) {

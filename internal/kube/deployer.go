@@ -76,8 +76,13 @@ func (d *Deployer) CheckName(service string) error { return CheckName(service) }
 
 // client gives the client of a service whose object is there.
 func (d *Deployer) client(c *clients, object *unstructured.Unstructured) (*Client, error) {
+	archive, err := NewArchive(ArchiveOptions{Config: d.o.Config, Service: object.GetName()})
+	if err != nil {
+		return nil, err
+	}
 	return NewClient(ClientOptions{
 		Config:  d.o.Config,
+		Archive: archive,
 		Service: object.GetName(),
 		Logs:    d.pods,
 		Bundles: NewBundles(BundlesOptions{Config: d.o.Config, Namespace: c.namespace, Owner: ownerOf(object)}),

@@ -20,10 +20,11 @@ const (
 	// labelManager marks all we make, with the value manager.
 	labelManager = "app.kubernetes.io/managed-by"
 	manager      = "terraform-provider-serve"
-	// labelComponent tells what it is: componentController or componentReplica.
+	// labelComponent tells what it is, or whose.
 	labelComponent      = "app.kubernetes.io/component"
 	componentController = "controller"
 	componentReplica    = "replica"
+	componentLog        = "log"
 	// labelService names the service it is for.
 	labelService = group + "/service"
 	// labelReplica is the id of the replica it is for, and labelUID the UID of the

@@ -110,7 +110,11 @@ func (c *Client) Logs(ctx context.Context, replica int64, opt serve.LogOptions) 
 	if err != nil {
 		return nil, fmt.Errorf("opening the log of replica %d: %w", replica, err)
 	}
-	return c.o.Logs.Logs(ctx, serve.Ref{Service: c.o.Service, UID: shown.UID, Replica: replica}, opt)
+	log, err := c.o.Logs.Logs(ctx, serve.Ref{Service: c.o.Service, UID: shown.UID, Replica: replica}, opt)
+	if errors.Is(err, serve.ErrNotFound) && c.o.Archive != nil {
+		return c.o.Archive.Open(ctx, replica, opt)
+	}
+	return log, err
 }
 
 func (c *Client) ownLog(ctx context.Context, opt serve.LogOptions) (io.ReadCloser, error) {

@@ -264,7 +264,7 @@ func (r *rig) parts(_ context.Context, name, _ string) (Parts, error) {
 		r.stores[name] = lasting{servetest.NewStore()}
 	}
 	return Parts{Store: r.stores[name], Clouds: []serve.Cloud{r.cloud}, Bundles: bundles{},
-		Archive: controller.Archive{Dir: filepath.Join(r.archive, name)}}, nil
+		Archive: controller.ArchiveDir(filepath.Join(r.archive, name))}, nil
 }
 
 // replica is one copy under test, on a loopback address of its own.

@@ -4,8 +4,12 @@
 package serve
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"io"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -110,4 +114,30 @@ type LogOptions struct {
 	Follow bool
 	// Tail limits what is there already to its last lines; 0 is all of it.
 	Tail int
+}
+
+// Last gives the last lines of a log that is whole, as many as Tail says.
+func (o LogOptions) Last(log io.Reader) (string, error) {
+	n := o.Tail
+	if n <= 0 {
+		all, err := io.ReadAll(log)
+		return string(all), err
+	}
+	var lines []string
+	reader := bufio.NewReader(log)
+	for {
+		line, err := reader.ReadString('\n')
+		if line != "" {
+			lines = append(lines, line)
+		}
+		if len(lines)-n > n { // seldom, as each time all that stay are moved
+			lines = slices.Delete(lines, 0, len(lines)-n)
+		}
+		if errors.Is(err, io.EOF) {
+			return strings.Join(lines[max(0, len(lines)-n):], ""), nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
 }

@@ -1,0 +1,108 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package kube
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// archiveIn gives an archive that has seen nothing yet of what is there.
+func archiveIn(secrets typedcorev1.SecretInterface) *Archive {
+	return &Archive{service: "web", secrets: secrets, owners: []metav1.OwnerReference{ServiceOwner("web", "5f3c").reference()}}
+}
+
+// read gives a kept log.
+func (a *Archive) read(t *testing.T, replica int64, tail int) string {
+	t.Helper()
+	log, err := a.Open(t.Context(), replica, serve.LogOptions{Tail: tail})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestArchiveKeepsTheLastLogs(t *testing.T) {
+	t.Parallel()
+	secrets := fake.NewClientset(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "serve", Name: logName("api", 1),
+		Labels: map[string]string{labelManager: manager, labelComponent: componentLog, labelService: "api", labelReplica: "1"},
+	}}).CoreV1().Secrets("serve")
+	for id := range int64(2 * archivedLogs) {
+		// Each by another controller, as if leaders followed one another.
+		if err := archiveIn(secrets).Keep(t.Context(), id+1, strings.NewReader(fmt.Sprintf("hello from %d\n", id+1))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := secrets.List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(list.Items) != archivedLogs+1 {
+		t.Errorf("there are %d Secrets, %v; want %d and one of another service", len(list.Items), err, archivedLogs)
+	}
+	for _, secret := range list.Items {
+		if secret.Labels[labelService] == "web" && len(secret.OwnerReferences) != 1 {
+			t.Errorf("Secret %q does not go with its service", secret.Name)
+		}
+	}
+	a := archiveIn(secrets)
+	if text := a.read(t, 2*archivedLogs, 0); text != fmt.Sprintf("hello from %d\n", 2*archivedLogs) {
+		t.Errorf("the last log is %q", text)
+	}
+	for _, forgotten := range []int64{1, 99} {
+		if _, err := a.Open(t.Context(), forgotten, serve.LogOptions{}); !errors.Is(err, serve.ErrNotFound) {
+			t.Errorf("the log of %d gives %v, want ErrNotFound", forgotten, err)
+		}
+	}
+	// A log that is kept again, as after an end that had to be tried twice.
+	if err := a.Keep(t.Context(), 2*archivedLogs, strings.NewReader("one\ntwo\nthree\n")); err != nil {
+		t.Fatal(err)
+	}
+	if text := a.read(t, 2*archivedLogs, 2); text != "two\nthree\n" {
+		t.Errorf("its last two lines are %q", text)
+	}
+}
+
+func TestArchiveKeepsTheEndOfALog(t *testing.T) {
+	t.Parallel()
+	const limit = 100
+	line := strings.Repeat("x", 19) + "\n"
+	for name, c := range map[string]struct{ log, want string }{
+		"nothing":                    {"", ""},
+		"all of a short one":         {line + line, line + line},
+		"all that just fits":         {strings.Repeat(line, 5), strings.Repeat(line, 5)},
+		"whole lines of a long one":  {strings.Repeat(line, 33) + "the end", line + line + line + line + "the end"},
+		"a part of an endless line":  {strings.Repeat("y", 777), strings.Repeat("y", limit)},
+		"a part of the only line":    {"a\n" + strings.Repeat("z", 200) + "\n", strings.Repeat("z", limit-1) + "\n"},
+		"the same at a round number": {strings.Repeat(line, 10), strings.Repeat(line, 4)},
+	} {
+		got, err := lastBytes(iotest.HalfReader(strings.NewReader(c.log)), limit)
+		if err != nil || string(got) != c.want {
+			t.Errorf("%s: lastBytes = %q, %v; want %q", name, got, err, c.want)
+		}
+	}
+	if _, err := lastBytes(io.MultiReader(strings.NewReader("x"), broken{}), limit); !errors.Is(err, errBroken) {
+		t.Errorf("of a log that breaks off lastBytes gives %v", err)
+	}
+}
+
+var errBroken = errors.New("broken")
+
+// broken cannot be read.
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, errBroken }
