@@ -46,6 +46,9 @@ func (c cluster) clear() {
 	if out, _ := c.try("get", "namespace", c.namespace, "--ignore-not-found"); out == "" {
 		return
 	}
+	// The controller would go on to be one.
+	c.try("--namespace", c.namespace, "delete", "deployment", "serve-controller", "--wait=false")
+	c.try("--namespace", c.namespace, "delete", "pods", "-l", "app.kubernetes.io/component=controller", "--grace-period=0", "--force")
 	names, _ := c.try("--namespace", c.namespace, "get", "serveservices", "-o", "name")
 	for name := range strings.FieldsSeq(names) {
 		c.try("--namespace", c.namespace, "patch", name, "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
