@@ -18,7 +18,7 @@ type snapshot struct {
 	targets []target
 	policy  policy
 	silence time.Duration // see Options.StreamTimeout
-	holding bool
+	hold    time.Duration // see [Balancer.SetHold]
 	// replaced is closed when a newer snapshot is there.
 	replaced chan struct{}
 }

@@ -79,7 +79,6 @@ import (
 // What Options leave out.
 const (
 	defaultStreamTimeout = 120 * time.Second
-	defaultHold          = 120 * time.Second
 	defaultMaxHeld       = 1000
 )
 
@@ -103,9 +102,6 @@ type Options struct {
 	// StreamTimeout is how long a request under way may be silent: no byte to or
 	// from the backend. It is not a limit on how long a request may take.
 	StreamTimeout time.Duration
-	// Hold is how long a request waits for a backend while holding is on; see
-	// [Balancer.SetHolding].
-	Hold time.Duration
 	// MaxHeld is how many requests may wait at a time; more are answered 503 at once.
 	MaxHeld int
 	// OnArrival is called when a request arrives while no backend is ready. It
@@ -121,7 +117,6 @@ type Options struct {
 // Balancer hands requests to backends. Its methods may be called at any time
 // from any goroutine.
 type Balancer struct {
-	hold      time.Duration
 	maxHeld   int64
 	onArrival func()
 	onFailure func(id int64, err error)
@@ -149,7 +144,6 @@ type Balancer struct {
 // New makes a balancer without backends.
 func New(o Options) *Balancer {
 	b := &Balancer{
-		hold:      o.Hold,
 		maxHeld:   int64(o.MaxHeld),
 		onArrival: o.OnArrival,
 		onFailure: o.OnFailure,
@@ -157,9 +151,6 @@ func New(o Options) *Balancer {
 		dial:      (&net.Dialer{}).DialContext,
 		epoch:     time.Now(),
 		known:     map[int64]*backend{},
-	}
-	if b.hold <= 0 {
-		b.hold = defaultHold
 	}
 	if b.maxHeld <= 0 {
 		b.maxHeld = defaultMaxHeld
@@ -225,14 +216,14 @@ func (b *Balancer) Configure(policy string, timeout time.Duration) {
 	b.publish(func(s *snapshot) { s.policy, s.silence = parsePolicy(policy), streamTimeout(timeout) })
 }
 
-// SetHolding says whether a request waits for a while when no backend is ready,
-// as it should while replicas are on their way, or is answered 503 at once.
-// Turning it off answers the requests that wait.
-func (b *Balancer) SetHolding(on bool) {
+// SetHold says for how long a request may wait when no backend is ready, as it
+// should while replicas are on their way; 0, as it is at first, has it answered
+// 503 at once. What is less than a request has waited already ends its waiting.
+func (b *Balancer) SetHold(wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.current.Load().holding != on {
-		b.publish(func(s *snapshot) { s.holding = on })
+	if b.current.Load().hold != wait {
+		b.publish(func(s *snapshot) { s.hold = wait })
 	}
 }
 

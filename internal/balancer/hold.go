@@ -23,14 +23,15 @@ func (b *Balancer) await(ctx context.Context) error {
 		return nil
 	}
 	b.onArrival()
-	if !s.holding {
+	if s.hold <= 0 {
 		return errNotReady
 	}
 	defer b.held.Add(-1)
 	if b.held.Add(1) > b.maxHeld {
 		return errTooMany
 	}
-	timer := time.NewTimer(b.hold)
+	began := time.Now()
+	timer := time.NewTimer(s.hold)
 	defer timer.Stop()
 	for {
 		select {
@@ -44,8 +45,9 @@ func (b *Balancer) await(ctx context.Context) error {
 		switch {
 		case len(s.targets) > 0:
 			return nil
-		case !s.holding:
+		case s.hold <= 0:
 			return errNotReady
 		}
+		timer.Reset(time.Until(began.Add(s.hold)))
 	}
 }

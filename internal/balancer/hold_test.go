@@ -82,7 +82,10 @@ func TestHoldingARequestUntilSomethingIsReady(t *testing.T) {
 		{"nothing comes for the whole time", func(*Balancer) {}, 120 * time.Second, 503},
 		{"an empty set is not something", func(b *Balancer) { b.SetBackends(nil) }, 120 * time.Second, 503},
 		{"a change of settings is not something", func(b *Balancer) { b.Configure("", time.Hour) }, 120 * time.Second, 503},
-		{"holding ends", func(b *Balancer) { b.SetHolding(false) }, time.Minute, 503},
+		{"there is nothing to wait for any more", func(b *Balancer) { b.SetHold(0) }, time.Minute, 503},
+		{"it is to wait for less", func(b *Balancer) { b.SetHold(90 * time.Second) }, 90 * time.Second, 503},
+		{"it has waited for longer than it is to", func(b *Balancer) { b.SetHold(30 * time.Second) }, time.Minute, 503},
+		{"it is to wait for longer", func(b *Balancer) { b.SetHold(150 * time.Second) }, 150 * time.Second, 503},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -90,7 +93,7 @@ func TestHoldingARequestUntilSomethingIsReady(t *testing.T) {
 				arrivals := 0
 				b := New(Options{OnArrival: func() { arrivals++ }})
 				replied(t, b)
-				b.SetHolding(true)
+				b.SetHold(120 * time.Second)
 				time.AfterFunc(time.Minute, func() { row.then(b) })
 				start := time.Now()
 				w := get(b)
@@ -113,7 +116,7 @@ func TestHoldingIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(Options{MaxHeld: 3})
 		replied(t, b)
-		b.SetHolding(true)
+		b.SetHold(120 * time.Second)
 		var waiting sync.WaitGroup
 		codes := make([]int, 3)
 		for i := range codes {
@@ -140,7 +143,7 @@ func TestAHeldRequestEndsWithItsClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := New(Options{})
-		b.SetHolding(true)
+		b.SetHold(120 * time.Second)
 		m := memory{}
 		m.serve(t, "front:80", b)
 		client := m.client(t)

@@ -98,7 +98,7 @@ func TestNothingLeaks(t *testing.T) {
 				everyone[target.backend] = true
 			}
 			b.Configure([]string{"round_robin", "least_load", "instance_aware_least_load"}[random.IntN(3)], time.Second)
-			b.SetHolding(random.IntN(2) == 0)
+			b.SetHold(time.Duration(random.IntN(2)) * time.Minute)
 			b.Abort(int64(random.IntN(len(backends))))
 			select {
 			case <-time.After(time.Duration(random.IntN(3000)) * time.Microsecond):
@@ -134,7 +134,7 @@ func TestNothingLeaks(t *testing.T) {
 	churn.Wait()
 
 	b.SetBackends(nil)
-	b.SetHolding(false)
+	b.SetHold(0)
 	for be := range everyone {
 		until(t, "every backend is drained", func() bool { return isClosed(be.drained) })
 		if n := be.state.Load(); n != left {

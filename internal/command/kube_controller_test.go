@@ -209,6 +209,7 @@ func (c cluster) until(what string, is func() bool) {
 func (c cluster) ask(url string) (stop func()) {
 	var answered, again atomic.Int64
 	var worst atomic.Int64
+	reasons := map[string]int{}
 	done, ended := make(chan struct{}), make(chan struct{})
 	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	go func() {
@@ -225,6 +226,11 @@ func (c cluster) ask(url string) (stop func()) {
 			}
 			if err != nil || resp.StatusCode != http.StatusOK {
 				again.Add(1)
+				why := fmt.Sprint(err)
+				if err == nil {
+					why = resp.Status
+				}
+				reasons[why]++
 				continue
 			}
 			worst.Store(max(worst.Load(), int64(time.Since(last))))
@@ -236,8 +242,8 @@ func (c cluster) ask(url string) (stop func()) {
 		c.Helper()
 		close(done)
 		<-ended
-		c.Logf("%d requests were answered, %d had to be made again; the longest time without an answer was %v",
-			answered.Load(), again.Load(), time.Duration(worst.Load()).Round(time.Millisecond))
+		c.Logf("%d requests were answered, %d had to be made again %v; the longest time without an answer was %v",
+			answered.Load(), again.Load(), reasons, time.Duration(worst.Load()).Round(time.Millisecond))
 		if answered.Load() == 0 || time.Duration(worst.Load()) > 10*time.Second {
 			c.Error("the endpoint was away for too long")
 		}

@@ -95,6 +95,9 @@ type pace struct {
 	// farewell is how long before its machine is taken a replica gets its last
 	// new request; a quarter of the notice where that is less.
 	farewell time.Duration
+	// waking is how long a request may wait for a service that sleeps, and
+	// replacing how long for one that has just lost all of its replicas.
+	waking, replacing time.Duration
 	// straggler is how long after the end of a controller a machine may appear
 	// that it has asked for: it was stopped in the middle of its call, and went on.
 	straggler time.Duration
@@ -113,8 +116,10 @@ func New(o Options) *Controller {
 	c := &Controller{
 		o: o, inbox: make(chan func(), 64), started: make(chan struct{}), stopped: make(chan struct{}),
 		// SkyServe's drain, but that ours ends as soon as the last request does.
-		pace: pace{drain: 120 * time.Second, log: 10 * time.Second, teardown: 20 * time.Minute, reteardown: 5 * time.Second, farewell: 10 * time.Second,
-			straggler: time.Minute},
+		pace: pace{
+			drain: 120 * time.Second, log: 10 * time.Second, teardown: 20 * time.Minute, reteardown: 5 * time.Second,
+			farewell: 10 * time.Second, waking: 120 * time.Second, replacing: 30 * time.Second, straggler: time.Minute,
+		},
 	}
 	c.view.Store(&view{changed: make(chan struct{})})
 	o.Traffic.Attach(

@@ -118,7 +118,7 @@ func marketWord(m serve.Market) string {
 	return string(m)
 }
 
-// route tells the balancer which replicas may take requests, and whether a
+// route tells the balancer which replicas may take requests, and for how long a
 // request that finds none should wait.
 func (l *loop) route() {
 	var backends, leaving []balancer.Backend
@@ -142,7 +142,7 @@ func (l *loop) route() {
 		l.routed, l.everRouted = backends, true
 		l.c.o.Traffic.SetBackends(backends)
 	}
-	l.c.o.Traffic.SetHolding(l.mayScaleFromZero())
+	l.c.o.Traffic.SetHold(l.hold())
 }
 
 // serves reports whether requests go to replicas of a revision.
@@ -162,9 +162,18 @@ func (l *loop) leaves(r serve.Replica) time.Time {
 	return r.DrainUntil.Add(-min(l.c.pace.farewell, notice/4))
 }
 
-// mayScaleFromZero reports whether a request that finds no replica should wait
-// for one: the service sleeps, and traffic wakes it.
-func (l *loop) mayScaleFromZero() bool {
-	return !l.state.Deleting && l.broken() == nil &&
-		l.state.Spec.ReplicaPolicy.MinReplicas == 0 && l.state.Spec.ReplicaPolicy.MaxReplicas > 0
+// hold is for how long a request that finds no replica should wait for one: a
+// service that sleeps is woken by traffic, and one that has lost everything it had
+// gets a replacement, which may be there soon. One that was never ready may have
+// to be waited for much longer, if it ever is.
+func (l *loop) hold() time.Duration {
+	switch policy := l.state.Spec.ReplicaPolicy; {
+	case l.state.Deleting || l.broken() != nil || policy.MaxReplicas == 0:
+		return 0
+	case policy.MinReplicas == 0:
+		return l.c.pace.waking
+	case !l.state.FirstReadyAt.IsZero():
+		return l.c.pace.replacing
+	}
+	return 0
 }

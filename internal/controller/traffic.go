@@ -31,8 +31,8 @@ type Traffic interface {
 	Configure(policy string, silence time.Duration)
 	// SetBackends replaces the replicas that take requests.
 	SetBackends(backends []balancer.Backend)
-	// SetHolding says whether a request that finds none waits for one.
-	SetHolding(on bool)
+	// SetHold says for how long a request that finds none may wait for one.
+	SetHold(wait time.Duration)
 	// Requests is how many requests arrived in the minute up to now.
 	Requests(now time.Time) int
 	// Drain returns when no request is under way to a replica that is not among

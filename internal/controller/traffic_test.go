@@ -43,6 +43,28 @@ func TestNothingReady(t *testing.T) {
 	}
 }
 
+// A request that comes when everything has just been lost waits for what takes
+// its place.
+func TestARequestWaitsForTheReplacement(t *testing.T) {
+	r := start(t, newCloud(t), servetest.NewStore())
+	r.apply(dynamicSpec())
+	s := r.await("2/2", settled(1, 2))
+	for _, lost := range s.Replicas {
+		r.cloud.Take(lost.ID)
+	}
+	if _, err := r.get(); err != nil {
+		t.Errorf("a request was refused: %v", err)
+	}
+	r.await("2/2 anew", func(s serve.Service) bool { return s.Counts == serve.Counts{Ready: 2, Total: 2, Spot: 2} })
+	// With the service gone there is nothing to wait for.
+	if err := r.Delete(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.get(); err == nil {
+		t.Error("a service that was deleted answers")
+	}
+}
+
 // Requests go on being answered while replicas are taken one after the other.
 func TestNoRequestIsLostToPreemptions(t *testing.T) {
 	r := start(t, newCloud(t), servetest.NewStore())

@@ -236,14 +236,14 @@ func (s *shared) SetBackends(backends []balancer.Backend) {
 	s.settled()
 }
 
-// SetHolding has all copies hold requests, or not.
-func (s *shared) SetHolding(on bool) {
-	s.Front.SetHolding(on)
+// SetHold has all copies hold requests for as long.
+func (s *shared) SetHold(wait time.Duration) {
+	s.Front.SetHold(wait)
 	s.hub.mu.Lock()
-	same := s.route.Holding == on
+	same := s.route.Hold == int64(wait)
 	s.hub.mu.Unlock()
 	if !same {
-		s.change(func(r *route) { r.Holding = on })
+		s.change(func(r *route) { r.Hold = int64(wait) })
 	}
 }
 

@@ -86,7 +86,7 @@ func (l *line) apply(ctx context.Context, front *controller.Front, r route) {
 		l.m.o.Log.Error("a service's certificate cannot be used", "error", err)
 	}
 	front.Configure(r.Policy, time.Duration(r.Silence))
-	front.SetHolding(r.Holding)
+	front.SetHold(time.Duration(r.Hold))
 	front.SetBackends(r.Backends)
 	front.Attach(
 		func() { l.note(func() { l.next.Waiting = append(l.next.Waiting, r.UID) }) },

@@ -33,9 +33,9 @@ type route struct {
 	// Version grows with every change.
 	Version  uint64             `json:"version"`
 	Backends []balancer.Backend `json:"backends"`
-	Holding  bool               `json:"holding"`
 	Policy   string             `json:"policy"`
-	// Silence is in nanoseconds.
+	// Hold and Silence are in nanoseconds.
+	Hold    int64      `json:"hold"`
 	Silence int64      `json:"silence"`
 	TLS     *serve.TLS `json:"tls,omitempty"`
 }
