@@ -6,6 +6,7 @@ package balancer
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -16,13 +17,16 @@ var (
 	errHeld     = errors.New("no replica became ready while the request waited")
 )
 
-// await returns when there is a backend, or says why there is none.
-func (b *Balancer) await(ctx context.Context) error {
+// await returns when there is a backend that was not tried yet, or says why there
+// is none.
+func (b *Balancer) await(ctx context.Context, tried []*backend) error {
 	s := b.current.Load()
-	if len(s.targets) > 0 {
+	if s.hasOther(tried) {
 		return nil
 	}
-	b.onArrival()
+	if len(tried) == 0 {
+		b.onArrival()
+	}
 	if s.hold <= 0 {
 		return errNotReady
 	}
@@ -31,7 +35,7 @@ func (b *Balancer) await(ctx context.Context) error {
 		return errTooMany
 	}
 	began := time.Now()
-	timer := time.NewTimer(s.hold)
+	timer := time.NewTimer(s.patience())
 	defer timer.Stop()
 	for {
 		select {
@@ -43,11 +47,28 @@ func (b *Balancer) await(ctx context.Context) error {
 		}
 		s = b.current.Load()
 		switch {
-		case len(s.targets) > 0:
+		case s.hasOther(tried):
 			return nil
 		case s.hold <= 0:
 			return errNotReady
 		}
-		timer.Reset(time.Until(began.Add(s.hold)))
+		timer.Reset(time.Until(began.Add(s.patience())))
 	}
+}
+
+// hasOther reports whether there is a backend beside those tried.
+func (s *snapshot) hasOther(tried []*backend) bool {
+	if len(tried) == 0 {
+		return len(s.targets) > 0
+	}
+	return slices.ContainsFunc(s.targets, func(t target) bool { return !slices.Contains(tried, t.backend) })
+}
+
+// patience is how long a request waits. Backends that have failed it, and are
+// still there, either leave soon or are not going to.
+func (s *snapshot) patience() time.Duration {
+	if len(s.targets) > 0 {
+		return min(s.hold, suspicion)
+	}
+	return s.hold
 }

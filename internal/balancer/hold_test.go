@@ -111,6 +111,53 @@ func TestHoldingARequestUntilSomethingIsReady(t *testing.T) {
 	}
 }
 
+// A request whose only backend fails it waits for another: for long when the
+// failed one leaves, and for a moment while it stays.
+func TestAFailedRequestWaitsForAnotherBackend(t *testing.T) {
+	t.Parallel()
+	another := []Backend{{ID: 2, Address: "replica:80"}}
+	for _, row := range []struct {
+		name   string
+		method string
+		hold   time.Duration
+		sets   map[time.Duration][]Backend // by when they take the place of the failing one
+		after  time.Duration
+		status int
+	}{
+		{"the set is replaced", "GET", time.Minute, map[time.Duration][]Backend{time.Millisecond: another}, time.Millisecond, 200},
+		{"the failed one leaves, and another comes", "GET", time.Minute, map[time.Duration][]Backend{time.Second / 2: nil, 20 * time.Second: another}, 20 * time.Second, 200},
+		{"the failed one leaves, and none comes", "GET", time.Minute, map[time.Duration][]Backend{time.Second / 2: nil}, time.Minute, 502},
+		{"the failed one stays", "GET", time.Minute, map[time.Duration][]Backend{20 * time.Second: another}, suspicion, 502},
+		{"there is no waiting", "GET", 0, map[time.Duration][]Backend{time.Millisecond: another}, 0, 502},
+		{"the request must not be repeated", "POST", time.Minute, map[time.Duration][]Backend{time.Millisecond: another}, 0, 502},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := New(Options{})
+				m := memory{}
+				m.serve(t, "replica:80", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+				m.serve(t, "failing:80", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+				b.dial = m.dial
+				b.SetHold(row.hold)
+				b.SetBackends([]Backend{{ID: 1, Address: "failing:80"}})
+				for when, set := range row.sets {
+					time.AfterFunc(when, func() { b.SetBackends(set) })
+				}
+				start := time.Now()
+				w := httptest.NewRecorder()
+				b.ServeHTTP(w, httptest.NewRequest(row.method, "/", nil))
+				if got := time.Since(start); w.Code != row.status || got != row.after {
+					t.Errorf("got %d after %v, want %d after %v: %s", w.Code, got, row.status, row.after, w.Body)
+				}
+				if got := b.held.Load(); got != 0 {
+					t.Errorf("%d requests still count as held", got)
+				}
+			})
+		})
+	}
+}
+
 func TestHoldingIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -70,7 +70,7 @@ func (x *exchange) ask() (*http.Response, error) {
 	if err := check(x.request); err != nil {
 		return nil, err
 	}
-	if err := x.balancer.await(x.request.Context()); err != nil {
+	if err := x.balancer.await(x.request.Context(), nil); err != nil {
 		return nil, err
 	}
 	return x.roundTrip()

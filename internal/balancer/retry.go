@@ -44,6 +44,9 @@ func (x *exchange) roundTrip() (*http.Response, error) {
 		if be == nil && stale != nil && stale.acquire() {
 			be, fresh, stale = stale, true, nil
 		}
+		if be == nil && i > 0 && x.balancer.await(x.request.Context(), tried[:i]) == nil {
+			be = x.balancer.pick(tried[:i])
+		}
 		if be == nil {
 			break
 		}

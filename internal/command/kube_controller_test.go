@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -206,7 +207,7 @@ func (c cluster) until(what string, is func() bool) {
 // ask asks the endpoint all the time, until what it gives is called. A client may
 // come upon a copy that was killed a moment ago, and asks again then; longer than
 // the cluster takes to notice it must never be without an answer.
-func (c cluster) ask(url string) (stop func()) {
+func (c cluster) ask(url string) (stop func() (repeated int64)) {
 	var answered, again atomic.Int64
 	var worst atomic.Int64
 	reasons := map[string]int{}
@@ -221,14 +222,16 @@ func (c cluster) ask(url string) (stop func()) {
 			default:
 			}
 			resp, err := client.Get(url)
+			var body []byte
 			if err == nil {
+				body, err = io.ReadAll(resp.Body)
 				resp.Body.Close()
 			}
 			if err != nil || resp.StatusCode != http.StatusOK {
 				again.Add(1)
 				why := fmt.Sprint(err)
 				if err == nil {
-					why = resp.Status
+					why = resp.Status + " " + string(body)
 				}
 				reasons[why]++
 				continue
@@ -238,7 +241,7 @@ func (c cluster) ask(url string) (stop func()) {
 			answered.Add(1)
 		}
 	}()
-	return func() {
+	return func() (repeated int64) {
 		c.Helper()
 		close(done)
 		<-ended
@@ -247,5 +250,6 @@ func (c cluster) ask(url string) (stop func()) {
 		if answered.Load() == 0 || time.Duration(worst.Load()) > 10*time.Second {
 			c.Error("the endpoint was away for too long")
 		}
+		return again.Load()
 	}
 }

@@ -90,7 +90,7 @@ func TestDrain(t *testing.T) {
 	})
 	t.Run("a replica under notice serves until its deadline and no longer", func(t *testing.T) {
 		cloud := newCloud(t)
-		r := start(t, cloud, servetest.NewStore())
+		r := start(t, cloud, servetest.NewStore(), impatient)
 		uid := r.apply(fixedSpec(1)).UID
 		r.await("1/1", settled(1))
 		got, let := r.hang()

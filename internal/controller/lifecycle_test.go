@@ -119,7 +119,7 @@ func TestFailures(t *testing.T) {
 	})
 	t.Run("a replica whose probe fails once is NOT_READY and comes back", func(t *testing.T) {
 		cloud := newCloud(t)
-		r := start(t, cloud, servetest.NewStore())
+		r := start(t, cloud, servetest.NewStore(), impatient)
 		r.apply(fixedSpec(1))
 		r.await("1/1", settled(1))
 		cloud.OnProbe(func(serve.Ref) bool { return false })

@@ -82,6 +82,9 @@ func start(t *testing.T, cloud *servetest.Scripted, store serve.Store, changes .
 	return r
 }
 
+// impatient has requests that find no replica refused at once.
+func impatient(c *Controller) { c.pace.replacing = 0 }
+
 // crash ends the controller and leaves everything else as it is.
 func (r *rig) crash() {
 	r.t.Helper()
