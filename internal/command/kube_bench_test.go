@@ -189,7 +189,7 @@ func (f *fleet) idle(b *testing.B) upkeep {
 	b.Helper()
 	pid := f.leaderPID(b)
 	used, asked, began := cpu(b, pid), f.requests(b), time.Now()
-	time.Sleep(quiet)
+	<-time.After(quiet)
 	took := time.Since(began)
 	return upkeep{
 		cores:    (cpu(b, pid) - used).Seconds() / took.Seconds(),

@@ -275,6 +275,7 @@ up() {
 	images
 	if [ "$real" ]; then real_node; fi
 	cat >"$dir/env" <<-EOF
+		export PATH=$bin${KUBEBUILDER_ASSETS:+:$KUBEBUILDER_ASSETS}:\$PATH
 		export KUBECONFIG=$dir/kubeconfig
 		export SERVE_TEST_KUBECONFIG=$dir/kubeconfig
 		export SERVE_TEST_REGISTRY=$registry
