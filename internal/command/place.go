@@ -24,9 +24,9 @@ type place struct {
 
 // deployer gives the deployer of the place.
 func (at place) deployer(version string) (serve.Deployer, error) {
-	name, namespace, _ := strings.Cut(at.infra, "/")
-	switch name {
-	case "", "local":
+	name, namespace, scoped := strings.Cut(at.infra, "/")
+	switch {
+	case name == "" && !scoped, name == "local" && !scoped:
 		home, err := homeOf(at.home)
 		if err != nil {
 			return nil, err
@@ -36,7 +36,7 @@ func (at place) deployer(version string) (serve.Deployer, error) {
 			return nil, fmt.Errorf("finding this program's own file: %w", err)
 		}
 		return localDeployer(home, executable), nil
-	case kubernetes:
+	case name == kubernetes && scoped == (namespace != "") && !strings.Contains(namespace, "/"):
 		return kubernetesDeployer(kube.Config{Namespace: namespace}, version), nil
 	}
 	return nil, usageError{fmt.Sprintf("--infra is local, or kubernetes[/NAMESPACE], and not %q", at.infra)}

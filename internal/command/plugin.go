@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
@@ -67,7 +69,7 @@ func (p *Program) deployers(s provider.Settings) (map[string]serve.Deployer, err
 func kubeConfig(s provider.Settings) kube.Config {
 	k := s.Kubernetes
 	c := kube.Config{
-		Path: k.ConfigPath, Context: k.ConfigContext, Host: k.Host, CA: k.ClusterCACertificate, Insecure: k.Insecure,
+		Path: expandHome(k.ConfigPath), Context: k.ConfigContext, Host: k.Host, CA: k.ClusterCACertificate, Insecure: k.Insecure,
 		Token: k.Token, ClientCertificate: k.ClientCertificate, ClientKey: k.ClientKey,
 		Namespace: cmp.Or(s.Namespace, k.Namespace),
 	}
@@ -75,6 +77,17 @@ func kubeConfig(s provider.Settings) kube.Config {
 		c.Exec = &kube.Exec{APIVersion: e.APIVersion, Command: e.Command, Args: e.Args, Env: e.Env}
 	}
 	return c
+}
+
+// expandHome gives a path that begins with ~/ its beginning in full, as a shell
+// does. Where there is no home it stays, and is said to be missing.
+func expandHome(path string) string {
+	rest, ok := strings.CutPrefix(path, "~/")
+	home, err := os.UserHomeDir()
+	if !ok || err != nil {
+		return path
+	}
+	return filepath.Join(home, rest)
 }
 
 // localDeployer gives the deployer of this machine, with a program for the

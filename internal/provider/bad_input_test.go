@@ -115,7 +115,7 @@ const header = 5
 
 func TestWhatIsWrongIsSaidWhenTheConfigurationIsValidated(t *testing.T) {
 	t.Parallel()
-	mistakes := slices.Concat(wrongTypes(), wrongService(), wrongPolicies(), wrongResources(), wrongYAML())
+	mistakes := slices.Concat(wrongTypes(), wrongService(), wrongPolicies(), wrongResources(), wrongYAML(), wrongControllers())
 	if len(mistakes) < 40 {
 		t.Fatalf("there are only %d rows", len(mistakes))
 	}
@@ -210,6 +210,9 @@ func unknowable() []string {
 		`secrets_wo_version = length(UNKNOWN)`,
 		`controller = { infra = UNKNOWN }`,
 		`controller = UNKNOWN == "" ? null : { infra = "local" }`,
+		`controller = { infra = "kubernetes", namespace = UNKNOWN, image = UNKNOWN, copies = length(UNKNOWN) }`,
+		`controller = { infra = UNKNOWN, image_repository = UNKNOWN, service = { type = UNKNOWN, annotations = { (UNKNOWN) = UNKNOWN } } }`,
+		`controller = { infra = "kubernetes", service = UNKNOWN == "" ? null : { type = "NodePort" } }`,
 		`wait_for_ready = UNKNOWN == ""`,
 		`timeouts = { create = UNKNOWN }`,
 	}

@@ -52,33 +52,33 @@ func (d *deployers) known(infra string) bool {
 }
 
 // open gives every deployer by its name. A failure is not remembered: what it was
-// for may be mended.
-func (d *deployers) open(namespace string) (map[string]serve.Deployer, error) {
+// for may be mended. Without a home there is no deployer that needs one, and noHome
+// says why.
+func (d *deployers) open(namespace string) (found map[string]serve.Deployer, noHome, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if found, ok := d.opened[namespace]; ok {
-		return found, nil
+		return found, nil, nil
 	}
 	s := Settings{Home: d.home.ValueString(), Namespace: namespace}
 	if fullyKnown(d.kubernetes) {
 		s.Kubernetes = kubernetesOf(d.kubernetes)
 	}
 	if d.options.Home != nil {
-		home, err := d.options.Home(s.Home)
-		if err != nil {
-			return nil, err
-		}
-		s.Home = home
+		s.Home, noHome = d.options.Home(s.Home)
 	}
-	found, err := d.options.Deployers(s)
-	if err != nil {
-		return nil, err
+	if found, err = d.options.Deployers(s); err != nil {
+		return nil, noHome, err
+	}
+	if noHome != nil {
+		delete(found, localInfra)
+		return found, noHome, nil
 	}
 	if d.opened == nil {
 		d.opened = map[string]map[string]serve.Deployer{}
 	}
 	d.opened[namespace] = found
-	return found, nil
+	return found, nil, nil
 }
 
 // get gives the deployer for an infra, and a namespace where the infra has such.
@@ -88,12 +88,15 @@ func (d *deployers) get(infra, namespace string) (serve.Deployer, error) {
 	if !d.known(infra) {
 		return nil, errors.New("the provider's configuration is not known yet")
 	}
-	all, err := d.open(namespace)
+	all, noHome, err := d.open(namespace)
 	if err != nil {
 		return nil, err
 	}
 	if found, ok := all[infra]; ok {
 		return found, nil
+	}
+	if infra == localInfra && noHome != nil {
+		return nil, noHome
 	}
 	return nil, fmt.Errorf("putting a controller on %q: %w: there is only %s", infra, serve.ErrNotFound, words(slices.Sorted(maps.Keys(all))))
 }

@@ -29,6 +29,7 @@ type infra struct {
 	mu          sync.Mutex
 	controllers map[string]*controller
 	calls       []string
+	deployed    []serve.DeployOptions
 	// script plays after every Apply that changes something.
 	script script
 	// look plays before every answer of Service.
@@ -76,6 +77,7 @@ func (f *infra) call(name string) error {
 func (f *infra) Deploy(ctx context.Context, service string, opt serve.DeployOptions) (serve.Client, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.deployed = append(f.deployed, opt)
 	if err := cmpErr(f.call("deploy"), ctx.Err()); err != nil {
 		// A controller that did not come up leaves something to remove.
 		f.controllers[service] = &controller{infra: f, name: service, dead: true}

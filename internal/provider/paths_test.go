@@ -4,6 +4,7 @@
 package provider
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -100,10 +101,18 @@ func TestAnImportIDIsANameOrAPlaceAndAName(t *testing.T) {
 		"web":                 {"local", "", "web"},
 		"kubernetes/web":      {"kubernetes", "", "web"},
 		"kubernetes/apps/web": {"kubernetes", "apps", "web"},
-		"":                    {"local", "", ""},
 	} {
-		if infra, namespace, name := parseImportID(id); infra != want[0] || namespace != want[1] || name != want[2] {
-			t.Errorf("%q is %q in %q on %q, want %q", id, name, namespace, infra, want)
+		infra, namespace, name, err := parseImportID(id)
+		if err != nil || infra != want[0] || namespace != want[1] || name != want[2] {
+			t.Errorf("%q is %q in %q on %q, %v; want %q", id, name, namespace, infra, err, want)
+		}
+		if from := importID(infra, namespace, name); infra != localInfra && from != id {
+			t.Errorf("%q has come to be %q", id, from)
+		}
+	}
+	for _, id := range []string{"", "/web", "kubernetes/", "kubernetes//web", "/", "kubernetes/a/b/web"} {
+		if _, _, _, err := parseImportID(id); err == nil || !strings.Contains(err.Error(), "INFRA/NAMESPACE/NAME") {
+			t.Errorf("%q gives %v, want an error that says what an id is", id, err)
 		}
 	}
 }

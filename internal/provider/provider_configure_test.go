@@ -43,17 +43,26 @@ func TestDeployersThatCannotBeOpenedSayWhy(t *testing.T) {
 	t.Parallel()
 	boom := errors.New("no home")
 	for what, d := range map[string]*deployers{
-		"home":      {options: Options{Home: func(string) (string, error) { return "", boom }}},
+		"home":      {options: Options{Home: noHome(boom), Deployers: options(newInfra(ready)).Deployers}},
 		"deployers": {options: Options{Deployers: func(Settings) (map[string]serve.Deployer, error) { return nil, boom }}},
 	} {
 		if _, err := d.get("local", ""); !errors.Is(err, boom) {
 			t.Errorf("%s: got %v", what, err)
 		}
 	}
+	homeless := &deployers{options: Options{Home: noHome(boom), Deployers: options(newInfra(ready)).Deployers}}
+	if _, err := homeless.get(kubernetesInfra, ""); err != nil {
+		t.Errorf("without a home a cluster gives %v", err)
+	}
 	unknown := &deployers{home: types.StringUnknown()}
 	if _, err := unknown.get("local", ""); err == nil || unknown.known("local") {
 		t.Error("a home that is not known yet is used")
 	}
+}
+
+// noHome is a home that cannot be had.
+func noHome(why error) func(string) (string, error) {
+	return func(string) (string, error) { return "", why }
 }
 
 func TestTheHomeIsConfiguredOrInTheEnvironment(t *testing.T) {

@@ -5,6 +5,7 @@ package provider
 
 import (
 	"context"
+	"fmt"
 	"maps"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
@@ -68,7 +69,7 @@ func kubernetesAttribute() schema.SingleNestedAttribute {
 			"by `$KUBECONFIG`, `~/.kube/config`, or within a cluster the credentials of the pod. It may depend on a cluster that is made in the same run. " +
 			"Controllers on `local` that have replicas in a cluster reach it as `kubectl` does, whatever stands here.",
 		Attributes: map[string]schema.Attribute{
-			"config_path":            text("File to read in place of `$KUBECONFIG`."),
+			"config_path":            text("File to read in place of `$KUBECONFIG`. It may begin with `~/`."),
 			"config_context":         text("Context in that file. Defaults to its current one."),
 			"host":                   text("URL of the API server. With it no file is read."),
 			"insecure":               schema.BoolAttribute{Optional: true, MarkdownDescription: "Whether any certificate of the API server is trusted. Defaults to `false`."},
@@ -138,6 +139,9 @@ func validateKubernetes(ctx context.Context, o types.Object) diag.Diagnostics {
 	refuse(known(m.ClientCertificate) && m.ClientKey.IsNull(), "client_certificate", "A certificate is of use with its private key only; set client_key, too.")
 	refuse(known(m.ClientKey) && m.ClientCertificate.IsNull(), "client_key", "A private key is of use with its certificate only; set client_certificate, too.")
 	refuse(known(m.Token) && known(m.Exec), "exec", "Either there is a token or a program that gives one.")
+	refuse(known(m.ClientCertificate) && known(m.Exec), "exec", "Either there is a certificate or a program that gives credentials.")
+	refuse(known(m.Namespace) && m.Namespace.ValueString() != "" && !isNamespace(m.Namespace.ValueString()), "namespace",
+		fmt.Sprintf("%q is not a name of a namespace: that has lower-case letters, digits and \"-\" only, neither begins nor ends with \"-\", and has at most 63 characters.", m.Namespace.ValueString()))
 	refuse(known(m.Host) && known(m.ConfigPath), "config_path", "With host no file is read; leave one of them out.")
 	refuse(known(m.Host) && known(m.ConfigContext), "config_context", "With host no file is read that has a context; leave one of them out.")
 	refuse(m.Insecure.ValueBool() && known(m.ClusterCACertificate), "insecure", "Either the authority is given or any certificate is trusted.")

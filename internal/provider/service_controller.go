@@ -7,10 +7,13 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -36,6 +39,11 @@ func (m serviceModel) sameEndpoint(ctx context.Context, other serviceModel, diag
 	return !m.Controller.IsUnknown() && one.Service.Equal(two.Service)
 }
 
+// isNamespace reports whether a cluster may have a namespace of that name.
+func isNamespace(name string) bool {
+	return len(name) <= 63 && regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`).MatchString(name)
+}
+
 // validateController says what of the controller cannot be.
 func (m serviceModel) validateController(ctx context.Context) diag.Diagnostics {
 	var diags diag.Diagnostics
@@ -54,6 +62,16 @@ func (m serviceModel) validateController(ctx context.Context) diag.Diagnostics {
 			if set[name] {
 				invalid(&diags, at.AtName(name), fmt.Sprintf("Only a controller with infra %q has that.", kubernetesInfra))
 			}
+		}
+	}
+	for _, text := range []struct {
+		name  string
+		value types.String
+	}{{"image", c.Image}, {"image_repository", c.ImageRepository}, {"namespace", c.Namespace}} {
+		if known(text.value) && strings.TrimSpace(text.value.ValueString()) == "" {
+			invalid(&diags, at.AtName(text.name), "It is empty. To have the default, leave it out or set it to null.")
+		} else if text.name == "namespace" && known(text.value) && !isNamespace(text.value.ValueString()) {
+			invalid(&diags, at.AtName(text.name), fmt.Sprintf("%q is not a name of a namespace: that has lower-case letters, digits and \"-\" only, neither begins nor ends with \"-\", and has at most 63 characters.", text.value.ValueString()))
 		}
 	}
 	if known(c.Image) && known(c.ImageRepository) {

@@ -126,6 +126,10 @@ func (d *serviceDataSource) Read(ctx context.Context, req datasource.ReadRequest
 	if m.Infra.IsNull() {
 		m.Infra = types.StringValue(localInfra)
 	}
+	if known(m.Namespace) && m.Infra.ValueString() != kubernetesInfra {
+		resp.Diagnostics.AddAttributeError(path.Root("namespace"), "Invalid namespace", fmt.Sprintf("Only on infra %q are there namespaces.", kubernetesInfra))
+		return
+	}
 	name := m.Name.ValueString()
 	svc, events, err := d.look(ctx, m.Infra.ValueString(), m.Namespace.ValueString(), name)
 	switch {

@@ -5,6 +5,8 @@ package provider
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -13,16 +15,20 @@ import (
 )
 
 // parseImportID reads "name", "infra/name" for a controller that is not local, or
-// "infra/namespace/name" where infras have namespaces. A name has no slash.
-func parseImportID(id string) (infra, namespace, name string) {
-	infra, name, found := strings.Cut(id, "/")
-	if !found {
-		return localInfra, "", id
+// "infra/namespace/name" where infras have namespaces.
+func parseImportID(id string) (infra, namespace, name string, err error) {
+	parts := strings.Split(id, "/")
+	if len(parts) > 3 || slices.Contains(parts, "") {
+		return "", "", "", fmt.Errorf("%q is not a service's; it is NAME, INFRA/NAME or INFRA/NAMESPACE/NAME, such as \"web\" or \"kubernetes/apps/web\"", id)
 	}
-	if before, after, found := strings.Cut(name, "/"); found {
-		return infra, before, after
+	infra, name = localInfra, parts[len(parts)-1]
+	if len(parts) > 1 {
+		infra = parts[0]
 	}
-	return infra, "", name
+	if len(parts) > 2 {
+		namespace = parts[1]
+	}
+	return infra, namespace, name, nil
 }
 
 // importID is the way back.

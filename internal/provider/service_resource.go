@@ -4,6 +4,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,13 +68,16 @@ func (r *serviceResource) Configure(_ context.Context, req resource.ConfigureReq
 // ImportState begins with a service's name, or with where its controller runs, a
 // slash and the name. Read does the rest.
 func (r *serviceResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
-	infra, namespace, name := parseImportID(req.ID)
+	var infra, namespace, name string
 	if req.ID == "" && req.Identity != nil {
 		var id identityModel
 		resp.Diagnostics.Append(req.Identity.Get(ctx, &id)...)
-		infra, namespace, name = id.Infra.ValueString(), id.Namespace.ValueString(), id.Name.ValueString()
-		if infra == "" {
-			infra = localInfra
+		infra, namespace, name = cmp.Or(id.Infra.ValueString(), localInfra), id.Namespace.ValueString(), id.Name.ValueString()
+	} else {
+		var err error
+		if infra, namespace, name, err = parseImportID(req.ID); err != nil {
+			resp.Diagnostics.AddError("Invalid import id", err.Error())
+			return
 		}
 	}
 	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("name"), name)...)

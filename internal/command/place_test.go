@@ -1,0 +1,41 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package command
+
+import (
+	"errors"
+	"path/filepath"
+	"testing"
+)
+
+func TestAPlaceIsAnInfraAndMaybeANamespace(t *testing.T) {
+	t.Parallel()
+	for infra, want := range map[string]string{
+		"": "local", "local": "local", "kubernetes": "kubernetes", "kubernetes/apps": "kubernetes",
+		"local/apps": "", "kubernetes/": "", "kubernetes/apps/web": "", "/": "", "/apps": "", "aws": "", "k8s": "",
+	} {
+		d, err := place{home: t.TempDir(), infra: infra}.deployer("test")
+		switch usage := (usageError{}); {
+		case want == "" && !errors.As(err, &usage):
+			t.Errorf("--infra %q gives %v, want a word about how it is used", infra, err)
+		case want != "" && err != nil:
+			t.Errorf("--infra %q gives %v", infra, err)
+		case want != "" && d.Name() != want:
+			t.Errorf("--infra %q is %s, want %s", infra, d.Name(), want)
+		}
+	}
+}
+
+func TestAPathMayBeginAtHome(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	for path, want := range map[string]string{
+		"~/.kube/config": filepath.Join(home, ".kube/config"),
+		"":               "", "~": "~", "~user/x": "~user/x", "a/~/b": "a/~/b", "/etc/config": "/etc/config",
+	} {
+		if got := expandHome(path); got != want {
+			t.Errorf("%q is %q, want %q", path, got, want)
+		}
+	}
+}
