@@ -42,6 +42,7 @@ type view struct {
 type declaredSpec struct {
 	uid        types.UID
 	generation int64
+	digest     string
 	spec       *serve.Spec
 	invalid    string
 	// final is false when it may become another by itself.
@@ -158,7 +159,7 @@ func (v *view) declare(ctx context.Context, objects map[string]*unstructured.Uns
 		}
 		finished = finished && spec.final
 		all = append(all, serve.Declaration{
-			Name: name, UID: string(s.UID), Generation: spec.generation, Taken: s.Status.taken(), Spec: spec.spec, Invalid: spec.invalid,
+			Name: name, UID: string(s.UID), Generation: spec.generation, Taken: s.taken(), Asked: spec.digest, Spec: spec.spec, Invalid: spec.invalid,
 			Deleting: s.DeletionTimestamp != nil, End: s.ends(), Port: s.Status.Port, Endpoint: urls[name],
 		})
 	}
@@ -203,7 +204,7 @@ func (v *view) spec(ctx context.Context, s *ServeService) (declaredSpec, error) 
 	if had := v.specs[s.Name]; had.final && had.uid == s.UID && had.generation == s.Generation {
 		return had, nil
 	}
-	now := declaredSpec{uid: s.UID, generation: s.Generation, final: true}
+	now := declaredSpec{uid: s.UID, generation: s.Generation, digest: s.digest(), final: true}
 	spec, err := s.asked()
 	if err == nil && spec != nil {
 		err = revealFrom(ctx, v.d.c, s.Spec.SecretName, spec)

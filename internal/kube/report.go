@@ -120,6 +120,7 @@ func changeStatus(object *unstructured.Unstructured, change func(*ServeServiceSt
 // tell puts a report into the status.
 func (s *ServeServiceStatus) tell(r serve.Report, url string) {
 	s.ObservedGeneration, s.Refused, s.Errors, s.Service = r.Generation, r.Refused, r.Errors, r.Service
+	s.ObservedSpec = cmp.Or(r.Asked, s.ObservedSpec)
 	s.Endpoint = url
 	accepted := metav1.Condition{Type: conditionAccepted, Status: metav1.ConditionTrue, Reason: "Accepted"}
 	if r.Refused != "" {

@@ -4,6 +4,8 @@
 package kube
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -63,6 +65,7 @@ type Endpoint struct {
 // ServeServiceStatus is what became of it.
 type ServeServiceStatus struct {
 	ObservedGeneration int64              `json:"observedGeneration,omitempty"`
+	ObservedSpec       string             `json:"observedSpec,omitempty"`
 	Refused            string             `json:"refused,omitempty"`
 	Errors             serve.FieldErrors  `json:"errors,omitempty"`
 	Conditions         []metav1.Condition `json:"conditions,omitempty"`
@@ -115,12 +118,23 @@ func (s *ServeService) unstructured() (*unstructured.Unstructured, error) {
 	return object, nil
 }
 
-// taken is the generation that is in force, 0 if there is none.
-func (s *ServeServiceStatus) taken() int64 {
-	if s.Refused != "" || s.Service == nil {
+// taken is the generation that is in force, 0 if there is none. One whose endpoint
+// alone is another has been taken in with the one before.
+func (s *ServeService) taken() int64 {
+	switch {
+	case s.Status.Refused != "" || s.Status.Service == nil:
 		return 0
+	case s.Status.ObservedSpec == s.digest():
+		return s.Generation
 	}
-	return s.ObservedGeneration
+	return s.Status.ObservedGeneration
+}
+
+// digest tells what is asked for from what else may be.
+func (s *ServeService) digest() string {
+	hash := sha256.New()
+	fmt.Fprintf(hash, "%s\n%s\n%d", s.Spec.Service, s.Spec.SecretName, s.Spec.Attempt)
+	return hex.EncodeToString(hash.Sum(nil)[:16])
 }
 
 // ends lists the replicas whose end is asked for; true is for those to be purged.

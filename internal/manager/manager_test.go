@@ -198,3 +198,29 @@ func TestWhatIsRefusedIsSaid(t *testing.T) {
 		t.Errorf("the report is %+v", report)
 	}
 }
+
+// A change that asks for nothing else does not bring back what was given up.
+func TestWhatWasGivenUpDoesNotComeBackByItself(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.start(0)
+	r.cloud.OnProbe(func(ref serve.Ref) bool { return ref.Replica == 1 })
+	r.directory.declare(spec("web", 1))
+	r.directory.await(t, "web", "one replica", ready(1))
+	bad := spec("web", 1)
+	bad.Run, bad.Rollback.MaxFailures, bad.ReadinessProbe.InitialDelaySeconds = "serve worse", 1, 0.1
+	r.directory.declare(bad)
+	given := r.directory.await(t, "web", "a rollback", func(rep serve.Report) bool { return rep.Service != nil && rep.Service.RolledBack != nil })
+	r.directory.touch("web")
+	report := r.directory.await(t, "web", "the change is seen", func(rep serve.Report) bool { return rep.Generation == 3 })
+	if report.Service.RolledBack == nil || report.Service.Revision != given.Service.Revision {
+		t.Errorf("revision %d has become %d, given up: %v", given.Service.Revision, report.Service.Revision, report.Service.RolledBack)
+	}
+	// Asked for by name it is tried again.
+	bad.Run = "serve best"
+	r.cloud.OnProbe(func(serve.Ref) bool { return true })
+	r.directory.declare(bad)
+	r.directory.await(t, "web", "the new revision", func(rep serve.Report) bool {
+		return rep.Service.Revision > given.Service.Revision && ready(1)(rep)
+	})
+}

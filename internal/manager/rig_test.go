@@ -59,6 +59,19 @@ func (d *directory) tell() {
 	d.changed = make(chan struct{})
 }
 
+// asked tells one spec from another.
+func asked(spec serve.Spec) string { return fmt.Sprintf("%+v", spec) }
+
+// touch is a change of a declaration that asks for nothing else.
+func (d *directory) touch(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	one := d.all[name]
+	one.Generation++
+	d.all[name] = one
+	d.tell()
+}
+
 // declare makes a declaration, or gives it another spec.
 func (d *directory) declare(spec serve.Spec) {
 	d.mu.Lock()
@@ -69,7 +82,7 @@ func (d *directory) declare(spec serve.Spec) {
 		one = serve.Declaration{Name: spec.Name, UID: fmt.Sprint("uid-", d.n)}
 	}
 	one.Generation++
-	one.Spec = &spec
+	one.Spec, one.Asked = &spec, asked(spec)
 	d.all[spec.Name] = one
 	d.tell()
 }

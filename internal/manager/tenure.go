@@ -110,8 +110,8 @@ func (t *tenure) endpoint() string {
 
 // follow has the controller do what is declared.
 func (t *tenure) follow(ctx context.Context, c *controller.Controller) error {
-	// done is the generation that was dealt with.
-	done, err := t.begin(ctx, c)
+	// done is the generation that was dealt with, and asked what it has asked for.
+	done, asked, err := t.begin(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -122,14 +122,20 @@ func (t *tenure) follow(ctx context.Context, c *controller.Controller) error {
 			return errReleased
 		case d.Deleting:
 			return t.conclude(ctx, c)
+		case d.Generation > done && d.Asked != "" && d.Asked == asked:
+			// Something else about it has changed.
+			done = d.Generation
+			t.show(func(r *serve.Report) { r.Generation = done })
 		case d.Generation > done:
 			shown, why, problems := t.apply(ctx, c, d)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			done = d.Generation
+			if done, asked = d.Generation, d.Asked; why != "" {
+				asked = "" // asked for again it is judged again
+			}
 			t.show(func(r *serve.Report) {
-				r.Generation, r.Refused, r.Errors = done, why, problems
+				r.Generation, r.Asked, r.Refused, r.Errors = done, d.Asked, why, problems
 				if shown != nil {
 					r.Service = shown
 				}
@@ -147,19 +153,22 @@ func (t *tenure) follow(ctx context.Context, c *controller.Controller) error {
 }
 
 // begin gives the generation that the controller has taken in before, 0 if it
-// has no service.
-func (t *tenure) begin(ctx context.Context, c *controller.Controller) (int64, error) {
+// has no service, and what it has asked for, if that is known.
+func (t *tenure) begin(ctx context.Context, c *controller.Controller) (done int64, asked string, err error) {
 	d, _, _ := t.m.list.find(t.uid)
 	s, err := c.Service(ctx)
 	switch {
 	case errors.Is(err, serve.ErrNotFound):
 		t.m.hub.routed(t.m, t.uid) // it has no replicas to go to
-		return 0, nil
+		return 0, "", nil
 	case err != nil:
-		return 0, err
+		return 0, "", err
 	}
 	t.show(func(r *serve.Report) { r.Generation, r.Service = d.Taken, &s })
-	return d.Taken, nil
+	if d.Taken >= d.Generation {
+		asked = d.Asked
+	}
+	return d.Taken, asked, nil
 }
 
 // conclude ends the service, and lets its declaration go.

@@ -32,12 +32,16 @@ type Declaration struct {
 	Name string
 	// UID tells two declarations of one name apart, one after the other.
 	UID string
-	// Generation grows with every change of Spec.
+	// Generation grows with every change of Spec, and may grow with others.
 	Generation int64
-	// Taken is the generation that a controller has reported last as taken in; 0 if
-	// there is none, or if it was refused. It is not to be taken in again: a
-	// revision that was given up since then must not come back by itself.
+	// Taken is the generation that a controller has reported last as taken in, or a
+	// later one that asks for the same; 0 if there is none, or if it was refused. It
+	// is not to be taken in again: a revision that was given up since then must not
+	// come back by itself.
 	Taken int64
+	// Asked tells one Spec from another. It goes into the report that Spec was taken
+	// in, by which Taken is known.
+	Asked string
 	// Spec is what is asked for, with its secrets; nil before anything is.
 	Spec *Spec
 	// Invalid says why Spec could not be read; Spec is nil then.
@@ -55,8 +59,10 @@ type Declaration struct {
 
 // Report is what a controller tells its directory.
 type Report struct {
-	// Generation is that of the declaration that was taken in last.
+	// Generation is that of the declaration that was taken in last, and Asked what
+	// tells its Spec from others; empty is what was reported before.
 	Generation int64
+	Asked      string
 	// Service is the service as it is; nil before there is one.
 	Service *Service
 	// Refused says why the declaration was not taken; empty when it was. Errors
