@@ -5,7 +5,6 @@ package provider
 
 import (
 	"context"
-	"fmt"
 	"maps"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
@@ -140,8 +139,9 @@ func validateKubernetes(ctx context.Context, o types.Object) diag.Diagnostics {
 	refuse(known(m.ClientKey) && m.ClientCertificate.IsNull(), "client_key", "A private key is of use with its certificate only; set client_certificate, too.")
 	refuse(known(m.Token) && known(m.Exec), "exec", "Either there is a token or a program that gives one.")
 	refuse(known(m.ClientCertificate) && known(m.Exec), "exec", "Either there is a certificate or a program that gives credentials.")
-	refuse(known(m.Namespace) && m.Namespace.ValueString() != "" && !isNamespace(m.Namespace.ValueString()), "namespace",
-		fmt.Sprintf("%q is not a name of a namespace: that has lower-case letters, digits and \"-\" only, neither begins nor ends with \"-\", and has at most 63 characters.", m.Namespace.ValueString()))
+	if problem := namespaceProblem(m.Namespace.ValueString()); known(m.Namespace) && m.Namespace.ValueString() != "" {
+		refuse(problem != "", "namespace", problem)
+	}
 	refuse(known(m.Host) && known(m.ConfigPath), "config_path", "With host no file is read; leave one of them out.")
 	refuse(known(m.Host) && known(m.ConfigContext), "config_context", "With host no file is read that has a context; leave one of them out.")
 	refuse(m.Insecure.ValueBool() && known(m.ClusterCACertificate), "insecure", "Either the authority is given or any certificate is trusted.")

@@ -39,9 +39,13 @@ func (m serviceModel) sameEndpoint(ctx context.Context, other serviceModel, diag
 	return !m.Controller.IsUnknown() && one.Service.Equal(two.Service)
 }
 
-// isNamespace reports whether a cluster may have a namespace of that name.
-func isNamespace(name string) bool {
-	return len(name) <= 63 && regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`).MatchString(name)
+// namespaceProblem says what is wrong with the name of a namespace, nothing if it
+// may be one.
+func namespaceProblem(name string) string {
+	if len(name) <= 63 && regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`).MatchString(name) {
+		return ""
+	}
+	return fmt.Sprintf("%q is not a name of a namespace: that has lower-case letters, digits and \"-\" only, neither begins nor ends with \"-\", and has at most 63 characters.", name)
 }
 
 // validateController says what of the controller cannot be.
@@ -53,26 +57,9 @@ func (m serviceModel) validateController(ctx context.Context) diag.Diagnostics {
 	}
 	s, _ := decode[controllerServiceModel](ctx, c.Service, &diags)
 	at := path.Root("controller")
+	c.validateNames(at, &diags)
 	if !c.Infra.IsUnknown() && c.Infra.ValueString() != kubernetesInfra {
-		set := map[string]bool{
-			"namespace": known(c.Namespace), "image": known(c.Image), "image_repository": known(c.ImageRepository),
-			"copies": known(c.Copies), "service": known(c.Service),
-		}
-		for _, name := range slices.Sorted(maps.Keys(set)) {
-			if set[name] {
-				invalid(&diags, at.AtName(name), fmt.Sprintf("Only a controller with infra %q has that.", kubernetesInfra))
-			}
-		}
-	}
-	for _, text := range []struct {
-		name  string
-		value types.String
-	}{{"image", c.Image}, {"image_repository", c.ImageRepository}, {"namespace", c.Namespace}} {
-		if known(text.value) && strings.TrimSpace(text.value.ValueString()) == "" {
-			invalid(&diags, at.AtName(text.name), "It is empty. To have the default, leave it out or set it to null.")
-		} else if text.name == "namespace" && known(text.value) && !isNamespace(text.value.ValueString()) {
-			invalid(&diags, at.AtName(text.name), fmt.Sprintf("%q is not a name of a namespace: that has lower-case letters, digits and \"-\" only, neither begins nor ends with \"-\", and has at most 63 characters.", text.value.ValueString()))
-		}
+		c.validateElsewhere(at, &diags)
 	}
 	if known(c.Image) && known(c.ImageRepository) {
 		invalid(&diags, at.AtName("image_repository"), "Either an image is named, or a repository for the one that is bundled; leave one of them out.")
@@ -85,4 +72,31 @@ func (m serviceModel) validateController(ctx context.Context) diag.Diagnostics {
 		invalid(&diags, at.AtName("service").AtName("type"), fmt.Sprintf("%q is none of %s.", s.Type.ValueString(), words(kinds)))
 	}
 	return diags
+}
+
+// validateElsewhere refuses what only controllers in a cluster have.
+func (c controllerModel) validateElsewhere(at path.Path, diags *diag.Diagnostics) {
+	set := map[string]bool{
+		"namespace": known(c.Namespace), "image": known(c.Image), "image_repository": known(c.ImageRepository),
+		"copies": known(c.Copies), "service": known(c.Service),
+	}
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		if set[name] {
+			invalid(diags, at.AtName(name), fmt.Sprintf("Only a controller with infra %q has that.", kubernetesInfra))
+		}
+	}
+}
+
+// validateNames refuses names that cannot be.
+func (c controllerModel) validateNames(at path.Path, diags *diag.Diagnostics) {
+	for _, name := range []string{"image", "image_repository", "namespace"} {
+		value := map[string]types.String{"image": c.Image, "image_repository": c.ImageRepository, "namespace": c.Namespace}[name]
+		switch text := value.ValueString(); {
+		case !known(value):
+		case strings.TrimSpace(text) == "":
+			invalid(diags, at.AtName(name), "It is empty. To have the default, leave it out or set it to null.")
+		case name == "namespace" && namespaceProblem(text) != "":
+			invalid(diags, at.AtName(name), namespaceProblem(text))
+		}
+	}
 }
