@@ -13,29 +13,37 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
-// clients are those of one API server; they share their connections.
+// clients are those of one namespace of one cluster; they share their connections.
 type clients struct {
 	namespace string
-	dynamic   dynamic.Interface
-	typed     kubernetes.Interface
+	// context is the name of kubectl's context, empty where there is none.
+	context string
+	dynamic dynamic.Interface
+	typed   kubernetes.Interface
 }
 
 // connect makes the clients. Nothing is asked of the API server yet.
 func connect(config Config) (*clients, error) {
+	// Held fast before anything else is read: kubectl's own may change any time.
+	config.Context = config.CurrentContext()
 	settings, namespace, err := config.rest()
 	if err != nil {
 		return nil, err
 	}
-	c := &clients{namespace: namespace}
+	c := &clients{namespace: namespace, context: config.Context}
 	transport, err := rest.HTTPClientFor(settings)
 	if err == nil {
 		c.dynamic, err = dynamic.NewForConfigAndClient(settings, transport)
 	}
 	if err == nil {
-		c.typed, err = kubernetes.NewForConfigAndClient(settings, transport)
+		// Pods and Secrets are many and large as JSON.
+		compact := rest.CopyConfig(settings)
+		compact.ContentType = "application/vnd.kubernetes.protobuf"
+		compact.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
+		c.typed, err = kubernetes.NewForConfigAndClient(compact, transport)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the configuration of the Kubernetes cluster: %w: %w", serve.ErrUnauthorized, err)
+		return nil, fmt.Errorf("preparing to talk to the cluster: %w: %w", serve.ErrUnauthorized, err)
 	}
 	return c, nil
 }

@@ -68,7 +68,7 @@ func (c *clients) undeclare(ctx context.Context, service string) error {
 	}
 	// The bundles it needs are those of others, too.
 	bundles := NewBundles(BundlesOptions{Owner: ownerOf(object)})
-	bundles.cluster.made = &site{client: c.typed, namespace: c.namespace}
+	bundles.cluster.made = &site{clients: c}
 	if err := bundles.Keep(); err != nil {
 		return fmt.Errorf("giving up the bundles of service %q: %w", service, err)
 	}

@@ -74,11 +74,11 @@ func (f *feed) enter() (*watching, error) {
 	if err != nil {
 		return nil, err
 	}
-	pods := informers.NewSharedInformerFactoryWithOptions(s.client, 0, informers.WithNamespace(s.namespace),
+	pods := informers.NewSharedInformerFactoryWithOptions(s.typed, 0, informers.WithNamespace(s.namespace),
 		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = s.ours("") }))
 	w := &watching{
 		pods: pods.Core().V1().Pods().Informer(), users: 1, broken: make(chan struct{}),
-		nodes: informers.NewSharedInformerFactory(s.client, 0).Core().V1().Nodes().Informer(),
+		nodes: informers.NewSharedInformerFactory(s.typed, 0).Core().V1().Nodes().Informer(),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.cancel = cancel

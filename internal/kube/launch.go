@@ -106,7 +106,7 @@ func (l *launch) find(ctx context.Context) (*corev1.Pod, error) {
 		return nil, err
 	}
 	defer changes.end()
-	p, err := l.client.CoreV1().Pods(l.namespace).Get(ctx, podName(l.req.Ref), metav1.GetOptions{})
+	p, err := l.typed.CoreV1().Pods(l.namespace).Get(ctx, podName(l.req.Ref), metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, nil
@@ -184,7 +184,7 @@ func (l *launch) make(ctx context.Context, b blueprint) (*corev1.Pod, error) {
 			return nil, err
 		}
 	}
-	p, err := l.client.CoreV1().Pods(l.namespace).Create(ctx, pod, metav1.CreateOptions{})
+	p, err := l.typed.CoreV1().Pods(l.namespace).Create(ctx, pod, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
 		// Somebody else was faster. The pod is not ours to clear away.
 		l.made = false
@@ -202,7 +202,7 @@ func (l *launch) make(ctx context.Context, b blueprint) (*corev1.Pod, error) {
 
 // replaceSecret makes the Secret, in place of what an earlier try has left.
 func (l *launch) replaceSecret(ctx context.Context, secret *corev1.Secret) error {
-	secrets := l.client.CoreV1().Secrets(l.namespace)
+	secrets := l.typed.CoreV1().Secrets(l.namespace)
 	_, err := secrets.Create(ctx, secret, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
 		if err = secrets.Delete(ctx, secret.Name, metav1.DeleteOptions{}); err == nil || apierrors.IsNotFound(err) {
@@ -301,7 +301,7 @@ func (l *launch) unscheduled(ctx context.Context, p *corev1.Pod, patience *patie
 	if patience.limit >= autoscalePatience {
 		return why
 	}
-	events, err := l.client.CoreV1().Events(l.namespace).List(ctx, metav1.ListOptions{
+	events, err := l.typed.CoreV1().Events(l.namespace).List(ctx, metav1.ListOptions{
 		FieldSelector: "involvedObject.uid=" + string(p.UID),
 	})
 	if apierrors.IsForbidden(err) {

@@ -36,11 +36,11 @@ func (c *Cloud) list(ctx context.Context, service string) ([]serve.Instance, err
 	defer leave()
 	of := metav1.ListOptions{LabelSelector: s.ours(service)}
 	// Secrets first: one whose pod is made in between is found by its pod.
-	secrets, err := s.client.CoreV1().Secrets(s.namespace).List(ctx, of)
+	secrets, err := s.typed.CoreV1().Secrets(s.namespace).List(ctx, of)
 	if err != nil {
 		return nil, meaning(err)
 	}
-	pods, err := s.client.CoreV1().Pods(s.namespace).List(ctx, of)
+	pods, err := s.typed.CoreV1().Pods(s.namespace).List(ctx, of)
 	if err != nil {
 		return nil, meaning(err)
 	}
@@ -78,7 +78,7 @@ func nodeExists(ctx context.Context, s *site, w *watching, name string) (bool, e
 	if w.node(name) != nil {
 		return true, nil
 	}
-	_, err := s.client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+	_, err := s.typed.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return false, nil
 	}
@@ -118,7 +118,7 @@ func (c *Cloud) terminate(ctx context.Context, s *site, w *watching, ref serve.R
 		return err
 	}
 	defer changes.end()
-	pods := s.client.CoreV1().Pods(s.namespace)
+	pods := s.typed.CoreV1().Pods(s.namespace)
 	p, err := pods.Get(ctx, podName(ref), metav1.GetOptions{})
 	if err == nil {
 		i, ours := instanceOf(p.ObjectMeta)
@@ -130,7 +130,7 @@ func (c *Cloud) terminate(ctx context.Context, s *site, w *watching, ref serve.R
 	if err != nil && !apierrors.IsNotFound(err) {
 		return meaning(err)
 	}
-	err = s.client.CoreV1().Secrets(s.namespace).Delete(ctx, podName(ref), metav1.DeleteOptions{})
+	err = s.typed.CoreV1().Secrets(s.namespace).Delete(ctx, podName(ref), metav1.DeleteOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return meaning(err)
 	}
@@ -140,7 +140,7 @@ func (c *Cloud) terminate(ctx context.Context, s *site, w *watching, ref serve.R
 // end deletes the pod and waits until it is gone. Without its node nobody would
 // ever say that its processes have ended, and there is nothing to be waited for.
 func (c *Cloud) end(ctx context.Context, s *site, w *watching, changes *changes, p *corev1.Pod) error {
-	pods := s.client.CoreV1().Pods(s.namespace)
+	pods := s.typed.CoreV1().Pods(s.namespace)
 	// Said before it is done, so that nobody takes the pod's end for a loss.
 	mark := []byte(`{"metadata":{"uid":"` + string(p.UID) + `","annotations":{"` + annotationEnding + `":"true"}}}`)
 	if _, err := pods.Patch(ctx, p.Name, types.MergePatchType, mark, metav1.PatchOptions{}); err != nil {

@@ -289,7 +289,7 @@ func TestWhatCannotBeLaunchedSaysWhyAndLeavesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		config.Impersonate = rest.ImpersonationConfig{UserName: "nobody"}
-		s.client = clientOf(t, config)
+		s.typed = clientOf(t, config)
 		if _, err := c.Offers(t.Context(), r.resource()); !errors.Is(err, serve.ErrUnauthorized) || !strings.Contains(err.Error(), `cannot list resource`) {
 			t.Errorf("Offers = %v, want ErrUnauthorized that names the right", err)
 		}

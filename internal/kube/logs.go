@@ -33,7 +33,7 @@ func (c *Cloud) logs(ctx context.Context, ref serve.Ref, opt serve.LogOptions) (
 	if err != nil {
 		return nil, err
 	}
-	pods := s.client.CoreV1().Pods(s.namespace)
+	pods := s.typed.CoreV1().Pods(s.namespace)
 	p, err := pods.Get(ctx, podName(ref), metav1.GetOptions{})
 	if err != nil {
 		return nil, meaning(err)

@@ -55,7 +55,7 @@ func (p piles) find(ctx context.Context, digest string) ([]string, error) {
 	if hexOf(digest) == "" {
 		return nil, fmt.Errorf("%w: %q is not a digest", serve.ErrInvalid, digest)
 	}
-	index, err := p.client.CoreV1().Secrets(p.namespace).Get(ctx, indexName(digest), metav1.GetOptions{})
+	index, err := p.typed.CoreV1().Secrets(p.namespace).Get(ctx, indexName(digest), metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
@@ -118,7 +118,7 @@ func (p piles) put(ctx context.Context, digest string, content io.Reader) error 
 // store makes the index, the pieces, and then completes the index. Several may
 // store the same bundle at once: each finds what the others have made.
 func (p piles) store(ctx context.Context, digest string, data []byte) error {
-	secrets := p.client.CoreV1().Secrets(p.namespace)
+	secrets := p.typed.CoreV1().Secrets(p.namespace)
 	labels := map[string]string{labelManager: manager, labelBundle: hexOf(digest)[:60]}
 	index, err := secrets.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
 		Name: indexName(digest), Labels: labels,
@@ -156,7 +156,7 @@ func (p piles) store(ctx context.Context, digest string, data []byte) error {
 // storePiece makes a piece, in place of one that belongs to an index which is
 // gone: that one is about to go too.
 func (p piles) storePiece(ctx context.Context, piece *corev1.Secret) error {
-	secrets := p.client.CoreV1().Secrets(p.namespace)
+	secrets := p.typed.CoreV1().Secrets(p.namespace)
 	_, err := secrets.Create(ctx, piece, metav1.CreateOptions{})
 	if !apierrors.IsAlreadyExists(err) {
 		return err
@@ -189,7 +189,7 @@ func (p piles) open(ctx context.Context, digest string) (io.ReadCloser, error) {
 	}
 	var data []byte
 	for _, name := range names {
-		piece, err := p.client.CoreV1().Secrets(p.namespace).Get(ctx, name, metav1.GetOptions{})
+		piece, err := p.typed.CoreV1().Secrets(p.namespace).Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return nil, fmt.Errorf("reading bundle %s: %w", digest, meaning(err))
 		}
@@ -200,7 +200,7 @@ func (p piles) open(ctx context.Context, digest string) (io.ReadCloser, error) {
 
 // indexes lists the indexes of all bundles.
 func (p piles) indexes(ctx context.Context) ([]metav1.PartialObjectMetadata, error) {
-	list, err := p.client.CoreV1().Secrets(p.namespace).List(ctx, metav1.ListOptions{LabelSelector: labelBundle})
+	list, err := p.typed.CoreV1().Secrets(p.namespace).List(ctx, metav1.ListOptions{LabelSelector: labelBundle})
 	if err != nil {
 		return nil, fmt.Errorf("listing bundles: %w", meaning(err))
 	}
@@ -221,7 +221,7 @@ func (p piles) disown(ctx context.Context, index metav1.PartialObjectMetadata, u
 		return p.remove(ctx, index)
 	}
 	patch := fmt.Appendf(nil, `{"metadata":{"ownerReferences":[{"$patch":"delete","uid":%q}]}}`, uid)
-	_, err := p.client.CoreV1().Secrets(p.namespace).Patch(ctx, index.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{})
+	_, err := p.typed.CoreV1().Secrets(p.namespace).Patch(ctx, index.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("giving up a bundle: %w", meaning(err))
 	}
@@ -230,7 +230,7 @@ func (p piles) disown(ctx context.Context, index metav1.PartialObjectMetadata, u
 
 // removeUnowned removes a bundle that nobody has come to need.
 func (p piles) removeUnowned(ctx context.Context, digest string) error {
-	index, err := p.client.CoreV1().Secrets(p.namespace).Get(ctx, indexName(digest), metav1.GetOptions{})
+	index, err := p.typed.CoreV1().Secrets(p.namespace).Get(ctx, indexName(digest), metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil
@@ -244,7 +244,7 @@ func (p piles) removeUnowned(ctx context.Context, digest string) error {
 
 // remove removes a bundle as it was seen. Its pieces go with the index.
 func (p piles) remove(ctx context.Context, index metav1.PartialObjectMetadata) error {
-	err := p.client.CoreV1().Secrets(p.namespace).Delete(ctx, index.Name, metav1.DeleteOptions{
+	err := p.typed.CoreV1().Secrets(p.namespace).Delete(ctx, index.Name, metav1.DeleteOptions{
 		Preconditions: &metav1.Preconditions{UID: &index.UID, ResourceVersion: &index.ResourceVersion},
 	})
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
@@ -259,7 +259,7 @@ func addOwner(ctx context.Context, s *site, name string, owner ownerReference) e
 	if err != nil {
 		return err
 	}
-	_, err = s.client.CoreV1().Secrets(s.namespace).Patch(ctx, name, types.StrategicMergePatchType, patch, metav1.PatchOptions{})
+	_, err = s.typed.CoreV1().Secrets(s.namespace).Patch(ctx, name, types.StrategicMergePatchType, patch, metav1.PatchOptions{})
 	if err != nil {
 		return fmt.Errorf("noting who needs the Secret %q: %w", name, meaning(err))
 	}

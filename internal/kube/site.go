@@ -4,24 +4,16 @@
 package kube
 
 import (
-	"fmt"
 	"strings"
 	"sync"
-
-	"k8s.io/client-go/kubernetes"
-
-	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
 // inCluster is the region of a cluster that no context has a name for.
 const inCluster = "in-cluster"
 
-// site is one namespace of one cluster, connected to.
+// site is where a [Cloud] has its pods.
 type site struct {
-	client    kubernetes.Interface
-	namespace string
-	// context is the name of kubectl's context, empty where there is none.
-	context string
+	*clients
 	// scope is whose pods are meant.
 	scope string
 }
@@ -41,21 +33,11 @@ func (c *connector) connect() (*site, error) {
 	if c.made != nil {
 		return c.made, nil
 	}
-	// Held fast before anything else is read: kubectl's own may change any time.
-	chosen := c.config
-	chosen.Context = c.config.CurrentContext()
-	config, namespace, err := chosen.rest()
+	clients, err := connect(c.config)
 	if err != nil {
 		return nil, err
 	}
-	// Pods and Secrets are many and large as JSON.
-	config.ContentType = "application/vnd.kubernetes.protobuf"
-	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return nil, fmt.Errorf("preparing to talk to the cluster: %w: %w", serve.ErrUnauthorized, err)
-	}
-	made := &site{client: client, namespace: namespace, context: chosen.Context}
+	made := &site{clients: clients}
 	if c.scope != nil {
 		if made.scope, err = c.scope(); err != nil {
 			return nil, err
