@@ -8,10 +8,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -102,21 +104,35 @@ func TestAccControllerInACluster(t *testing.T) {
 	}
 	w.must(0, "plan", "-detailed-exitcode")
 
+	// One copy after the other is replaced, as by a new image, and nobody notices.
+	upgrade := c.ask(endpoint + "/health")
+	c.kubectl("rollout", "restart", "deployment", "serve-controller")
+	c.kubectl("rollout", "status", "deployment", "serve-controller", "--timeout=120s")
+	c.until("the old copies are gone", func() bool {
+		return len(strings.Fields(c.kubectl("get", "pods", "-l", "app.kubernetes.io/component=controller", "-o", "name"))) == 2
+	})
+	if repeated := upgrade(); repeated > 0 {
+		t.Errorf("%d requests were lost to an upgrade", repeated)
+	}
+
 	traffic := c.ask(endpoint + "/health")
 	before := strings.Join(c.replicas(), " ")
-	for range leaderKills() {
-		c.killLeader()
-	}
+	c.killLeader()
 	if now := strings.Join(c.replicas(), " "); now != before {
-		t.Errorf("the death of leaders has made of the replicas %q these: %q", before, now)
+		t.Errorf("the death of the leader has made of the replicas %q these: %q", before, now)
 	}
-	// The one that leads now goes on deciding.
-	lost := c.replicas()[0]
-	c.kubectl("delete", "pod", lost, "--grace-period=0", "--force")
-	c.until("the lost replica is replaced", func() bool {
-		s := c.status()
-		return s.Counts.Ready == 2 && s.Counts.Total == 2 && !strings.Contains(strings.Join(c.replicas(), " "), lost)
-	})
+	// Killed at any moment of a decision it leaves nothing undone and nothing twice.
+	for range leaderKills() {
+		lost := c.replicas()[0]
+		c.kubectl("delete", "pod", lost, "--grace-period=0", "--force", "--wait=false")
+		<-time.After(rand.N(1500 * time.Millisecond)) // into the replacement, or after it
+		c.killLeader()
+		c.until("the lost replica is replaced, by one", func() bool {
+			s := c.status()
+			pods := c.replicas()
+			return s.Counts.Ready == 2 && s.Counts.Total == 2 && len(pods) == 2 && !slices.Contains(pods, lost)
+		})
+	}
 	// Another number of copies is no other service.
 	revision := w.state()["revision"]
 	c.configure(w, 3)
