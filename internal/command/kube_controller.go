@@ -49,6 +49,7 @@ func (p *Program) kubeController(ctx context.Context, args []string) error {
 		return usageError{"--pod and --credentials are missing"}
 	}
 	log := slog.New(slog.NewJSONHandler(p.Stderr, nil))
+	kube.SetLog(log)
 	config := kube.Config{Namespace: *namespace}
 	credentials, err := readShared(*shared)
 	if err != nil {

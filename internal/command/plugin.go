@@ -30,6 +30,7 @@ const registryAddress = "registry.terraform.io/serve-infra/serve"
 // Terraform.
 func (p *Program) plugin(debug bool) error {
 	leaveTerminationToTerraform()
+	kube.SetLog(slog.New(slog.DiscardHandler)) // what matters is in the errors
 	factory := provider.New(provider.Options{Version: p.Version, Home: homeOf, Deployers: p.deployers})
 	return providerserver.Serve(context.Background(), factory, providerserver.ServeOpts{
 		Address: registryAddress,
