@@ -122,6 +122,14 @@ func (m *Manager) furnish(ctx context.Context, all []serve.Declaration) {
 	}
 }
 
+// newFront gives what is behind a door. Until its route is known requests wait: a
+// copy that was started again may be sent some before it is ready.
+func (m *Manager) newFront(endpoint *controller.Endpoint) *controller.Front {
+	front := controller.NewFront(endpoint, m.o.Log)
+	front.SetHold(turnHold)
+	return front
+}
+
 // openDoor listens on a port, for as long as it takes to get it. The caller
 // holds m.mu.
 func (m *Manager) openDoor(ctx context.Context, uid string, port int) *door {
@@ -132,7 +140,7 @@ func (m *Manager) openDoor(ctx context.Context, uid string, port int) *door {
 	address := net.JoinHostPort(m.o.Host, strconv.Itoa(port))
 	endpoint, err := m.listen(ctx, address)
 	if err == nil {
-		d.front = controller.NewFront(endpoint, m.o.Log)
+		d.front = m.newFront(endpoint)
 	}
 	go func() {
 		defer close(done)
@@ -143,7 +151,7 @@ func (m *Manager) openDoor(ctx context.Context, uid string, port int) *door {
 			}
 			if endpoint, err = m.listen(ctx, address); err == nil {
 				m.mu.Lock()
-				d.front = controller.NewFront(endpoint, m.o.Log)
+				d.front = m.newFront(endpoint)
 				m.mu.Unlock()
 				m.list.tell()
 			}

@@ -156,6 +156,11 @@ type shared struct {
 	routed  bool
 	settled func()
 	hints   hints
+
+	// setting is held while backends are put in force; see [shared.SetBackends].
+	setting sync.Mutex
+	wanted  []balancer.Backend
+	turning bool
 }
 
 // hints is whom to tell what is noticed; see [controller.Traffic].
@@ -229,21 +234,22 @@ func (s *shared) Configure(policy string, silence time.Duration) {
 	s.change(func(r *route) { r.Policy, r.Silence = policy, int64(silence) })
 }
 
-// SetBackends replaces the backends of all copies.
-func (s *shared) SetBackends(backends []balancer.Backend) {
-	s.Front.SetBackends(backends)
-	s.change(func(r *route) { r.Backends, s.routed = slices.Clone(backends), true })
-	s.settled()
-}
-
 // SetHold has all copies hold requests for as long.
 func (s *shared) SetHold(wait time.Duration) {
-	s.Front.SetHold(wait)
+	s.setting.Lock()
+	defer s.setting.Unlock()
 	s.hub.mu.Lock()
 	same := s.route.Hold == int64(wait)
 	s.hub.mu.Unlock()
+	hold := int64(wait)
 	if !same {
-		s.change(func(r *route) { r.Hold = int64(wait) })
+		s.change(func(r *route) {
+			r.Hold = int64(wait)
+			hold = r.hold()
+		})
+	}
+	if !s.turning {
+		s.Front.SetHold(time.Duration(hold))
 	}
 }
 

@@ -30,8 +30,10 @@ type line struct {
 	// drain is waited for.
 	versions  map[string]uint64
 	waitedFor map[string]map[int64]bool
-	next      sighting
-	states    map[string]bool
+	// turns are the routes in force that others follow.
+	turns  map[string]route
+	next   sighting
+	states map[string]bool
 	// counted is how many requests of the last two seconds were told already.
 	counted map[string]map[int64]int
 	wake    chan struct{}
@@ -40,7 +42,7 @@ type line struct {
 func newLine(m *Manager) *line {
 	return &line{
 		m: m, unopened: map[string]route{},
-		versions: map[string]uint64{}, waitedFor: map[string]map[int64]bool{},
+		versions: map[string]uint64{}, turns: map[string]route{}, waitedFor: map[string]map[int64]bool{},
 		next: sighting{Failed: map[string][]int64{}}, states: map[string]bool{},
 		counted: map[string]map[int64]int{}, wake: make(chan struct{}, 1),
 	}
@@ -86,8 +88,7 @@ func (l *line) apply(ctx context.Context, front *controller.Front, r route) {
 		l.m.o.Log.Error("a service's certificate cannot be used", "error", err)
 	}
 	front.Configure(r.Policy, time.Duration(r.Silence))
-	front.SetHold(time.Duration(r.Hold))
-	front.SetBackends(r.Backends)
+	enforce(front, r.Backends, r.hold())
 	front.Attach(
 		func() { l.note(func() { l.next.Waiting = append(l.next.Waiting, r.UID) }) },
 		func(id int64) { l.note(func() { l.next.Failed[r.UID] = append(l.next.Failed[r.UID], id) }) },
@@ -96,6 +97,10 @@ func (l *line) apply(ctx context.Context, front *controller.Front, r route) {
 	defer l.mu.Unlock()
 	l.versions[r.UID] = r.Version
 	l.states[r.UID] = true
+	delete(l.turns, r.UID)
+	if len(r.Next) > 0 {
+		l.turns[r.UID] = r
+	}
 	l.poke()
 	if l.waitedFor[r.UID] == nil {
 		l.waitedFor[r.UID] = map[int64]bool{}
@@ -199,6 +204,9 @@ func (l *line) hangUp() {
 	for uid := range l.versions {
 		if d := l.m.doors[uid]; d != nil && d.front != nil && l.m.reign() == nil {
 			d.front.Attach(func() {}, func(int64) {})
+			if r, ok := l.turns[uid]; ok {
+				enforce(d.front, r.Next, r.Hold)
+			}
 		}
 	}
 }

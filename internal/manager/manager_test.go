@@ -5,9 +5,13 @@ package manager
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -223,4 +227,51 @@ func TestWhatWasGivenUpDoesNotComeBackByItself(t *testing.T) {
 	r.directory.await(t, "web", "the new revision", func(rep serve.Report) bool {
 		return rep.Service.Revision > given.Service.Revision && ready(1)(rep)
 	})
+}
+
+// When one revision takes over from another at once, who has seen the new one does
+// not see the old one again, whichever copies it asks.
+func TestARevisionTakesOverAtAllCopiesAtOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	copies := []*replica{r.start(0), r.start(0)}
+	s := spec("web", 2)
+	s.UpdateMode = serve.BlueGreen
+	r.directory.declare(s)
+	r.directory.await(t, "web", "two replicas", ready(2))
+	for _, c := range copies {
+		eventually(t, "a copy to be ready", c.Ready)
+	}
+	revision := int64(1)
+	for last := int64(2); revision < 6; last += 2 {
+		var taken atomic.Bool // an answer of the new revision has been seen
+		ctx, enough := context.WithCancel(t.Context())
+		var clients sync.WaitGroup
+		for i := range 6 {
+			clients.Go(func() {
+				for n := i; ctx.Err() == nil; n++ {
+					before := taken.Load()
+					status, body := copies[n%2].get(r.first)
+					id, err := strconv.ParseInt(strings.TrimSpace(body), 10, 64)
+					switch {
+					case status != http.StatusOK || err != nil:
+						t.Errorf("a request is answered %d %q", status, body)
+					case id > last:
+						taken.Store(true)
+					case before:
+						t.Errorf("replica %d has answered after a newer one", id)
+					}
+				}
+			})
+		}
+		revision++
+		s.Run = fmt.Sprint("serve ", revision)
+		r.directory.declare(s)
+		r.directory.await(t, "web", "the new revision alone", func(rep serve.Report) bool {
+			return slices.Equal(rep.Service.ActiveRevisions, []int64{revision}) && ready(2)(rep)
+		})
+		eventually(t, "the new revision to answer", taken.Load)
+		enough()
+		clients.Wait()
+	}
 }

@@ -33,7 +33,10 @@ type route struct {
 	// Version grows with every change.
 	Version  uint64             `json:"version"`
 	Backends []balancer.Backend `json:"backends"`
-	Policy   string             `json:"policy"`
+	// Next take over when all copies have let go of those before, or when there is
+	// no leader any more who could say so.
+	Next   []balancer.Backend `json:"next,omitempty"`
+	Policy string             `json:"policy"`
 	// Hold and Silence are in nanoseconds.
 	Hold    int64      `json:"hold"`
 	Silence int64      `json:"silence"`
