@@ -16,9 +16,8 @@ import (
 // snapshot is everything a request needs to know, immutable once published.
 type snapshot struct {
 	targets []target
-	policy  policy
-	silence time.Duration // see Options.StreamTimeout
-	hold    time.Duration // see [Balancer.SetHold]
+	rules
+	hold time.Duration // see [Balancer.SetHold]
 	// replaced is closed when a newer snapshot is there.
 	replaced chan struct{}
 }

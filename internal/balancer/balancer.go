@@ -96,12 +96,7 @@ type Backend struct {
 // Options are the settings of a [Balancer]. The zero value of each field is a
 // usable default.
 type Options struct {
-	// Policy is least_load, round_robin or instance_aware_least_load. Anything
-	// else is least_load.
-	Policy string
-	// StreamTimeout is how long a request under way may be silent: no byte to or
-	// from the backend. It is not a limit on how long a request may take.
-	StreamTimeout time.Duration
+	Settings
 	// MaxHeld is how many requests may wait at a time; more are answered 503 at once.
 	MaxHeld int
 	// OnArrival is called when a request arrives while no backend is ready. It
@@ -110,7 +105,8 @@ type Options struct {
 	// OnFailure is called when a backend could not be connected to or broke a
 	// request off. It runs on the request's path and must not block.
 	OnFailure func(id int64, err error)
-	// Log is where requests that failed are told of, at debug level.
+	// Log is where requests that failed are told of, at debug level, and every
+	// request where there is to be an access log.
 	Log *slog.Logger
 }
 
@@ -166,8 +162,7 @@ func New(o Options) *Balancer {
 	}
 	b.bodies.New = func() any { return new(bytes.Buffer) }
 	b.current.Store(&snapshot{
-		policy:   parsePolicy(o.Policy),
-		silence:  streamTimeout(o.StreamTimeout),
+		rules:    o.Settings.rules(),
 		replaced: make(chan struct{}),
 	})
 	return b
@@ -208,12 +203,11 @@ func (b *Balancer) SetBackends(backends []Backend) {
 	}
 }
 
-// Configure changes the policy and the stream timeout, for requests under way
-// too.
-func (b *Balancer) Configure(policy string, timeout time.Duration) {
+// Configure changes the settings; the stream timeout for requests under way too.
+func (b *Balancer) Configure(settings Settings) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.publish(func(s *snapshot) { s.policy, s.silence = parsePolicy(policy), streamTimeout(timeout) })
+	b.publish(func(s *snapshot) { s.rules = settings.rules() })
 }
 
 // SetHold says for how long a request may wait when no backend is ready, as it

@@ -47,7 +47,7 @@ func BenchmarkPick(b *testing.B) {
 	for _, policy := range []string{"least_load", "round_robin", "instance_aware_least_load"} {
 		for _, n := range []int64{4, 64} {
 			b.Run(fmt.Sprintf("%s/%d", policy, n), func(b *testing.B) {
-				balancer := New(Options{Policy: policy})
+				balancer := New(Options{Settings: Settings{Policy: policy}})
 				var backends []Backend
 				for id := range n {
 					backends = append(backends, Backend{ID: id, Weight: float64(id + 1)})
@@ -57,7 +57,7 @@ func BenchmarkPick(b *testing.B) {
 				b.ResetTimer()
 				b.RunParallel(func(pb *testing.PB) {
 					for pb.Next() {
-						balancer.pick(nil).release()
+						balancer.pick("", nil).release()
 					}
 				})
 			})

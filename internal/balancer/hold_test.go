@@ -81,7 +81,7 @@ func TestHoldingARequestUntilSomethingIsReady(t *testing.T) {
 		{"a backend comes and takes it", func(b *Balancer) { b.SetBackends([]Backend{{ID: 1, Address: "replica:80"}}) }, time.Minute, 200},
 		{"nothing comes for the whole time", func(*Balancer) {}, 120 * time.Second, 503},
 		{"an empty set is not something", func(b *Balancer) { b.SetBackends(nil) }, 120 * time.Second, 503},
-		{"a change of settings is not something", func(b *Balancer) { b.Configure("", time.Hour) }, 120 * time.Second, 503},
+		{"a change of settings is not something", func(b *Balancer) { b.Configure(Settings{StreamTimeout: time.Hour}) }, 120 * time.Second, 503},
 		{"there is nothing to wait for any more", func(b *Balancer) { b.SetHold(0) }, time.Minute, 503},
 		{"it is to wait for less", func(b *Balancer) { b.SetHold(90 * time.Second) }, 90 * time.Second, 503},
 		{"it has waited for longer than it is to", func(b *Balancer) { b.SetHold(30 * time.Second) }, time.Minute, 503},

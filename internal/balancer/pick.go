@@ -34,11 +34,18 @@ func parsePolicy(name string) policy {
 // connected to. It spans the time until the set is pushed without it.
 const suspicion = time.Second
 
-// pick chooses and acquires a backend for a request that has tried some
-// already. It gives nil when there is no other.
-func (b *Balancer) pick(tried []*backend) *backend {
+// pick chooses and acquires a backend for a request of a session, if it is of one,
+// that has tried some already. It gives nil when there is no other.
+func (b *Balancer) pick(session string, tried []*backend) *backend {
 	for {
-		be := b.current.Load().choose(b.turn.Add(1), b.elapsed(), tried)
+		s := b.current.Load()
+		var be *backend
+		if session != "" {
+			be = s.own(session, b.elapsed(), tried)
+		}
+		if be == nil {
+			be = s.choose(b.turn.Add(1), b.elapsed(), tried)
+		}
 		// One that has just left refuses; the snapshot without it is there already.
 		if be == nil || be.acquire() {
 			return be

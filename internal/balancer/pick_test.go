@@ -15,7 +15,7 @@ import (
 func picks(b *Balancer, n int) []int64 {
 	var ids []int64
 	for range n {
-		be := b.pick(nil)
+		be := b.pick("", nil)
 		ids = append(ids, be.id)
 		be.release()
 	}
@@ -78,7 +78,7 @@ func TestPick(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			b := New(Options{Policy: row.policy})
+			b := New(Options{Settings: Settings{Policy: row.policy}})
 			b.SetBackends(row.backends)
 			load(b, row.inFlight...)
 			if got := count(picks(b, row.requests)); fmt.Sprint(got) != fmt.Sprint(row.want) {
@@ -90,7 +90,7 @@ func TestPick(t *testing.T) {
 
 func TestRoundRobinKeepsItsOrder(t *testing.T) {
 	t.Parallel()
-	b := New(Options{Policy: "round_robin"})
+	b := New(Options{Settings: Settings{Policy: "round_robin"}})
 	b.SetBackends([]Backend{{ID: 1}, {ID: 2}, {ID: 3}})
 	got := picks(b, 6)
 	if !slices.Equal(got[:3], got[3:]) {
@@ -101,19 +101,19 @@ func TestRoundRobinKeepsItsOrder(t *testing.T) {
 func TestPickPassesOverWhatWasTried(t *testing.T) {
 	t.Parallel()
 	for _, policy := range []string{"least_load", "round_robin", "instance_aware_least_load"} {
-		b := New(Options{Policy: policy})
+		b := New(Options{Settings: Settings{Policy: policy}})
 		b.SetBackends([]Backend{{ID: 1}, {ID: 2}, {ID: 3}})
 		for range 10 {
 			var tried []*backend
 			for range 3 {
-				be := b.pick(tried)
+				be := b.pick("", tried)
 				if be == nil || slices.Contains(tried, be) {
 					t.Fatalf("%s: after %d tries got %v", policy, len(tried), be)
 				}
 				be.release()
 				tried = append(tried, be)
 			}
-			if be := b.pick(tried); be != nil {
+			if be := b.pick("", tried); be != nil {
 				t.Fatalf("%s: all were tried, got backend %d", policy, be.id)
 			}
 		}
@@ -131,7 +131,7 @@ func TestPickPrefersBackendsNotUnderSuspicion(t *testing.T) {
 	if got := picks(b, 3); !slices.Equal(got, []int64{2, 2, 2}) {
 		t.Errorf("picked %v with 1 under suspicion", got)
 	}
-	if be := b.pick([]*backend{b.current.Load().targets[1].backend}); be == nil || be.id != 1 {
+	if be := b.pick("", []*backend{b.current.Load().targets[1].backend}); be == nil || be.id != 1 {
 		t.Errorf("with nothing else left, got %v instead of the one under suspicion", be)
 	} else {
 		be.release()
@@ -148,10 +148,10 @@ func TestPickPrefersBackendsNotUnderSuspicion(t *testing.T) {
 
 func TestPolicyChangesWhileServing(t *testing.T) {
 	t.Parallel()
-	b := New(Options{Policy: "least_load"})
+	b := New(Options{Settings: Settings{Policy: "least_load"}})
 	b.SetBackends([]Backend{{ID: 1}, {ID: 2}})
 	load(b, 0, 5)
-	b.Configure("round_robin", time.Minute)
+	b.Configure(Settings{Policy: "round_robin"})
 	if got := count(picks(b, 4)); got[1] != 2 || got[2] != 2 {
 		t.Errorf("picked %v, want each twice", got)
 	}

@@ -25,19 +25,27 @@ type exchange struct {
 	reusable bool // the backend keeps the connection
 	spent    bool // the answer was read to its end
 	answered atomic.Bool
+
+	sticky  string // what tells the session, empty for none
+	cookie  string // to be set with the answer
+	status  int    // of the answer
+	written int64  // bytes of its body
 }
 
 // ServeHTTP hands the request to a backend and passes on the response.
 func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	b.arrivals.add(time.Now().Unix())
+	began, rules := time.Now(), &b.current.Load().rules
 	x := b.newExchange(w, r)
 	// Deferred, because a response that breaks off ends by a panic.
 	defer x.finish()
-	if r.Method == http.MethodConnect {
-		// A tunnel to anywhere is not ours to give.
-		writeError(w, http.StatusNotImplemented, "the method CONNECT is not supported", "")
+	if rules.accessLog {
+		defer x.note(began)
+	}
+	if err := x.admit(rules); err != nil {
+		x.fail(err)
 		return
 	}
+	b.arrivals.add(began.Unix())
 	resp, err := x.ask()
 	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols {
 		err = x.tunnel(resp)

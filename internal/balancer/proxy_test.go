@@ -262,7 +262,7 @@ func TestAResponseThatBreaksOffBreaksOffForTheClient(t *testing.T) {
 	})
 	two := startReplica(t, 2, "", nil)
 	var reported failures
-	b, front := startFront(t, Options{Policy: "round_robin", OnFailure: reported.add}, two.Backend, one.Backend)
+	b, front := startFront(t, Options{Settings: Settings{Policy: "round_robin"}, OnFailure: reported.add}, two.Backend, one.Backend)
 	got, err := try(t.Context(), newClient(t), "GET", front.URL, "")
 	if err == nil {
 		t.Errorf("got %d %q as if it were whole", got.status, got.body)

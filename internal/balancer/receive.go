@@ -64,6 +64,10 @@ func passFields(to, from http.Header) {
 func (x *exchange) relay(resp *http.Response) error {
 	h := x.client.Header()
 	passFields(h, resp.Header)
+	if x.cookie != "" {
+		h.Add("Set-Cookie", x.cookie)
+	}
+	x.status = resp.StatusCode
 	if _, known := h["Content-Type"]; !known {
 		h["Content-Type"] = nil // or the server would guess
 	}
@@ -114,6 +118,7 @@ func (x *exchange) relayBody(body io.Reader) error {
 		}
 		n, err := body.Read(held[:])
 		if n > 0 {
+			x.written += int64(n)
 			if _, err := x.client.Write(held[:n]); err != nil {
 				return fmt.Errorf("writing the response: %w", err)
 			}

@@ -19,8 +19,16 @@ func (x *exchange) fail(err error) {
 	w, r := x.client, x.request
 	status, message := http.StatusBadGateway, "no replica has answered the request"
 	var malformed *bodyError
+	var large *http.MaxBytesError
 	var f *failure
 	switch {
+	case errors.Is(err, errConnect):
+		status, message = http.StatusNotImplemented, "the request cannot be served"
+	case errors.Is(err, errNoKey):
+		status, message = http.StatusUnauthorized, "the request is not let in"
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	case errors.Is(err, errTooLarge), errors.As(err, &large):
+		status, message = http.StatusRequestEntityTooLarge, "the request is too large"
 	case errors.Is(err, errStalled):
 		status, message = http.StatusRequestTimeout, "the request was not sent completely"
 	case errors.Is(err, errSilent):
@@ -37,6 +45,7 @@ func (x *exchange) fail(err error) {
 	case errors.As(err, &f) && f.sent && !idempotent(r):
 		message = "the replica failed after the request was sent, which is not repeated because it may have been processed"
 	}
+	x.status = status
 	x.balancer.log.LogAttrs(r.Context(), slog.LevelDebug, "request failed",
 		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", status), slog.Any("error", err))
 	if status == statusClientGone {

@@ -40,12 +40,12 @@ func (x *exchange) roundTrip() (*http.Response, error) {
 	var stale *backend
 	last := errNotReady
 	for i := range maxTries {
-		be, fresh := x.balancer.pick(tried[:i]), false
+		be, fresh := x.balancer.pick(x.sticky, tried[:i]), false
 		if be == nil && stale != nil && stale.acquire() {
 			be, fresh, stale = stale, true, nil
 		}
 		if be == nil && i > 0 && x.balancer.await(x.request.Context(), tried[:i]) == nil {
-			be = x.balancer.pick(tried[:i])
+			be = x.balancer.pick(x.sticky, tried[:i])
 		}
 		if be == nil {
 			break

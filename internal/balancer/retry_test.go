@@ -83,7 +83,7 @@ func TestRetry(t *testing.T) {
 			if row.refuses {
 				first = refusing(t, 1)
 			}
-			b, front := startFront(t, Options{Policy: "round_robin", OnFailure: reported.add}, second.Backend, first)
+			b, front := startFront(t, Options{Settings: Settings{Policy: "round_robin"}, OnFailure: reported.add}, second.Backend, first)
 
 			got := do(t, row.method, front.URL, row.body, row.header...)
 			if got.status != row.status {
@@ -220,7 +220,7 @@ func TestAKeptConnectionThatBreaks(t *testing.T) {
 			t.Parallel()
 			one := keepAlive(t, 1, broken)
 			two := startReplica(t, 2, "ok", nil)
-			b, front := startFront(t, Options{Policy: "round_robin"}, one.Backend)
+			b, front := startFront(t, Options{Settings: Settings{Policy: "round_robin"}}, one.Backend)
 			if got := do(t, "GET", front.URL, ""); got.status != 200 {
 				t.Fatalf("the first request got %d %s", got.status, got.body)
 			}
@@ -320,7 +320,7 @@ func TestAClientThatHasGoneIsNotTriedFor(t *testing.T) {
 	})
 	two := startReplica(t, 2, "", nil)
 	var reported failures
-	b, front := startFront(t, Options{Policy: "round_robin", OnFailure: reported.add}, two.Backend, one.Backend)
+	b, front := startFront(t, Options{Settings: Settings{Policy: "round_robin"}, OnFailure: reported.add}, two.Backend, one.Backend)
 
 	conn, err := net.Dial("tcp", front.Listener.Addr().String())
 	if err != nil {

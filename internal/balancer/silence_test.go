@@ -93,7 +93,7 @@ func TestSilenceBeforeTheAnswer(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			inBubble(t, Options{Policy: "round_robin", StreamTimeout: row.timeout}, func(t *testing.T, x *bubble) {
+			inBubble(t, Options{Settings: Settings{Policy: "round_robin", StreamTimeout: row.timeout}}, func(t *testing.T, x *bubble) {
 				start := time.Now()
 				got, err := try(t.Context(), x.client(t), row.method, "http://front/", "")
 				if err != nil || got.status != row.status || time.Since(start) != row.after {
@@ -123,7 +123,7 @@ func TestAStreamMayBeLongButNotSilent(t *testing.T) {
 	}
 	t.Run("an hour of chunks with pauses below the timeout is passed on", func(t *testing.T) {
 		t.Parallel()
-		inBubble(t, Options{StreamTimeout: time.Minute}, func(t *testing.T, x *bubble) {
+		inBubble(t, Options{Settings: Settings{StreamTimeout: time.Minute}}, func(t *testing.T, x *bubble) {
 			start := time.Now()
 			got, err := try(t.Context(), x.client(t), "POST", "http://front/", "{}")
 			if err != nil || len(got.body) != 72 || time.Since(start) != time.Hour {
@@ -133,7 +133,7 @@ func TestAStreamMayBeLongButNotSilent(t *testing.T) {
 	})
 	t.Run("a stream that falls silent breaks off", func(t *testing.T) {
 		t.Parallel()
-		inBubble(t, Options{StreamTimeout: time.Minute}, func(t *testing.T, x *bubble) {
+		inBubble(t, Options{Settings: Settings{StreamTimeout: time.Minute}}, func(t *testing.T, x *bubble) {
 			start := time.Now()
 			got, err := try(t.Context(), x.client(t), "GET", "http://front/", "")
 			if err == nil || got.body != "x" || time.Since(start) != time.Minute {
@@ -146,8 +146,8 @@ func TestAStreamMayBeLongButNotSilent(t *testing.T) {
 	})
 	t.Run("the timeout may be changed while a stream runs", func(t *testing.T) {
 		t.Parallel()
-		inBubble(t, Options{StreamTimeout: time.Minute}, func(t *testing.T, x *bubble) {
-			time.AfterFunc(30*time.Second, func() { x.balancer.Configure("", time.Hour) })
+		inBubble(t, Options{Settings: Settings{StreamTimeout: time.Minute}}, func(t *testing.T, x *bubble) {
+			time.AfterFunc(30*time.Second, func() { x.balancer.Configure(Settings{StreamTimeout: time.Hour}) })
 			if got, err := try(t.Context(), x.client(t), "GET", "http://front/", ""); err != nil || got.body != "xx" {
 				t.Errorf("got %q, %v", got.body, err)
 			}
@@ -158,7 +158,7 @@ func TestAStreamMayBeLongButNotSilent(t *testing.T) {
 func TestAClientThatStopsSending(t *testing.T) {
 	t.Parallel()
 	read := func(_ http.ResponseWriter, r *http.Request) { drain(r.Body) }
-	inBubble(t, Options{StreamTimeout: time.Minute}, func(t *testing.T, x *bubble) {
+	inBubble(t, Options{Settings: Settings{StreamTimeout: time.Minute}}, func(t *testing.T, x *bubble) {
 		start := time.Now()
 		_, reader := x.connect(t, "POST / HTTP/1.1\r\nHost: front\r\nContent-Length: 10\r\n\r\nhello")
 		resp, err := http.ReadResponse(reader, nil)
@@ -185,7 +185,7 @@ func TestAClientThatStopsReading(t *testing.T) {
 		close(gone)
 	})
 	var reported failures
-	b, front := startFront(t, Options{StreamTimeout: time.Second, OnFailure: reported.add}, one.Backend)
+	b, front := startFront(t, Options{Settings: Settings{StreamTimeout: time.Second}, OnFailure: reported.add}, one.Backend)
 	conn, err := net.Dial("tcp", front.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)

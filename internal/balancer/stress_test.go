@@ -97,7 +97,7 @@ func TestNothingLeaks(t *testing.T) {
 			for _, target := range b.current.Load().targets {
 				everyone[target.backend] = true
 			}
-			b.Configure([]string{"round_robin", "least_load", "instance_aware_least_load"}[random.IntN(3)], time.Second)
+			b.Configure(Settings{Policy: []string{"round_robin", "least_load", "instance_aware_least_load"}[random.IntN(3)], StreamTimeout: time.Second})
 			b.SetHold(time.Duration(random.IntN(2)) * time.Minute)
 			b.Abort(int64(random.IntN(len(backends))))
 			select {

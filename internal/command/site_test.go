@@ -38,11 +38,33 @@ func TestMain(m *testing.M) {
 // slowAnswer is how long the server takes to answer /slow.
 const slowAnswer = 300 * time.Millisecond
 
-// runServer answers every request with the replica's id, and /slow slowly.
+// behaviourVariable makes the server a bad one.
+const behaviourVariable = "BEHAVIOUR"
+
+// runServer answers every request with the replica's id, and /slow slowly. There
+// are several ways in which it may do worse.
 func runServer() {
 	address := net.JoinHostPort(os.Getenv("HOST"), os.Getenv("PORT"))
+	behaviour := os.Getenv(behaviourVariable)
+	switch behaviour {
+	case "crashes":
+		fmt.Println("cannot open model.bin")
+		os.Exit(3)
+	case "never opens its port":
+		<-time.After(time.Hour)
+	case "flaps":
+		time.AfterFunc(time.Second, func() { os.Exit(4) })
+	}
 	fmt.Println("listening on", address)
 	err := http.ListenAndServe(address, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch behaviour {
+		case "hangs":
+			<-r.Context().Done()
+			return
+		case "answers 500":
+			http.Error(w, "cannot open model.bin", http.StatusInternalServerError)
+			return
+		}
 		if r.URL.Path == "/slow" {
 			select {
 			case <-time.After(slowAnswer):

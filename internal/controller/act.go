@@ -226,7 +226,7 @@ func (l *loop) end(r *serve.Replica, cause serve.Cause, message string) {
 	}
 	switch cause {
 	case serve.CauseScaleDown, serve.CauseOutdated, serve.CauseRequested, serve.CauseDeleted:
-		r.DrainUntil = at.Add(l.c.pace.drain)
+		r.DrainUntil = at.Add(serve.Seconds(l.state.Spec.LoadBalancer.DrainTimeoutSeconds))
 		r.Message = message // what ailed it before is not why it ends
 	}
 	run := l.of(r.ID)

@@ -88,10 +88,10 @@ type Controller struct {
 // pace is how long things may take, and after which pause they are tried again.
 // It belongs to a controller so that tests need not wait for it.
 type pace struct {
-	// drain is what requests under way get before their replica is ended, log
-	// what reading its log gets then, teardown what the cloud gets to end its
-	// machine, and reteardown is the first pause after a teardown that failed.
-	drain, log, teardown, reteardown time.Duration
+	// log is what reading a replica's log gets before its end, teardown what the
+	// cloud gets to end its machine, and reteardown is the first pause after a
+	// teardown that failed.
+	log, teardown, reteardown time.Duration
 	// farewell is how long before its machine is taken a replica gets its last
 	// new request; a quarter of the notice where that is less.
 	farewell time.Duration
@@ -115,9 +115,8 @@ func New(o Options) *Controller {
 	}
 	c := &Controller{
 		o: o, inbox: make(chan func(), 64), started: make(chan struct{}), stopped: make(chan struct{}),
-		// SkyServe's drain, but that ours ends as soon as the last request does.
 		pace: pace{
-			drain: 120 * time.Second, log: 10 * time.Second, teardown: 20 * time.Minute, reteardown: 5 * time.Second,
+			log: 10 * time.Second, teardown: 20 * time.Minute, reteardown: 5 * time.Second,
 			farewell: 10 * time.Second, waking: 120 * time.Second, replacing: 30 * time.Second, straggler: time.Minute,
 		},
 	}

@@ -74,8 +74,10 @@ func TestDrain(t *testing.T) {
 		r.await("replica 1 gone", settled(2))
 	})
 	t.Run("a request that takes too long is cut off", func(t *testing.T) {
-		r := start(t, newCloud(t), servetest.NewStore(), func(c *Controller) { c.pace.drain = time.Millisecond })
-		r.apply(fixedSpec(1))
+		r := start(t, newCloud(t), servetest.NewStore())
+		spec := fixedSpec(1)
+		spec.LoadBalancer.DrainTimeoutSeconds = 0.001
+		r.apply(spec)
 		r.await("1/1", settled(1))
 		got, let := r.hang()
 		defer let()

@@ -6,6 +6,7 @@ package controller
 import (
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/balancer"
 	"github.com/serve-infra/terraform-provider-serve/internal/policy"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -23,7 +24,15 @@ func (l *loop) begin() {
 // configure applies what the spec says about the endpoint.
 func (l *loop) configure() {
 	spec := l.state.Spec
-	l.c.o.Traffic.Configure(string(spec.LoadBalancingPolicy), serve.Seconds(spec.LoadBalancer.StreamTimeoutSeconds))
+	lb := spec.LoadBalancer
+	settings := balancer.Settings{
+		Policy: string(spec.LoadBalancingPolicy), StreamTimeout: serve.Seconds(lb.StreamTimeoutSeconds),
+		MaxBody: lb.MaxRequestBytes, Keys: lb.APIKeyDigests, AccessLog: lb.AccessLog,
+	}
+	if a := lb.SessionAffinity; a != nil {
+		settings.Cookie, settings.Header = a.Cookie, a.Header
+	}
+	l.c.o.Traffic.Configure(settings)
 	if err := l.c.o.Traffic.SetTLS(spec.TLS); err != nil {
 		l.note(serve.EventError, 0, "The endpoint's certificate cannot be used: %v", err)
 	}

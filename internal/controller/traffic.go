@@ -26,9 +26,8 @@ type Traffic interface {
 	URL() string
 	// SetTLS makes the endpoint speak HTTPS with a certificate, or HTTP for nil.
 	SetTLS(t *serve.TLS) error
-	// Configure sets the rule by which replicas are picked, and for how long a
-	// request under way may be silent.
-	Configure(policy string, silence time.Duration)
+	// Configure sets who is let in, and how requests are sent on.
+	Configure(settings balancer.Settings)
 	// SetBackends replaces the replicas that take requests.
 	SetBackends(backends []balancer.Backend)
 	// SetHold says for how long a request that finds none may wait for one.

@@ -88,9 +88,16 @@ func validSpecs() map[string]func(*serve.Spec) {
 			s.Envs = map[string]string{"_A1": "", "PORTS": "x"}
 			s.Secrets = map[string]string{"TOKEN": "secret"}
 		},
-		"blue-green":         func(s *serve.Spec) { s.UpdateMode = serve.BlueGreen },
-		"never rolled back":  func(s *serve.Spec) { s.Rollback = serve.Rollback{} },
-		"baked before trust": func(s *serve.Spec) { s.Rollback.BakeSeconds = 60.25 },
+		"every setting of the endpoint": func(s *serve.Spec) {
+			s.LoadBalancer = serve.LoadBalancer{
+				StreamTimeoutSeconds: 60, DrainTimeoutSeconds: 0, MaxRequestBytes: 1 << 40, APIKeyDigests: []string{strings.Repeat("0a", 32), strings.Repeat("0b", 32)},
+				SessionAffinity: &serve.SessionAffinity{Cookie: "sid"}, AccessLog: true,
+			}
+		},
+		"sessions by a header": func(s *serve.Spec) { s.LoadBalancer.SessionAffinity = &serve.SessionAffinity{Header: "X-Session-Id"} },
+		"blue-green":           func(s *serve.Spec) { s.UpdateMode = serve.BlueGreen },
+		"never rolled back":    func(s *serve.Spec) { s.Rollback = serve.Rollback{} },
+		"baked before trust":   func(s *serve.Spec) { s.Rollback.BakeSeconds = 60.25 },
 	}
 }
 
@@ -129,6 +136,13 @@ func mistakes() map[string]wrong {
 		"a fixed number for all":          {service: `{"load_balancing_policy":"instance_aware_least_load","replica_policy":{"fixed":true}}`, says: "a fixed number of replicas has not"},
 		"an unknown update mode":          {service: `{"update_mode":"canary"}`, says: "update_mode"},
 		"no failure at most":              {service: `{"rollback":{"max_failures":0}}`, says: "0 failures cannot be the most"},
+		"a negative drain":                {service: `{"load_balancer":{"drain_timeout_seconds":-1}}`, says: "drain_timeout_seconds"},
+		"a negative size":                 {service: `{"load_balancer":{"max_request_bytes":-1}}`, says: "max_request_bytes"},
+		"a key that is no digest":         {service: `{"load_balancer":{"api_key_digests":["secret"]}}`, says: "api_key_digests"},
+		"a key twice":                     {service: `{"load_balancer":{"api_key_digests":["` + strings.Repeat("0a", 32) + `","` + strings.Repeat("0a", 32) + `"]}}`, says: "api_key_digests"},
+		"sessions told apart by nothing":  {service: `{"load_balancer":{"session_affinity":{}}}`, says: "a cookie or a header"},
+		"sessions told apart twice":       {service: `{"load_balancer":{"session_affinity":{"cookie":"a","header":"b"}}}`, says: "a cookie or a header"},
+		"a cookie that is none":           {service: `{"load_balancer":{"session_affinity":{"cookie":"a b"}}}`, says: "cookie"},
 		"a silent stream":                 {service: `{"load_balancer":{"stream_timeout_seconds":0}}`, says: "stream_timeout_seconds"},
 		"a fallback of on-demand":         {service: `{"replica_policy":{"dynamic_ondemand_fallback":true}}`, says: "use_spot must be true"},
 		"a placer for on-demand":          {service: `{"replica_policy":{"spot_placer":"steady"},"resources":{"ports":1,"any_of":[{"use_spot":true},{}]}}`, says: "use_spot must be true"},

@@ -229,9 +229,9 @@ func (s *shared) SetTLS(t *serve.TLS) error {
 }
 
 // Configure configures all copies.
-func (s *shared) Configure(policy string, silence time.Duration) {
-	s.Front.Configure(policy, silence)
-	s.change(func(r *route) { r.Policy, r.Silence = policy, int64(silence) })
+func (s *shared) Configure(settings balancer.Settings) {
+	s.Front.Configure(settings)
+	s.change(func(r *route) { r.Settings = settings })
 }
 
 // SetHold has all copies hold requests for as long.

@@ -87,7 +87,7 @@ func (l *line) apply(ctx context.Context, front *controller.Front, r route) {
 	if err := front.SetTLS(r.TLS); err != nil {
 		l.m.o.Log.Error("a service's certificate cannot be used", "error", err)
 	}
-	front.Configure(r.Policy, time.Duration(r.Silence))
+	front.Configure(r.Settings)
 	enforce(front, r.Backends, r.hold())
 	front.Attach(
 		func() { l.note(func() { l.next.Waiting = append(l.next.Waiting, r.UID) }) },

@@ -35,12 +35,11 @@ type route struct {
 	Backends []balancer.Backend `json:"backends"`
 	// Next take over when all copies have let go of those before, or when there is
 	// no leader any more who could say so.
-	Next   []balancer.Backend `json:"next,omitempty"`
-	Policy string             `json:"policy"`
-	// Hold and Silence are in nanoseconds.
-	Hold    int64      `json:"hold"`
-	Silence int64      `json:"silence"`
-	TLS     *serve.TLS `json:"tls,omitempty"`
+	Next []balancer.Backend `json:"next,omitempty"`
+	// Settings are the rest of what a balancer is told, and Hold is in nanoseconds.
+	Settings balancer.Settings `json:"settings"`
+	Hold     int64             `json:"hold"`
+	TLS      *serve.TLS        `json:"tls,omitempty"`
 }
 
 // sighting is what a follower tells its leader.

@@ -3,6 +3,8 @@
 
 package provider
 
+import "strings"
+
 func wrongTypes() []mistake {
 	return []mistake{
 		{"replicas that are a word", `replicas = "two"`, "replicas", "a number is required"},
@@ -91,6 +93,21 @@ func wrongService() []mistake {
 			TOKEN = "y"
 		}`, `secrets_wo["TOKEN"]`, `"TOKEN" is in envs too`},
 		{"a run that is blank", `run = " "`, "run", "There is nothing to run"},
+	}
+}
+
+func wrongBalancers() []mistake {
+	at := func(arguments string) string { return "load_balancer = {\n" + arguments + "\n}" }
+	digest := strings.Repeat("0a", 32)
+	return []mistake{
+		{"a negative drain", at(`drain_timeout_seconds = -1`), "load_balancer.drain_timeout_seconds", "is negative"},
+		{"a negative size", at(`max_request_bytes = -1`), "load_balancer.max_request_bytes", "is negative"},
+		{"a key in the open", at(`api_key_digests = ["secret"]`), "load_balancer.api_key_digests[0]", "write sha256(KEY), and never the key itself"},
+		{"a key twice", at(`api_key_digests = ["` + digest + `", "` + digest + `"]`), "load_balancer.api_key_digests[1]", "there twice"},
+		{"sessions told apart by nothing", at("session_affinity = {\n}"), "load_balancer.session_affinity", "name a cookie or a header"},
+		{"sessions told apart twice", at("session_affinity = {\ncookie = \"a\"\nheader = \"b\"\n}"), "load_balancer.session_affinity.header", "leave one of them out"},
+		{"a cookie that is none", at("session_affinity = {\ncookie = \"a b\"\n}"), "load_balancer.session_affinity.cookie", `"a b" is not the name of a cookie`},
+		{"a header that is none", at("session_affinity = {\nheader = \"a:b\"\n}"), "load_balancer.session_affinity.header", `"a:b" is not the name of an HTTP header`},
 	}
 }
 

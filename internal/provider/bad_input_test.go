@@ -115,7 +115,7 @@ const header = 5
 
 func TestWhatIsWrongIsSaidWhenTheConfigurationIsValidated(t *testing.T) {
 	t.Parallel()
-	mistakes := slices.Concat(wrongTypes(), wrongService(), wrongPolicies(), wrongResources(), wrongYAML(), wrongControllers())
+	mistakes := slices.Concat(wrongTypes(), wrongService(), wrongPolicies(), wrongResources(), wrongYAML(), wrongControllers(), wrongBalancers())
 	if len(mistakes) < 40 {
 		t.Fatalf("there are only %d rows", len(mistakes))
 	}
@@ -197,6 +197,9 @@ func unknowable() []string {
 		`load_balancing_policy = UNKNOWN`,
 		`load_balancer = { stream_timeout_seconds = length(UNKNOWN) }`,
 		`load_balancer = UNKNOWN == "" ? null : { stream_timeout_seconds = 1 }`,
+		`load_balancer = { api_key_digests = [sha256(UNKNOWN), UNKNOWN, UNKNOWN], max_request_bytes = length(UNKNOWN), access_log = UNKNOWN == "" }`,
+		`load_balancer = { session_affinity = { cookie = UNKNOWN }, drain_timeout_seconds = length(UNKNOWN) }`,
+		`load_balancer = { session_affinity = UNKNOWN == "" ? null : { header = UNKNOWN }, api_key_digests = UNKNOWN == "" ? null : [] }`,
 		`tls = { keyfile = UNKNOWN, certfile = "cert.pem" }`,
 		`tls = UNKNOWN == "" ? null : { keyfile = "a", certfile = "b" }`,
 		`tls = { keyfile = "made-later.pem", certfile = "made-later.pem" }`,

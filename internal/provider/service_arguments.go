@@ -167,12 +167,6 @@ func machineValues(r serve.Resource) map[string]attr.Value {
 	}
 }
 
-func loadBalancerObject(lb serve.LoadBalancer) types.Object {
-	return types.ObjectValueMust(attributeTypes(loadBalancerAttributes()), map[string]attr.Value{
-		"stream_timeout_seconds": number(lb.StreamTimeoutSeconds),
-	})
-}
-
 func rollbackObject(r serve.Rollback) types.Object {
 	return types.ObjectValueMust(attributeTypes(rollbackAttributes()), map[string]attr.Value{
 		"enabled":      types.BoolValue(r.Enabled),

@@ -117,6 +117,17 @@ type tolerationModel struct {
 // loadBalancerModel is load_balancer.
 type loadBalancerModel struct {
 	StreamTimeoutSeconds types.Float64 `tfsdk:"stream_timeout_seconds"`
+	DrainTimeoutSeconds  types.Float64 `tfsdk:"drain_timeout_seconds"`
+	MaxRequestBytes      types.Int64   `tfsdk:"max_request_bytes"`
+	APIKeyDigests        types.List    `tfsdk:"api_key_digests"`
+	SessionAffinity      types.Object  `tfsdk:"session_affinity"`
+	AccessLog            types.Bool    `tfsdk:"access_log"`
+}
+
+// affinityModel is session_affinity within it.
+type affinityModel struct {
+	Cookie types.String `tfsdk:"cookie"`
+	Header types.String `tfsdk:"header"`
 }
 
 // rollbackModel is rollback.

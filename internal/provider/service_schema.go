@@ -16,7 +16,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/float64default"
-	"github.com/hashicorp/terraform-plugin-framework/resource/schema/objectdefault"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
@@ -127,24 +126,6 @@ func serviceSchema(ctx context.Context) schema.Schema {
 			"Create and update wait for replicas to become ready; `TF_LOG_PROVIDER=INFO` shows how that goes. To have a run fail when they do not, " +
 			"add a `postcondition` on `self.status.ready`. The service is marked for replacement only when its program cannot run at all.",
 		Attributes: attributes,
-	}
-}
-
-func loadBalancerAttribute() schema.SingleNestedAttribute {
-	d := serve.NewSpec("").LoadBalancer
-	return schema.SingleNestedAttribute{
-		Optional:            true,
-		Computed:            true,
-		Default:             objectdefault.StaticValue(loadBalancerObject(d)),
-		Attributes:          loadBalancerAttributes(),
-		MarkdownDescription: "Settings of the endpoint.",
-	}
-}
-
-func loadBalancerAttributes() map[string]schema.Attribute {
-	return map[string]schema.Attribute{
-		"stream_timeout_seconds": seconds(serve.NewSpec("").LoadBalancer.StreamTimeoutSeconds,
-			"For how long a replica may be silent within one response, in seconds."),
 	}
 }
 

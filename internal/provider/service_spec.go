@@ -35,8 +35,7 @@ func (m serviceModel) spec(ctx context.Context) (serve.Spec, diag.Diagnostics) {
 	if known(rollback.MaxFailures) {
 		s.Rollback.MaxFailures = int(rollback.MaxFailures.ValueInt64())
 	}
-	lb, _ := decode[loadBalancerModel](ctx, m.LoadBalancer, &diags)
-	setFloat(&s.LoadBalancer.StreamTimeoutSeconds, lb.StreamTimeoutSeconds)
+	m.balancerInto(ctx, &s.LoadBalancer, &diags)
 	s.Ports = int(m.Ports.ValueInt64())
 	s.Resources = m.resources(ctx, &diags)
 	s.Workdir = m.WorkdirDigest.ValueString()

@@ -204,6 +204,26 @@ func SpotPlacers() []string {
 type LoadBalancer struct {
 	// StreamTimeoutSeconds bounds the silence within one response.
 	StreamTimeoutSeconds float64 `json:"stream_timeout_seconds"`
+	// DrainTimeoutSeconds is what requests under way get before the replica that
+	// they are at is ended. The deadline of a notice wins.
+	DrainTimeoutSeconds float64 `json:"drain_timeout_seconds"`
+	// MaxRequestBytes bounds the body of a request; 0 does not.
+	MaxRequestBytes int64 `json:"max_request_bytes,omitempty"`
+	// APIKeyDigests are the SHA-256 digests, in hexadecimal, of keys of which every
+	// request must show one; none lets every request in. Keys that are long and
+	// random cannot be found from them, so that they are no secrets.
+	APIKeyDigests []string `json:"api_key_digests,omitempty"`
+	// SessionAffinity keeps the requests of a session together; nil does not.
+	SessionAffinity *SessionAffinity `json:"session_affinity,omitempty"`
+	// AccessLog has the controller note every request in its log.
+	AccessLog bool `json:"access_log,omitempty"`
+}
+
+// SessionAffinity says what tells sessions apart: a cookie, which clients that have
+// none are given, or a header.
+type SessionAffinity struct {
+	Cookie string `json:"cookie,omitempty"`
+	Header string `json:"header,omitempty"`
 }
 
 // TLS makes the endpoint speak HTTPS. Both are PEM documents.
@@ -231,7 +251,7 @@ func NewSpec(name string) Spec {
 			DownscaleDelaySeconds: 1200,
 		},
 		LoadBalancingPolicy: LeastLoad,
-		LoadBalancer:        LoadBalancer{StreamTimeoutSeconds: 120},
+		LoadBalancer:        LoadBalancer{StreamTimeoutSeconds: 120, DrainTimeoutSeconds: 120},
 		UpdateMode:          Rolling,
 		Rollback:            Rollback{Enabled: true, MaxFailures: 3},
 	}

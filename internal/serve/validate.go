@@ -52,8 +52,7 @@ func (s Spec) validateName(es *FieldErrors) {
 
 // validateBalancing checks how the endpoint spreads requests.
 func (s Spec) validateBalancing(es *FieldErrors) {
-	es.period("load_balancer.stream_timeout_seconds", s.LoadBalancer.StreamTimeoutSeconds)
-
+	s.LoadBalancer.validate(es)
 	const path, target = "load_balancing_policy", "replica_policy.target_qps_per_replica"
 	qps := s.ReplicaPolicy.TargetQPSPerReplica
 	perAccelerator := qps != nil && qps.PerAccelerator != nil

@@ -4,6 +4,7 @@
 package serve_test
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -32,6 +33,30 @@ func kubernetes(label, value string, tolerations ...serve.Toleration) serve.Reso
 		k.NodeSelector = map[string]string{label: value}
 	}
 	return serve.Resource{Kubernetes: k}
+}
+
+func balancerMistakes() []mistake {
+	lb := func(change func(*serve.LoadBalancer)) func(*serve.Spec) {
+		return func(s *serve.Spec) { change(&s.LoadBalancer) }
+	}
+	digest := strings.Repeat("0a", 32)
+	const at = "load_balancer."
+	return []mistake{
+		{"a negative drain", nil, lb(func(b *serve.LoadBalancer) { b.DrainTimeoutSeconds = -1 }), at + "drain_timeout_seconds", "negative"},
+		{"a negative size", nil, lb(func(b *serve.LoadBalancer) { b.MaxRequestBytes = -1 }), at + "max_request_bytes", "negative"},
+		{"a key in the open", nil, lb(func(b *serve.LoadBalancer) { b.APIKeyDigests = []string{digest, "secret"} }), at + "api_key_digests[1]", "never the key itself"},
+		{"a digest that is too short", nil, lb(func(b *serve.LoadBalancer) { b.APIKeyDigests = []string{digest[2:]} }), at + "api_key_digests[0]", "64 digits"},
+		{"a key twice", nil, lb(func(b *serve.LoadBalancer) { b.APIKeyDigests = []string{digest, digest} }), at + "api_key_digests[1]", "twice"},
+		{"too many keys", nil, lb(func(b *serve.LoadBalancer) {
+			for i := range 101 {
+				b.APIKeyDigests = append(b.APIKeyDigests, fmt.Sprintf("%064x", i))
+			}
+		}), at + "api_key_digests", "at most 100"},
+		{"sessions told apart by nothing", nil, lb(func(b *serve.LoadBalancer) { b.SessionAffinity = &serve.SessionAffinity{} }), at + "session_affinity", "name a cookie or a header"},
+		{"sessions told apart twice", nil, lb(func(b *serve.LoadBalancer) { b.SessionAffinity = &serve.SessionAffinity{Cookie: "a", Header: "b"} }), at + "session_affinity.header", "leave one of them out"},
+		{"a cookie with a space", nil, lb(func(b *serve.LoadBalancer) { b.SessionAffinity = &serve.SessionAffinity{Cookie: "a b"} }), at + "session_affinity.cookie", "not the name of a cookie"},
+		{"a header with a colon", nil, lb(func(b *serve.LoadBalancer) { b.SessionAffinity = &serve.SessionAffinity{Header: "a:"} }), at + "session_affinity.header", "not the name of an HTTP header"},
+	}
 }
 
 func marketMistakes() []mistake {

@@ -141,7 +141,7 @@ func formatSection(s Service) sectionOut {
 	if s.LoadBalancingPolicy != defaults.LoadBalancingPolicy {
 		out.LoadBalancingPolicy = string(s.LoadBalancingPolicy)
 	}
-	if s.LoadBalancer != defaults.LoadBalancer {
+	if s.LoadBalancer.StreamTimeoutSeconds != defaults.LoadBalancer.StreamTimeoutSeconds {
 		out.LoadBalancer = map[string]any{"stream_timeout_seconds": s.LoadBalancer.StreamTimeoutSeconds}
 	}
 	if s.TLSFiles != nil {
