@@ -35,7 +35,7 @@ func (x *exchange) admit(r *rules) error {
 }
 
 // note writes the request into the access log.
-func (x *exchange) note(began time.Time) {
+func (x *exchange) note() {
 	var replica int64
 	if x.backend != nil {
 		replica = x.backend.id
@@ -44,5 +44,5 @@ func (x *exchange) note(began time.Time) {
 	x.balancer.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
 		slog.String("client", r.RemoteAddr), slog.String("method", r.Method), slog.String("host", r.Host), slog.String("path", r.URL.Path),
 		slog.String("protocol", r.Proto), slog.Int("status", x.status), slog.Int64("bytes", x.written),
-		slog.Duration("took", time.Since(began)), slog.Int64("replica", replica))
+		slog.Duration("took", time.Since(x.began)), slog.Int64("replica", replica))
 }

@@ -126,6 +126,8 @@ type Balancer struct {
 	current  atomic.Pointer[snapshot]
 	turn     atomic.Uint64 // rotates who is looked at first
 	held     atomic.Int64
+	counters counters
+	bounds   []time.Duration
 	arrivals window
 	others   window // what arrived at other copies; see Elsewhere
 
@@ -147,6 +149,7 @@ func New(o Options) *Balancer {
 		dial:      (&net.Dialer{}).DialContext,
 		epoch:     time.Now(),
 		known:     map[int64]*backend{},
+		bounds:    Bounds(),
 	}
 	if b.maxHeld <= 0 {
 		b.maxHeld = defaultMaxHeld

@@ -34,6 +34,7 @@ func (b *Balancer) await(ctx context.Context, tried []*backend) error {
 	if b.held.Add(1) > b.maxHeld {
 		return errTooMany
 	}
+	b.counters.waited.Add(1)
 	began := time.Now()
 	timer := time.NewTimer(s.patience())
 	defer timer.Stop()

@@ -28,6 +28,7 @@ type exchange struct {
 
 	sticky  string // what tells the session, empty for none
 	cookie  string // to be set with the answer
+	began   time.Time
 	status  int    // of the answer
 	written int64  // bytes of its body
 }
@@ -36,10 +37,12 @@ type exchange struct {
 func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began, rules := time.Now(), &b.current.Load().rules
 	x := b.newExchange(w, r)
+	x.began = began
+	b.counters.underWay.Add(1)
 	// Deferred, because a response that breaks off ends by a panic.
 	defer x.finish()
 	if rules.accessLog {
-		defer x.note(began)
+		defer x.note()
 	}
 	if err := x.admit(rules); err != nil {
 		x.fail(err)
@@ -101,6 +104,8 @@ func (x *exchange) answer(be *backend, c *conn, resp *http.Response) {
 // finish ends the exchange, however it came to its end: only here is the
 // backend of an answered request released.
 func (x *exchange) finish() {
+	x.balancer.counters.underWay.Add(-1)
+	x.balancer.counters.answered(x.status)
 	if c := x.conn; c != nil {
 		// A backend may answer before it was sent everything.
 		x.body.stop(x.client)

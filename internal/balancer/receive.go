@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"time"
 )
 
 // maxHead is how long the head of a response may be, with those of the 1xx
@@ -68,6 +69,7 @@ func (x *exchange) relay(resp *http.Response) error {
 		h.Add("Set-Cookie", x.cookie)
 	}
 	x.status = resp.StatusCode
+	x.balancer.counters.begun(time.Since(x.began), x.balancer.bounds)
 	if _, known := h["Content-Type"]; !known {
 		h["Content-Type"] = nil // or the server would guess
 	}

@@ -51,6 +51,9 @@ func (x *exchange) roundTrip() (*http.Response, error) {
 			break
 		}
 		tried[i] = be
+		if i > 0 {
+			x.balancer.counters.retries.Add(1)
+		}
 		resp, err := x.try(be, fresh)
 		if err == nil {
 			return resp, nil

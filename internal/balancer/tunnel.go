@@ -35,6 +35,7 @@ func (x *exchange) tunnel(resp *http.Response) error {
 		return fmt.Errorf("taking over the client's connection: %w", err)
 	}
 	defer client.Close()
+	x.status = http.StatusSwitchingProtocols
 	head := []byte("HTTP/1.1 101 Switching Protocols\r\n")
 	for name, values := range resp.Header {
 		for _, value := range values {
