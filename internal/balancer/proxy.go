@@ -29,8 +29,8 @@ type exchange struct {
 	sticky  string // what tells the session, empty for none
 	cookie  string // to be set with the answer
 	began   time.Time
-	status  int    // of the answer
-	written int64  // bytes of its body
+	status  int   // of the answer
+	written int64 // bytes of its body
 }
 
 // ServeHTTP hands the request to a backend and passes on the response.

@@ -254,11 +254,75 @@ func TestAClientThatLeavesEndsTheReplicasWork(t *testing.T) {
 	}
 }
 
+// A short answer that breaks off is had from another backend, as the client has
+// nothing of it yet: if it may be asked for twice.
+func TestAShortAnswerThatBreaksOffIsHadFromAnother(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, method, answer string
+		status               int
+	}{
+		{"after its head", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", 200},
+		{"half-way", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", 200},
+		{"of a shape of its own", "GET", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 100\r\n\r\nhalf", 200},
+		{"of a POST", "POST", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			one := startRaw(t, 1, func(conn net.Conn, next func() *http.Request) {
+				next()
+				say(conn, row.answer)
+			})
+			two := startReplica(t, 2, "two", nil)
+			var reported failures
+			_, front := startFront(t, Options{Settings: Settings{Policy: "round_robin"}, OnFailure: reported.add}, two.Backend, one.Backend)
+			got, err := try(t.Context(), newClient(t), row.method, front.URL, "")
+			if row.status == 0 && err == nil || row.status != 0 && (err != nil || got.status != row.status || got.body != "two") {
+				t.Errorf("got %d %q, %v", got.status, got.body, err)
+			}
+			if reported.count(1) != 1 {
+				t.Errorf("failures reported of %v, want once of 1", reported.ids)
+			}
+		})
+	}
+}
+
+// What does not come in one piece is passed on as it comes.
+func TestAnAnswerThatTakesItsTimeIsNotHeldBack(t *testing.T) {
+	t.Parallel()
+	more := make(chan struct{})
+	one := startRaw(t, 1, func(conn net.Conn, next func() *http.Request) {
+		next()
+		say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+		<-more
+		say(conn, "more")
+		next()
+	})
+	_, front := startFront(t, Options{}, one.Backend)
+	q, err := http.NewRequestWithContext(t.Context(), http.MethodGet, front.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := newClient(t).Do(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	half := make([]byte, 4)
+	if _, err := io.ReadFull(resp.Body, half); err != nil || string(half) != "half" {
+		t.Errorf("got %q, %v", half, err)
+	}
+	close(more)
+	if rest, err := io.ReadAll(resp.Body); err != nil || string(rest) != "more" {
+		t.Errorf("then %q, %v", rest, err)
+	}
+}
+
 func TestAResponseThatBreaksOffBreaksOffForTheClient(t *testing.T) {
 	t.Parallel()
 	one := startRaw(t, 1, func(conn net.Conn, next func() *http.Request) {
 		next()
-		say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+		say(conn, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nhalf")
 	})
 	two := startReplica(t, 2, "", nil)
 	var reported failures

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"time"
 )
@@ -49,6 +50,33 @@ func (x *exchange) receive(c *conn) (*http.Response, error) {
 			clear(h)
 		}
 	}
+}
+
+// gatherTime is how long the rest of a short answer is waited for.
+const gatherTime = 20 * time.Millisecond
+
+// gather waits for a moment for the rest of a short answer of known length. Many
+// programs write head and body one after the other, and may die in between: as long
+// as the client has nothing of it, another backend can be asked. Who takes his time
+// is writing a stream, of which nothing is held back.
+func (x *exchange) gather(c *conn, resp *http.Response) error {
+	left := resp.ContentLength
+	if resp == &x.plain.Response {
+		left = x.plain.left
+	}
+	if resp.Body == http.NoBody || left <= int64(c.reader.Buffered()) || left > readerSize || !x.repeatable(&failure{sent: true}) {
+		return nil
+	}
+	_ = c.Conn.SetReadDeadline(time.Now().Add(gatherTime))
+	_, err := c.reader.Peek(int(left))
+	_ = c.Conn.SetReadDeadline(time.Time{})
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("the answer broke off: %w", err)
+	}
+	return nil
 }
 
 // passFields copies what concerns the client.

@@ -120,6 +120,9 @@ func (x *exchange) talk(c *conn) (*http.Response, error) {
 		x.sending = x.startSending(c)
 	}
 	resp, err := x.receive(c)
+	if err == nil {
+		err = x.gather(c, resp)
+	}
 	x.sending.decide(false)
 	if err != nil && x.sending != nil {
 		// It may be writing to the backend, which ends now, or waiting for the

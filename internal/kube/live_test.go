@@ -346,14 +346,14 @@ func TestAPodGetsItsFilesItsSetupAndItsSecrets(t *testing.T) {
 		Envs:       map[string]string{"PRICE": "$(HOST) costs $$5", "TOKEN": "shown"},
 		Secrets:    map[string]string{"TOKEN": "a $(secret)\nof two lines"},
 		Setup: `~/bin/one >www/b.txt; /data/two >>www/b.txt; cmp large three/large && echo same >>www/b.txt
-			printf '%s|%s|%s' "$PRICE" "$TOKEN" "$SKYPILOT_SERVE_REPLICA_ID" >www/c.txt; test $$ -gt 1 && pwd >www/d.txt`,
+			printf '%s|%s|%s|%s|%s' "$PRICE" "$TOKEN" "$SKYPILOT_SERVE_REPLICA_ID" "$SERVE_REPLICA_ID" "$SERVE_SERVICE" >www/c.txt; test $$ -gt 1 && pwd >www/d.txt`,
 		Run: "exec ./run.sh",
 	}
 	i := l.launch(t)
 	for path, want := range map[string]string{
 		"a.txt": "from the working directory",
 		"b.txt": "from the mounted file\nfrom the mounted file\nsame\n",
-		"c.txt": "$(HOST) costs $$5|a $(secret)\nof two lines|1",
+		"c.txt": "$(HOST) costs $$5|a $(secret)\nof two lines|1|1|web",
 		"d.txt": workDir + "\n",
 	} {
 		if got := fetch(t, "http://"+i.Address+"/"+path); got != want {

@@ -175,6 +175,9 @@ func (b blueprint) env() []corev1.EnvVar {
 	for name, value := range map[string]string{
 		"HOST":                      "0.0.0.0",
 		"PORT":                      strconv.Itoa(b.req.Port),
+		"SERVE_SERVICE":             b.req.Ref.Service,
+		"SERVE_SERVICE_UID":         b.req.Ref.UID,
+		"SERVE_REPLICA_ID":          strconv.FormatInt(b.req.Ref.Replica, 10),
 		"SKYPILOT_SERVE_REPLICA_ID": strconv.FormatInt(b.req.Ref.Replica, 10),
 	} {
 		vars[name] = corev1.EnvVar{Name: name, Value: value}
