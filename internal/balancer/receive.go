@@ -52,8 +52,9 @@ func (x *exchange) receive(c *conn) (*http.Response, error) {
 	}
 }
 
-// gatherTime is how long the rest of a short answer is waited for.
-const gatherTime = 20 * time.Millisecond
+// gatherTime is how long the rest of a short answer is waited for. By then it is known
+// of most machines that they are gone, which may say nothing themselves.
+const gatherTime = 250 * time.Millisecond
 
 // gather waits for a moment for the rest of a short answer of known length. Many
 // programs write head and body one after the other, and may die in between: as long

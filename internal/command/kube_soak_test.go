@@ -125,6 +125,7 @@ func TestSoakInACluster(t *testing.T) {
 	for going := true; going; {
 		select {
 		case <-preempt.C:
+			t.Logf("second %d: a replica is taken", int(time.Since(s.began).Seconds()))
 			victim := c.replicas()[rand.IntN(len(c.replicas()))]
 			s.kill(strings.Split(victim, "-")[1])
 			c.kubectl("delete", "pod", victim, "--grace-period=0", "--force", "--wait=false")
@@ -224,7 +225,7 @@ func (s *soak) ask() {
 	defer s.mu.Unlock()
 	s.slowest = max(s.slowest, time.Since(asked))
 	if err != nil {
-		s.failures[err.Error()]++
+		s.failures[fmt.Sprintf("%v, in second %d, after %v", err, int(time.Since(s.began).Seconds()), time.Since(asked).Round(10*time.Millisecond))]++
 		return
 	}
 	revision, _, _ := strings.Cut(string(body), " ")
