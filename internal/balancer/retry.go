@@ -40,12 +40,9 @@ func (x *exchange) roundTrip() (*http.Response, error) {
 	var stale *backend
 	last := errNotReady
 	for i := range maxTries {
-		be, fresh := x.balancer.pick(x.sticky, tried[:i]), false
-		if be == nil && stale != nil && stale.acquire() {
-			be, fresh, stale = stale, true, nil
-		}
-		if be == nil && i > 0 && x.balancer.await(x.request.Context(), tried[:i]) == nil {
-			be = x.balancer.pick(x.sticky, tried[:i])
+		be, fresh := x.next(tried[:i], stale)
+		if fresh {
+			stale = nil
 		}
 		if be == nil {
 			break
@@ -69,6 +66,22 @@ func (x *exchange) roundTrip() (*http.Response, error) {
 		}
 	}
 	return nil, last
+}
+
+// next acquires the backend for the next try: one that was not tried yet, or one
+// anew that may have closed the connection just as it was used again, or one that
+// comes while the request waits.
+func (x *exchange) next(tried []*backend, stale *backend) (be *backend, fresh bool) {
+	if be := x.balancer.pick(x.sticky, tried); be != nil {
+		return be, false
+	}
+	if stale != nil && stale.acquire() {
+		return stale, true
+	}
+	if len(tried) > 0 && x.balancer.await(x.request.Context(), tried) == nil {
+		return x.balancer.pick(x.sticky, tried), false
+	}
+	return nil, false
 }
 
 // try sends the request to an acquired backend. Without an error, the backend

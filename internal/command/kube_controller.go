@@ -19,8 +19,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/api"
+	"github.com/serve-infra/terraform-provider-serve/internal/balancer"
 	"github.com/serve-infra/terraform-provider-serve/internal/kube"
 	"github.com/serve-infra/terraform-provider-serve/internal/manager"
+	"github.com/serve-infra/terraform-provider-serve/internal/metrics"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -88,7 +90,7 @@ func (p *Program) kubeController(ctx context.Context, args []string) error {
 	// Asked to the very end: a copy that only ends is not ready, and not ill.
 	asked, over := context.WithCancel(context.WithoutCancel(ctx))
 	group, running := errgroup.WithContext(ctx)
-	group.Go(func() error { return serveHealth(asked, well, m) })
+	group.Go(func() error { return serveHealth(asked, well, m, p.Version) })
 	group.Go(func() error {
 		defer over()
 		return m.Run(running)
@@ -124,8 +126,8 @@ func readShared(dir string) (serve.Credentials, error) {
 	return c, nil
 }
 
-// serveHealth tells how a copy is until ctx ends.
-func serveHealth(ctx context.Context, l net.Listener, m *manager.Manager) error {
+// serveHealth tells how a copy is, and what it does, until ctx ends.
+func serveHealth(ctx context.Context, l net.Listener, m *manager.Manager, version string) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
@@ -135,6 +137,12 @@ func serveHealth(ctx context.Context, l net.Listener, m *manager.Manager) error 
 		}
 		fmt.Fprintln(w, "ok")
 	})
+	mux.Handle("GET /metrics", metrics.Handler(version, func() (samples []metrics.Sample, leads bool) {
+		m.Each(func(name string, s *serve.Service, traffic balancer.Stats) {
+			samples = append(samples, metrics.Sample{Name: name, Service: s, Traffic: &traffic})
+		})
+		return samples, m.Leads()
+	}))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	defer context.AfterFunc(ctx, func() { server.Close() })()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/kube"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -104,6 +105,8 @@ func TestAccControllerInACluster(t *testing.T) {
 	}
 	w.must(0, "plan", "-detailed-exitcode")
 
+	c.checkMetrics()
+
 	// One copy after the other is replaced, as by a new image, and nobody notices.
 	upgrade := c.ask(endpoint + "/health")
 	c.kubectl("rollout", "restart", "deployment", "serve-controller")
@@ -170,6 +173,32 @@ func TestAccAFailedApplyShowsTheLogInACluster(t *testing.T) {
 		t.Errorf("the log is %q, and logs ended with %d: %s", log.String(), code, problems.String())
 	}
 	w.must(0, "destroy", "-auto-approve")
+}
+
+// checkMetrics looks at what each copy tells of itself.
+func (c cluster) checkMetrics() {
+	c.Helper()
+	leads, ready := 0, 0
+	addresses := strings.Fields(c.kubectl("get", "pods", "-l", "app.kubernetes.io/component=controller", "-o", "jsonpath={.items[*].status.podIP}"))
+	for _, address := range addresses {
+		resp, err := http.Get(fmt.Sprintf("http://%s:%d/metrics", address, kube.HealthPort))
+		if err != nil {
+			c.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusOK {
+			c.Fatalf("%s %s %v", resp.Status, text, err)
+		}
+		leads += strings.Count(string(text), "\nserve_controller_leads 1\n")
+		ready += strings.Count(string(text), "\nserve_ready_replicas{service=\"web\"} 2\n")
+		if !strings.Contains(string(text), `serve_endpoint_answers_total{code="2xx",service="web"}`) {
+			c.Errorf("the copy at %s does not tell of its requests:\n%s", address, text)
+		}
+	}
+	if leads != 1 || ready != 1 {
+		c.Errorf("of %d copies %d lead, and %d tell that two replicas are ready; want one of each", len(addresses), leads, ready)
+	}
 }
 
 // leaderKills is how often the leader is killed: $SERVE_TEST_KILLS times, or twice.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/metrics"
 	"github.com/serve-infra/terraform-provider-serve/internal/page"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -35,7 +36,20 @@ func (p *Program) page(ctx context.Context, args []string) error {
 	if _, err := find(ctx); err != nil {
 		return err
 	}
-	handler := page.New(names[0], find)
+	mux := http.NewServeMux()
+	mux.Handle("/", page.New(names[0], find))
+	mux.Handle("GET /metrics", metrics.Handler(p.Version, func() (samples []metrics.Sample, leads bool) {
+		client, err := find(ctx)
+		if err != nil {
+			return nil, false
+		}
+		s, err := client.Service(ctx)
+		if err != nil {
+			return nil, false
+		}
+		return []metrics.Sample{{Name: names[0], Service: &s}}, true
+	}))
+	var handler http.Handler = mux
 	if private {
 		handler = page.OnlyLoopback(handler)
 	}

@@ -30,9 +30,8 @@ func TestABadRevisionIsGivenUpWhileTheGoodOneServes(t *testing.T) {
 	spec.Rollback.MaxFailures, spec.Rollback.BakeSeconds = 2, 10
 	spec.Envs["GREETING"] = "good"
 	client := s.deploy(spec)
-	service := await(t, client, "2/2 on spot", spotOnly(2))
 	// So that it may be gone back to.
-	service = await(t, client, "a good revision", func(s serve.Service) bool { return s.Good == 1 })
+	service := await(t, client, "a good revision", func(s serve.Service) bool { return s.Good == 1 && spotOnly(2)(s) })
 
 	traffic := alwaysGood(t, service.Endpoint)
 	for _, behaviour := range []string{"crashes", "hangs", "answers 500", "never opens its port", "flaps"} {

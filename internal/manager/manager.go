@@ -30,6 +30,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/balancer"
 	"github.com/serve-infra/terraform-provider-serve/internal/controller"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -84,6 +85,8 @@ type Manager struct {
 
 	mu    sync.Mutex
 	doors map[string]*door // by UID
+	// shown are the services that this copy decides for, by UID.
+	shown map[string]*serve.Service
 
 	id     string      // so that it does not follow itself
 	synced atomic.Bool // it has known the routes of all services
@@ -95,7 +98,7 @@ func New(o Options) *Manager {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Manager{o: o, hub: newHub(), list: newDeclarations(), doors: map[string]*door{}, id: rand.Text()}
+	return &Manager{o: o, hub: newHub(), list: newDeclarations(), doors: map[string]*door{}, shown: map[string]*serve.Service{}, id: rand.Text()}
 }
 
 // Run takes requests and takes part in the lead until ctx ends; then it hands
@@ -147,6 +150,23 @@ func (m *Manager) elect(ctx context.Context) error {
 // which replicas take theirs. Once it does it stays so until it ends.
 func (m *Manager) Ready() bool {
 	return !m.ending.Load() && m.synced.Load() && m.open()
+}
+
+// Leads reports whether this copy decides.
+func (m *Manager) Leads() bool { return m.reign() != nil }
+
+// Each tells of every service with an endpoint: its name, how it is if this copy
+// decides for it, and what the balancer of this copy has done.
+func (m *Manager) Each(tell func(name string, s *serve.Service, traffic balancer.Stats)) {
+	all, _, _ := m.list.get()
+	for _, d := range all {
+		m.mu.Lock()
+		shown := m.shown[d.UID]
+		m.mu.Unlock()
+		if front := m.front(d.UID); front != nil {
+			tell(d.Name, shown, front.Stats())
+		}
+	}
 }
 
 // sleep waits, and reports false when the context ended first.

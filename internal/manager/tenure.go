@@ -30,6 +30,11 @@ type tenure struct {
 // run serves the tenure until the service is gone or ctx ends.
 func (t *tenure) run(ctx context.Context) {
 	t.changed = make(chan struct{}, 1)
+	defer func() {
+		t.m.mu.Lock()
+		delete(t.m.shown, t.uid)
+		t.m.mu.Unlock()
+	}()
 	for ctx.Err() == nil {
 		err := t.serve(ctx)
 		if err == nil || ctx.Err() != nil {
@@ -235,7 +240,11 @@ func (t *tenure) observe(ctx context.Context, c *controller.Controller) error {
 func (t *tenure) show(change func(*serve.Report)) {
 	t.mu.Lock()
 	change(&t.report)
+	service := t.report.Service
 	t.mu.Unlock()
+	t.m.mu.Lock()
+	t.m.shown[t.uid] = service
+	t.m.mu.Unlock()
 	select {
 	case t.changed <- struct{}{}:
 	default:
