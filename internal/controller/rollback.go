@@ -10,7 +10,8 @@ import (
 
 // proven notes that the newest revision is what later ones go back to.
 func (l *loop) proven() {
-	l.state.Good, l.touched = l.state.Revision, true
+	l.state.Prove(now())
+	l.touched = true
 	l.note(serve.EventSpec, 0, "Revision %d has proven itself", l.state.Revision)
 }
 

@@ -43,7 +43,7 @@ func (l *loop) show() serve.Service {
 		Name: s.Name, UID: s.UID, Revision: s.Revision,
 		Endpoint:  l.c.o.Traffic.URL(),
 		CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt, FirstReadyAt: s.FirstReadyAt,
-		Good: s.Good, RolledBack: s.RolledBack,
+		Good: s.Good, RolledBack: s.RolledBack, History: s.History,
 		Target:   l.memory.Target,
 		Counts:   serve.Count(s.Replicas),
 		Spec:     s.Spec.Redacted(),

@@ -84,6 +84,20 @@ func viewSchema() schema.Schema {
 					"held_since":    viewText("Since when spot machines are held there without a break, in RFC 3339; null while none are."),
 				}},
 			},
+			"revisions": schema.ListNestedAttribute{
+				Computed:            true,
+				MarkdownDescription: "What became of the last 20 revisions, oldest first.",
+				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+					"revision":    viewNumber("Number of the revision, counted from 1."),
+					"accepted_at": viewText("When it was accepted, in RFC 3339."),
+					"changed": schema.ListAttribute{Computed: true, ElementType: types.StringType,
+						MarkdownDescription: "Names of the arguments in which it differs from the one before; empty for the first."},
+					"back_to":     viewNumber("The revision that was gone back to by it, after one was given up; null for one that somebody has applied."),
+					"proven_at":   viewText("When it had proven itself, so that later ones can go back to it, in RFC 3339; null before."),
+					"given_up_at": viewText("When it was given up, in RFC 3339; null if it was not."),
+					"reason":      viewText("Why it was given up; null if it was not."),
+				}},
+			},
 			"events": schema.ListNestedAttribute{
 				Computed:            true,
 				MarkdownDescription: "The last 50 events, oldest first.",

@@ -54,6 +54,8 @@ type viewModel struct {
 	Pools           []viewPool    `tfsdk:"pools"`
 	Events          []viewEvent   `tfsdk:"events"`
 
+	Revisions []viewRevision `tfsdk:"revisions"`
+
 	Interruptions []viewInterruption `tfsdk:"interruptions"`
 }
 
@@ -83,6 +85,17 @@ type viewPool struct {
 	AvoidedUntil types.String `tfsdk:"avoided_until"`
 	LostAt       types.String `tfsdk:"lost_at"`
 	HeldSince    types.String `tfsdk:"held_since"`
+}
+
+// viewRevision is one of the revisions.
+type viewRevision struct {
+	Revision   types.Int64  `tfsdk:"revision"`
+	AcceptedAt types.String `tfsdk:"accepted_at"`
+	Changed    []string     `tfsdk:"changed"`
+	BackTo     types.Int64  `tfsdk:"back_to"`
+	ProvenAt   types.String `tfsdk:"proven_at"`
+	GivenUpAt  types.String `tfsdk:"given_up_at"`
+	Reason     types.String `tfsdk:"reason"`
 }
 
 // viewEvent is one of the events.
@@ -221,6 +234,20 @@ func (m *viewModel) show(svc serve.Service, events []serve.Event, now time.Time)
 			AvoidedUntil: moment(p.AvoidedUntil),
 			LostAt:       moment(p.LostAt),
 			HeldSince:    moment(p.HeldSince),
+		}
+	}
+	m.Revisions = make([]viewRevision, len(svc.History))
+	for i, r := range svc.History {
+		m.Revisions[i] = viewRevision{
+			Revision:   types.Int64Value(r.Revision),
+			AcceptedAt: moment(r.At),
+			Changed:    append([]string{}, r.Changed...),
+			ProvenAt:   moment(r.ProvenAt),
+			GivenUpAt:  moment(r.GivenUpAt),
+			Reason:     text(r.Reason),
+		}
+		if r.BackTo != 0 {
+			m.Revisions[i].BackTo = types.Int64Value(r.BackTo)
 		}
 	}
 	m.Events = make([]viewEvent, len(events))

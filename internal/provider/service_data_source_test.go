@@ -32,6 +32,10 @@ func TestTheDataSourceShowsWhatMoves(t *testing.T) {
 					c.svc.Good, c.svc.RolledBack = 1, &serve.RolledBack{Revision: 2, Good: 1, Reason: "replica 3 failed"}
 					c.svc.Ledger = serve.Ledger{Spot: serve.Usage{Dollars: 1.5}, OnDemand: serve.Usage{Dollars: 0.25}, Saved: 3, At: time.Unix(1700000000, 0),
 						Interruptions: []serve.Interruption{{Replica: 4, Market: serve.Spot, Location: serve.ParseLocation("local/west/west-a"), At: time.Unix(1700000000, 0), NoticeSeconds: 120, BelowSeconds: 1.5}}}
+					c.svc.History = []serve.Revised{
+						{Revision: 2, At: time.Unix(1700000000, 0), Changed: []string{"envs", "run"}, GivenUpAt: time.Unix(1700000000, 0), Reason: "replica 3 failed"},
+						{Revision: 3, At: time.Unix(1700000000, 0), BackTo: 1, ProvenAt: time.Unix(1700000000, 0)},
+					}
 					c.svc.Replicas[1].Message = "On-demand stands in"
 					c.svc.Pools = []serve.Pool{{Location: serve.ParseLocation("local/west/west-a"), Market: serve.Spot, InstanceType: "local-2x4", Preemptions: 2, AvoidedUntil: time.Unix(1700000000, 0)}}
 					for i := range 60 {
@@ -57,6 +61,18 @@ func TestTheDataSourceShowsWhatMoves(t *testing.T) {
 					"at": knownvalue.StringExact("2023-11-14T22:13:20Z"), "notice_seconds": knownvalue.Int64Exact(120), "below_target_seconds": knownvalue.Float64Exact(1.5),
 				})}), tfjsonpath.New("interruptions")),
 				shows(knownvalue.ListExact([]knownvalue.Check{knownvalue.Int64Exact(1)}), tfjsonpath.New("active_revisions")),
+				shows(knownvalue.ListExact([]knownvalue.Check{
+					knownvalue.ObjectExact(map[string]knownvalue.Check{
+						"revision": knownvalue.Int64Exact(2), "accepted_at": knownvalue.StringExact("2023-11-14T22:13:20Z"), "back_to": knownvalue.Null(),
+						"changed":   knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("envs"), knownvalue.StringExact("run")}),
+						"proven_at": knownvalue.Null(), "given_up_at": knownvalue.StringExact("2023-11-14T22:13:20Z"), "reason": knownvalue.StringExact("replica 3 failed"),
+					}),
+					knownvalue.ObjectExact(map[string]knownvalue.Check{
+						"revision": knownvalue.Int64Exact(3), "accepted_at": knownvalue.StringExact("2023-11-14T22:13:20Z"), "back_to": knownvalue.Int64Exact(1),
+						"changed":   knownvalue.ListExact([]knownvalue.Check{}),
+						"proven_at": knownvalue.StringExact("2023-11-14T22:13:20Z"), "given_up_at": knownvalue.Null(), "reason": knownvalue.Null(),
+					}),
+				}), tfjsonpath.New("revisions")),
 				shows(knownvalue.NotNull(), tfjsonpath.New("uptime_seconds")),
 				shows(knownvalue.StringExact("On-demand stands in"), tfjsonpath.New("replicas").AtSliceIndex(1).AtMapKey("message")),
 				shows(knownvalue.StringExact("on_demand"), tfjsonpath.New("replicas").AtSliceIndex(1).AtMapKey("market")),

@@ -45,6 +45,8 @@ type State struct {
 	// RolledBack tells of the last revision that was given up, until another spec
 	// is accepted.
 	RolledBack *RolledBack `json:"rolled_back,omitempty"`
+	// History tells what became of the last revisions, oldest first.
+	History []Revised `json:"history,omitempty"`
 	// Memory is what the policy asked to have kept, in the policy's own form.
 	Memory json.RawMessage `json:"memory,omitempty"`
 	// Ledger is what the service has cost so far, and how it went.
@@ -96,6 +98,8 @@ type Service struct {
 	// RolledBack tells of the last revision that was given up, nil if there was
 	// none since a spec was accepted.
 	RolledBack *RolledBack `json:"rolled_back,omitempty"`
+	// History tells what became of the last revisions, oldest first.
+	History []Revised `json:"history,omitempty"`
 	// Target is the number of replicas autoscaling wants, without overprovision.
 	Target int `json:"target"`
 	// QPS is the mean number of requests per second over the last minute.
