@@ -96,6 +96,7 @@ func validSpecs() map[string]func(*serve.Spec) {
 		},
 		"sessions by a header": func(s *serve.Spec) { s.LoadBalancer.SessionAffinity = &serve.SessionAffinity{Header: "X-Session-Id"} },
 		"blue-green":           func(s *serve.Spec) { s.UpdateMode = serve.BlueGreen },
+		"a bounded update":     func(s *serve.Spec) { s.RollingUpdate = &serve.RollingUpdate{MaxSurge: 0, MaxUnavailable: 2} },
 		"never rolled back":    func(s *serve.Spec) { s.Rollback = serve.Rollback{} },
 		"baked before trust":   func(s *serve.Spec) { s.Rollback.BakeSeconds = 60.25 },
 	}
@@ -135,6 +136,8 @@ func mistakes() map[string]wrong {
 		"one target for all":              {service: `{"load_balancing_policy":"instance_aware_least_load","replica_policy":{"target_qps_per_replica":1}}`, says: "target for each accelerator", late: true},
 		"a fixed number for all":          {service: `{"load_balancing_policy":"instance_aware_least_load","replica_policy":{"fixed":true}}`, says: "a fixed number of replicas has not"},
 		"an unknown update mode":          {service: `{"update_mode":"canary"}`, says: "update_mode"},
+		"an update that cannot go on":     {service: `{"rolling_update":{"max_surge":0}}`, says: "nothing could ever be replaced"},
+		"a bound of no rolling update":    {service: `{"rolling_update":{},"update_mode":"blue_green"}`, says: "rolling_update is for"},
 		"no failure at most":              {service: `{"rollback":{"max_failures":0}}`, says: "0 failures cannot be the most"},
 		"a negative drain":                {service: `{"load_balancer":{"drain_timeout_seconds":-1}}`, says: "drain_timeout_seconds"},
 		"a negative size":                 {service: `{"load_balancer":{"max_request_bytes":-1}}`, says: "max_request_bytes"},

@@ -89,6 +89,7 @@ func Plan(now time.Time, in Input) Output {
 	}
 	demands := e.mix()
 	ends := e.removals(demands)
+	e.limit()
 	e.retry(staying(slices.Concat(e.old, e.newest), ends))
 	for _, d := range demands {
 		e.launch(d)
@@ -122,8 +123,10 @@ type evaluation struct {
 	sold map[serve.Market][]*candidate
 	// none is the choice in a market of which nothing is to be had any more.
 	none map[serve.Market]choice
-	// launched counts the launches of this evaluation.
-	launched int
+	// launched counts the launches of this evaluation, and room is how many there
+	// may be where a rolling update is bounded.
+	launched, room int
+	bounded        bool
 	// doubt is for how long a pool is doubted, see doubting.
 	doubt time.Duration
 	out   Output
@@ -208,6 +211,9 @@ func Most(p serve.ReplicaPolicy) int {
 func (e *evaluation) mayNotLaunch() string {
 	if why := e.backingOff(); why != "" {
 		return why
+	}
+	if e.bounded && e.launched >= e.room {
+		return fmt.Sprintf("The update to revision %d goes on when replicas that are on their way are ready, and those that end are gone.", e.in.Revision)
 	}
 	// The mix never asks for as much. It is checked again here, where a fault
 	// costs money; after an update to a lower maximum, launches wait for removals

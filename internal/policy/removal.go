@@ -53,7 +53,9 @@ func (e *evaluation) spareLast(ends []removal) []removal {
 			last = r.replica
 		}
 	}
-	if e.final == 0 || ready > 0 || last == nil {
+	u := e.in.Spec.RollingUpdate
+	mayBeNone := u != nil && u.MaxSurge == 0 && u.MaxUnavailable >= e.final // else nothing could be replaced
+	if e.final == 0 || ready > 0 || last == nil || mayBeNone {
 		return ends
 	}
 	return slices.DeleteFunc(ends, func(r removal) bool { return r.replica.ID == last.ID })

@@ -122,13 +122,40 @@ func (e *evaluation) blueGreen() []removal {
 func (e *evaluation) rolling(surplus []removal, carry int) []removal {
 	ready := countReady(staying(e.newest, surplus))
 	share := min(e.final, carry)
-	keep := max(0, share-ready)
+	keep := max(0, share-ready-e.mayLack())
 	var ends []removal
 	for _, r := range e.leastUseful(e.old, len(e.old)-keep) {
 		ends = append(ends, removal{r, serve.CauseOutdated, fmt.Sprintf("revision %d has %d of %d replicas ready, so that %d of %d old ones stay; replica %d of revision %d, which is %s, goes before those",
 			e.in.Revision, ready, share, min(keep, len(e.old)), len(e.old), r.ID, r.Revision, r.Status())})
 	}
 	return ends
+}
+
+// mayLack is how many replicas less than wanted an update may leave.
+func (e *evaluation) mayLack() int {
+	if u := e.in.Spec.RollingUpdate; u != nil {
+		return u.MaxUnavailable
+	}
+	return 0
+}
+
+// limit bounds the launches of a rolling update, while old replicas serve or end:
+// there are never more machines than wanted and the surge, those included that are
+// only draining. So stand-ins for new spot replicas come only as there is room: the
+// old ones stand in for them.
+func (e *evaluation) limit() {
+	u := e.in.Spec.RollingUpdate
+	if u == nil || e.in.Spec.UpdateMode == serve.BlueGreen {
+		return
+	}
+	ending := 0
+	for _, r := range e.in.Replicas {
+		ending += countIf((r.Cause == serve.CauseOutdated || r.Cause == serve.CauseScaleDown) && r.Status().IsTerminal() && r.Teardown != serve.TeardownSucceeded)
+	}
+	if ending == 0 && countReady(e.old) == 0 {
+		return // there is no update, or nobody who serves could be spared for it
+	}
+	e.bounded, e.room = true, e.final+u.MaxSurge-ending-offered(e.old)-offered(e.newest)
 }
 
 // following says which revision is to serve after the one that serves.

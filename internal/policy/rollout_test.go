@@ -6,6 +6,8 @@ package policy_test
 import (
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -301,4 +303,109 @@ func TestUpdateModeMayChange(t *testing.T) {
 	w.active("all serve", 0)
 	w.become(3, serve.Ready)
 	w.want("one is ready", "remove 2")
+}
+
+func bounded(surge, unavailable int) func(*serve.Spec) {
+	return func(s *serve.Spec) {
+		s.Run = "better server"
+		s.RollingUpdate = &serve.RollingUpdate{MaxSurge: surge, MaxUnavailable: unavailable}
+	}
+}
+
+func TestBoundedRollingUpdate(t *testing.T) {
+	t.Parallel()
+	w := running(t, onDemandSpec(fixed(3)), 3)
+	w.update(bounded(1, 0))
+	w.want("one more at a time", "launch on-demand 4")
+	w.want("it boots", "")
+	w.become(4, serve.Ready)
+	w.want("it is ready, and an old one goes", "remove 3")
+	w.want("which has to be gone first", "")
+	w.vanish(3)
+	w.want("then the next one comes", "launch on-demand 5")
+
+	w = running(t, onDemandSpec(fixed(3)), 3)
+	w.update(bounded(0, 1))
+	w.want("one less at a time", "remove 3")
+	w.want("it drains", "")
+	w.vanish(3)
+	w.want("it is gone", "launch on-demand 4")
+	w.become(4, serve.Ready)
+	w.want("the next", "remove 2")
+
+	w = running(t, onDemandSpec(fixed(1)), 1)
+	w.update(bounded(0, 1))
+	w.want("one that must not be two is none for a while", "remove 1")
+	w.vanish(1)
+	w.want("and is one again", "launch on-demand 2")
+
+	w = running(t, onDemandSpec(fixed(3)), 3)
+	w.update(bounded(1, 0))
+	for id := range int64(3) {
+		w.become(id+1, serve.NotReady)
+	}
+	w.want("nobody serves that could be spared", "launch on-demand 4, launch on-demand 5, launch on-demand 6")
+}
+
+// Whatever comes first, an update keeps within its bounds at every instant, and
+// comes to its end.
+func TestBoundsOfARollingUpdateHoldAtEveryInstant(t *testing.T) {
+	t.Parallel()
+	whole := t
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 8).Draw(t, "replicas")
+		surge, unavailable := rapid.IntRange(0, 4).Draw(t, "surge"), rapid.IntRange(0, 4).Draw(t, "unavailable")
+		if surge+unavailable == 0 {
+			surge = 1
+		}
+		w := newWorld(whole, onDemandSpec(fixed(n)))
+		w.step()
+		for id := range int64(n) {
+			w.become(id+1, serve.Ready)
+		}
+		w.step()
+		w.update(bounded(surge, unavailable))
+		for step := 0; ; step++ {
+			w.step()
+			ready, machines, old := 0, 0, 0
+			var booting, ending []int64
+			for _, r := range w.in.Replicas {
+				machines++
+				switch {
+				case r.Teardown != "":
+					ending = append(ending, r.ID)
+				case r.Status() == serve.Ready:
+					ready++
+				default:
+					booting = append(booting, r.ID)
+				}
+				if r.Revision == 1 {
+					old++
+				}
+			}
+			if machines > n+surge || ready < n-unavailable {
+				t.Fatalf("step %d: %d machines, %d ready; want at most %d and at least %d: %s", step, machines, ready, n+surge, n-unavailable, w.shows())
+			}
+			if old == 0 && len(booting)+len(ending) == 0 {
+				if machines != n || ready != n {
+					t.Fatalf("at the end there are %d machines, %d ready", machines, ready)
+				}
+				return
+			}
+			if step > 100 {
+				t.Fatalf("it does not come to an end: %s", w.shows())
+			}
+			// Some of what is under way comes to its end.
+			for i, id := range append(booting, ending...) {
+				if !rapid.Bool().Draw(t, "done") {
+					continue
+				}
+				if i < len(booting) {
+					w.become(id, serve.Ready)
+				} else {
+					w.vanish(id)
+				}
+			}
+		}
+	})
 }

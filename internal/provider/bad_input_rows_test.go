@@ -96,6 +96,15 @@ func wrongService() []mistake {
 	}
 }
 
+func wrongUpdates() []mistake {
+	at := func(arguments string) string { return "rolling_update = {\n" + arguments + "\n}" }
+	return []mistake{
+		{"an update that cannot go on", at(`max_surge = 0`), "rolling_update.max_unavailable", "nothing could ever be replaced"},
+		{"a negative surge", at(`max_surge = -1`), "rolling_update.max_surge", "from 0 to"},
+		{"bounds of a rolling update that is none", "update_mode = \"blue_green\"\n" + at(""), "rolling_update", "It is for update_mode"},
+	}
+}
+
 func wrongBalancers() []mistake {
 	at := func(arguments string) string { return "load_balancer = {\n" + arguments + "\n}" }
 	digest := strings.Repeat("0a", 32)

@@ -115,7 +115,7 @@ const header = 5
 
 func TestWhatIsWrongIsSaidWhenTheConfigurationIsValidated(t *testing.T) {
 	t.Parallel()
-	mistakes := slices.Concat(wrongTypes(), wrongService(), wrongPolicies(), wrongResources(), wrongYAML(), wrongControllers(), wrongBalancers())
+	mistakes := slices.Concat(wrongTypes(), wrongService(), wrongPolicies(), wrongResources(), wrongYAML(), wrongControllers(), wrongBalancers(), wrongUpdates())
 	if len(mistakes) < 40 {
 		t.Fatalf("there are only %d rows", len(mistakes))
 	}
@@ -212,6 +212,9 @@ func unknowable() []string {
 		envs = { (UNKNOWN) = "x" }`,
 		`secrets_wo_version = length(UNKNOWN)`,
 		`controller = { infra = UNKNOWN }`,
+		`rolling_update = { max_surge = length(UNKNOWN), max_unavailable = length(UNKNOWN) }
+		update_mode = UNKNOWN`,
+		`rolling_update = UNKNOWN == "" ? null : { max_surge = 2 }`,
 		`controller = UNKNOWN == "" ? null : { infra = "local" }`,
 		`controller = { infra = "kubernetes", namespace = UNKNOWN, image = UNKNOWN, copies = length(UNKNOWN) }`,
 		`controller = { infra = UNKNOWN, image_repository = UNKNOWN, service = { type = UNKNOWN, annotations = { (UNKNOWN) = UNKNOWN } } }`,

@@ -46,6 +46,9 @@ func (m *serviceModel) refresh(ctx context.Context, s serve.Spec) diag.Diagnosti
 	if differ(have.Rollback, s.Rollback) {
 		m.Rollback = rollbackObject(s.Rollback)
 	}
+	if differ(have.RollingUpdate, s.RollingUpdate) {
+		m.RollingUpdate = rollingObject(s.RollingUpdate)
+	}
 	if differ(have.LoadBalancer, s.LoadBalancer) {
 		m.LoadBalancer = loadBalancerObject(s.LoadBalancer)
 	}
@@ -165,6 +168,15 @@ func machineValues(r serve.Resource) map[string]attr.Value {
 		"max_hourly_cost": cost,
 		"kubernetes":      nodesObject(r.Kubernetes),
 	}
+}
+
+func rollingObject(u *serve.RollingUpdate) types.Object {
+	if u == nil {
+		return types.ObjectNull(attributeTypes(rollingAttributes()))
+	}
+	return types.ObjectValueMust(attributeTypes(rollingAttributes()), map[string]attr.Value{
+		"max_surge": integer(u.MaxSurge), "max_unavailable": integer(u.MaxUnavailable),
+	})
 }
 
 func rollbackObject(r serve.Rollback) types.Object {

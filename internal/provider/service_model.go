@@ -24,6 +24,7 @@ type serviceModel struct {
 	LoadBalancingPolicy types.String   `tfsdk:"load_balancing_policy"`
 	UpdateMode          types.String   `tfsdk:"update_mode"`
 	Rollback            types.Object   `tfsdk:"rollback"`
+	RollingUpdate       types.Object   `tfsdk:"rolling_update"`
 	LoadBalancer        types.Object   `tfsdk:"load_balancer"`
 	TLS                 types.Object   `tfsdk:"tls"`
 	TLSDigest           types.String   `tfsdk:"tls_digest"`
@@ -128,6 +129,12 @@ type loadBalancerModel struct {
 type affinityModel struct {
 	Cookie types.String `tfsdk:"cookie"`
 	Header types.String `tfsdk:"header"`
+}
+
+// rollingModel is rolling_update.
+type rollingModel struct {
+	MaxSurge       types.Int64 `tfsdk:"max_surge"`
+	MaxUnavailable types.Int64 `tfsdk:"max_unavailable"`
 }
 
 // rollbackModel is rollback.

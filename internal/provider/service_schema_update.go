@@ -23,6 +23,22 @@ func updateModeAttribute() schema.StringAttribute {
 	}
 }
 
+func rollingAttribute() schema.SingleNestedAttribute {
+	return schema.SingleNestedAttribute{
+		Optional:   true,
+		Attributes: rollingAttributes(),
+		MarkdownDescription: "Bounds of an update with `update_mode = \"rolling\"`, which hold at every instant while old replicas serve. " +
+			"Defaults to launching all new replicas at once, and giving up an old one for each that is ready.",
+	}
+}
+
+func rollingAttributes() map[string]schema.Attribute {
+	return map[string]schema.Attribute{
+		"max_surge":       count(1, "How many machines there may be beyond those wanted. With 0 an old replica ends before a new one is launched."),
+		"max_unavailable": count(0, "How many replicas less than wanted may be ready because of the update."),
+	}
+}
+
 func rollbackAttribute() schema.SingleNestedAttribute {
 	return schema.SingleNestedAttribute{
 		Optional:   true,

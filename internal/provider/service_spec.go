@@ -27,6 +27,12 @@ func (m serviceModel) spec(ctx context.Context) (serve.Spec, diag.Diagnostics) {
 	if known(m.UpdateMode) {
 		s.UpdateMode = serve.UpdateMode(m.UpdateMode.ValueString())
 	}
+	if u, ok := decode[rollingModel](ctx, m.RollingUpdate, &diags); ok {
+		s.RollingUpdate = &serve.RollingUpdate{MaxSurge: 1, MaxUnavailable: int(u.MaxUnavailable.ValueInt64())}
+		if known(u.MaxSurge) {
+			s.RollingUpdate.MaxSurge = int(u.MaxSurge.ValueInt64())
+		}
+	}
 	rollback, _ := decode[rollbackModel](ctx, m.Rollback, &diags)
 	if known(rollback.Enabled) {
 		s.Rollback.Enabled = rollback.Enabled.ValueBool()

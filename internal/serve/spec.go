@@ -22,6 +22,9 @@ type Spec struct {
 	LoadBalancer        LoadBalancer        `json:"load_balancer"`
 	UpdateMode          UpdateMode          `json:"update_mode"`
 	Rollback            Rollback            `json:"rollback"`
+	// RollingUpdate bounds a rolling update; nil launches all new replicas at once
+	// and gives up no old one before.
+	RollingUpdate *RollingUpdate `json:"rolling_update,omitempty"`
 	// Ports is the one port that receives traffic when the resources open
 	// several; 0 means the only port the resources open. See [Spec.Port].
 	Ports int  `json:"ports,omitempty"`
@@ -166,6 +169,15 @@ const (
 
 // UpdateModes lists every mode, the default first.
 func UpdateModes() []UpdateMode { return []UpdateMode{Rolling, BlueGreen} }
+
+// RollingUpdate bounds a rolling update at every instant, in the words of
+// Kubernetes. While old replicas serve, there are never more machines than wanted
+// and MaxSurge, and never fewer replicas ready than wanted less MaxUnavailable, as
+// far as the update is to blame.
+type RollingUpdate struct {
+	MaxSurge       int `json:"max_surge"`
+	MaxUnavailable int `json:"max_unavailable"`
+}
 
 // Rollback says when a new revision is given up for the last good one.
 type Rollback struct {

@@ -74,9 +74,29 @@ func (s Spec) validateUpdate(es *FieldErrors) {
 	if s.UpdateMode != "" && !slices.Contains(UpdateModes(), s.UpdateMode) {
 		es.oneOf("update_mode", string(s.UpdateMode), strs(UpdateModes()))
 	}
+	if u := s.RollingUpdate; u != nil {
+		u.validate(es, s.UpdateMode)
+	}
 	es.delay("rollback.bake_seconds", s.Rollback.BakeSeconds)
 	if n := s.Rollback.MaxFailures; s.Rollback.Enabled && (n < 1 || n > maxReplicas) {
 		es.add("rollback.max_failures", nil, "%d failures cannot be the most; it must be from 1 to %d.", n, maxReplicas)
+	}
+}
+
+// validate checks that an update can go on within the bounds.
+func (u RollingUpdate) validate(es *FieldErrors, mode UpdateMode) {
+	const at = "rolling_update"
+	for name, n := range map[string]int{"max_surge": u.MaxSurge, "max_unavailable": u.MaxUnavailable} {
+		if n < 0 || n > maxReplicas {
+			es.add(at+"."+name, nil, "%d cannot be; it must be from 0 to %d.", n, maxReplicas)
+			return
+		}
+	}
+	switch {
+	case mode == BlueGreen:
+		es.add(at, []string{"update_mode"}, "It is for update_mode %q; with %q all new replicas are there before the first old one goes.", Rolling, mode)
+	case u.MaxSurge == 0 && u.MaxUnavailable == 0:
+		es.add(at+".max_unavailable", []string{at + ".max_surge"}, "With neither a replica more nor one less nothing could ever be replaced; set one of them to 1 or more.")
 	}
 }
 

@@ -59,6 +59,21 @@ func balancerMistakes() []mistake {
 	}
 }
 
+func updateMistakes() []mistake {
+	rolling := func(mode serve.UpdateMode, surge, unavailable int) func(*serve.Spec) {
+		return func(s *serve.Spec) {
+			s.UpdateMode, s.RollingUpdate = mode, &serve.RollingUpdate{MaxSurge: surge, MaxUnavailable: unavailable}
+		}
+	}
+	const at = "rolling_update"
+	return []mistake{
+		{"a negative surge", nil, rolling(serve.Rolling, -1, 1), at + ".max_surge", "from 0 to 10000"},
+		{"too many unavailable", nil, rolling(serve.Rolling, 1, 10001), at + ".max_unavailable", "from 0 to 10000"},
+		{"an update that cannot go on", nil, rolling(serve.Rolling, 0, 0), at + ".max_unavailable", "nothing could ever be replaced"},
+		{"bounds of a rolling update that is none", nil, rolling(serve.BlueGreen, 1, 0), at, `update_mode "rolling"`},
+	}
+}
+
 func marketMistakes() []mistake {
 	base := func(s *serve.Spec) { s.ReplicaPolicy.BaseOndemandFallbackReplicas = 1 }
 	dynamic := func(s *serve.Spec) { s.ReplicaPolicy.DynamicOndemandFallback = true }
