@@ -38,7 +38,7 @@ func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began, rules := time.Now(), &b.current.Load().rules
 	x := b.newExchange(w, r)
 	x.began = began
-	b.counters.underWay.Add(1)
+	b.counters.enter(began.Sub(b.epoch))
 	// Deferred, because a response that breaks off ends by a panic.
 	defer x.finish()
 	if rules.accessLog {
@@ -104,7 +104,7 @@ func (x *exchange) answer(be *backend, c *conn, resp *http.Response) {
 // finish ends the exchange, however it came to its end: only here is the
 // backend of an answered request released.
 func (x *exchange) finish() {
-	x.balancer.counters.underWay.Add(-1)
+	x.balancer.counters.exit(x.began.Sub(x.balancer.epoch), x.balancer.elapsed())
 	x.balancer.counters.answered(x.status)
 	if c := x.conn; c != nil {
 		// A backend may answer before it was sent everything.

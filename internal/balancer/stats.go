@@ -42,6 +42,28 @@ type counters struct {
 	within          [17]atomic.Uint64 // of each bound alone, and of what is beyond all
 	delay           atomic.Int64
 	underWay        atomic.Int64
+	// begins is the sum of when the requests under way have begun, and spent how long
+	// those that are over were under way together, since the epoch.
+	begins, spent atomic.Int64
+}
+
+// enter counts a request that begins, and exit one that is over.
+func (c *counters) enter(at time.Duration) {
+	c.underWay.Add(1)
+	c.begins.Add(int64(at))
+}
+
+func (c *counters) exit(began, at time.Duration) {
+	c.underWay.Add(-1)
+	c.begins.Add(-int64(began))
+	c.spent.Add(int64(at - began))
+}
+
+// Busy is for how long requests have been under way here, all together: how much
+// it has grown, by the time that took it, is how many were under way in the mean.
+func (b *Balancer) Busy() time.Duration {
+	c, now := &b.counters, b.elapsed()
+	return time.Duration(c.spent.Load() + c.underWay.Load()*int64(now) - c.begins.Load())
 }
 
 // answered counts an answer.

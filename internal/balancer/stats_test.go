@@ -74,3 +74,34 @@ func TestADelayBeyondAllBoundsIsCounted(t *testing.T) {
 		t.Errorf("got %+v", s)
 	}
 }
+
+// How long requests are under way together is known at every moment, those
+// included that are not over, and those that wait.
+func TestBusyGrowsWithWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := New(Options{})
+		m := memory{}
+		m.serve(t, "replica:80", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-time.After(10 * time.Second) }))
+		b.dial = m.dial
+		b.SetHold(time.Minute)
+		for range 3 {
+			go get(b)
+		}
+		for _, step := range []struct{ wait, want time.Duration }{
+			{0, 0}, {2 * time.Second, 6 * time.Second}, {3 * time.Second, 15 * time.Second},
+		} {
+			<-time.After(step.wait)
+			synctest.Wait()
+			if got := b.Busy(); got != step.want {
+				t.Errorf("after %v more they have been under way for %v, want %v", step.wait, got, step.want)
+			}
+		}
+		b.SetBackends([]Backend{{ID: 1, Address: "replica:80"}})
+		<-time.After(time.Minute)
+		synctest.Wait()
+		if got, want := b.Busy(), 45*time.Second; got != want {
+			t.Errorf("at the end they have been under way for %v, want %v", got, want)
+		}
+	})
+}

@@ -26,6 +26,8 @@ type loop struct {
 
 	state  serve.State
 	memory policy.Memory
+	// busy are looks at how long requests were under way, of the last minute.
+	busy   []busy
 	plan   policy.Output
 	offers offers
 

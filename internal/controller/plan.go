@@ -28,6 +28,8 @@ func (l *loop) consult() {
 		Good:     l.state.Good,
 		NextID:   l.state.NextID,
 		Memory:   l.memory,
+
+		Concurrency: l.concurrency(at),
 	})
 	l.remember(l.plan.Memory)
 	if l.plan.Good && l.state.Good != l.state.Revision {
@@ -44,6 +46,30 @@ func (l *loop) consult() {
 			l.note(serve.EventError, d.ReplicaID, "A decision was refused: %v (%s)", err, d.Reason)
 		}
 	}
+}
+
+// busy is how long requests had been under way at a moment, all together.
+type busy struct {
+	at  time.Time
+	sum time.Duration
+}
+
+// concurrency is how many requests were under way as the mean of the last minute,
+// or of the time since the first look.
+func (l *loop) concurrency(at time.Time) float64 {
+	latest := busy{at, l.c.o.Traffic.Busy()}
+	if n := len(l.busy); n == 0 || at.Sub(l.busy[n-1].at) >= time.Second {
+		l.busy = append(l.busy, latest)
+	}
+	// The newest of those that are a minute old is where the minute begins.
+	for len(l.busy) > 1 && at.Sub(l.busy[1].at) >= policy.Window {
+		l.busy = l.busy[1:]
+	}
+	first := l.busy[0]
+	if took := at.Sub(first.at); took > 0 {
+		return max(0, (latest.sum-first.sum).Seconds()/took.Seconds())
+	}
+	return 0
 }
 
 // remember keeps what policy asks to have kept. That it has looked at the load

@@ -34,6 +34,8 @@ type Traffic interface {
 	SetHold(wait time.Duration)
 	// Requests is how many requests arrived in the minute up to now.
 	Requests(now time.Time) int
+	// Busy is for how long requests have been under way, all together. It grows.
+	Busy() time.Duration
 	// Drain returns when no request is under way to a replica that is not among
 	// the backends any more, or when ctx ends.
 	Drain(ctx context.Context, id int64)

@@ -96,9 +96,12 @@ func validSpecs() map[string]func(*serve.Spec) {
 		},
 		"sessions by a header": func(s *serve.Spec) { s.LoadBalancer.SessionAffinity = &serve.SessionAffinity{Header: "X-Session-Id"} },
 		"blue-green":           func(s *serve.Spec) { s.UpdateMode = serve.BlueGreen },
-		"a bounded update":     func(s *serve.Spec) { s.RollingUpdate = &serve.RollingUpdate{MaxSurge: 0, MaxUnavailable: 2} },
-		"never rolled back":    func(s *serve.Spec) { s.Rollback = serve.Rollback{} },
-		"baked before trust":   func(s *serve.Spec) { s.Rollback.BakeSeconds = 60.25 },
+		"scaling by what is under way": func(s *serve.Spec) {
+			s.ReplicaPolicy.MinReplicas, s.ReplicaPolicy.MaxReplicas, s.ReplicaPolicy.TargetConcurrencyPerReplica = 0, 3, 2.5
+		},
+		"a bounded update":   func(s *serve.Spec) { s.RollingUpdate = &serve.RollingUpdate{MaxSurge: 0, MaxUnavailable: 2} },
+		"never rolled back":  func(s *serve.Spec) { s.Rollback = serve.Rollback{} },
+		"baked before trust": func(s *serve.Spec) { s.Rollback.BakeSeconds = 60.25 },
 	}
 }
 
@@ -126,6 +129,7 @@ func mistakes() map[string]wrong {
 		"less at most than at least":      {service: `{"replica_policy":{"min_replicas":3,"max_replicas":2,"target_qps_per_replica":1}}`, says: "less than min_replicas"},
 		"a range and nothing to scale by": {service: `{"replica_policy":{"min_replicas":1,"max_replicas":2}}`, says: "without target_qps_per_replica", late: true},
 		"a target of nothing":             {service: `{"replica_policy":{"target_qps_per_replica":0}}`, says: "target_qps_per_replica"},
+		"a target of nothing under way":   {service: `{"replica_policy":{"target_concurrency_per_replica":0}}`, says: "target_concurrency_per_replica"},
 		"a target of no accelerator":      {service: `{"replica_policy":{"target_qps_per_replica":{}}}`, says: "target_qps_per_replica"},
 		"a target in words":               {service: `{"replica_policy":{"target_qps_per_replica":"much"}}`, says: "neither a number nor a map", late: true},
 		"a base above the most":           {service: `{"replica_policy":{"base_ondemand_fallback_replicas":2},"resources":{"ports":1,"use_spot":true}}`, says: "more than max_replicas"},

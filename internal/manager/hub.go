@@ -119,6 +119,11 @@ func (h *hub) saw(f *follower, s sighting) {
 		}
 		h.arrived(uid, n, f)
 	}
+	for uid, more := range s.Busy {
+		if of := h.shared[uid]; of != nil {
+			of.elsewhere += time.Duration(more)
+		}
+	}
 	for _, uid := range s.Waiting {
 		if of := h.shared[uid]; of != nil {
 			of.hints.arrived()
@@ -156,6 +161,9 @@ type shared struct {
 	routed  bool
 	settled func()
 	hints   hints
+
+	// elsewhere is for how long requests were under way at the other copies.
+	elsewhere time.Duration
 
 	// setting is held while backends are put in force; see [shared.SetBackends].
 	setting sync.Mutex
@@ -232,6 +240,13 @@ func (s *shared) SetTLS(t *serve.TLS) error {
 func (s *shared) Configure(settings balancer.Settings) {
 	s.Front.Configure(settings)
 	s.change(func(r *route) { r.Settings = settings })
+}
+
+// Busy is for how long requests have been under way at all copies.
+func (s *shared) Busy() time.Duration {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	return s.Front.Busy() + s.elsewhere
 }
 
 // SetHold has all copies hold requests for as long.

@@ -36,7 +36,9 @@ type line struct {
 	states map[string]bool
 	// counted is how many requests of the last two seconds were told already.
 	counted map[string]map[int64]int
-	wake    chan struct{}
+	// busy is for how long requests had been under way when that was told last.
+	busy map[string]time.Duration
+	wake chan struct{}
 }
 
 func newLine(m *Manager) *line {
@@ -44,7 +46,7 @@ func newLine(m *Manager) *line {
 		m: m, unopened: map[string]route{},
 		versions: map[string]uint64{}, turns: map[string]route{}, waitedFor: map[string]map[int64]bool{},
 		next: sighting{Failed: map[string][]int64{}}, states: map[string]bool{},
-		counted: map[string]map[int64]int{}, wake: make(chan struct{}, 1),
+		counted: map[string]map[int64]int{}, busy: map[string]time.Duration{}, wake: make(chan struct{}, 1),
 	}
 }
 
@@ -153,7 +155,7 @@ func (l *line) tell(ctx context.Context, out *json.Encoder) {
 }
 
 func (s sighting) empty() bool {
-	return len(s.Arrived)+len(s.Waiting)+len(s.Failed)+len(s.States) == 0
+	return len(s.Arrived)+len(s.Busy)+len(s.Waiting)+len(s.Failed)+len(s.States) == 0
 }
 
 // take gives what there is to tell.
@@ -172,6 +174,16 @@ func (l *line) take() sighting {
 	clear(l.states)
 	s.Waiting = slices.Compact(slices.Sorted(slices.Values(s.Waiting)))
 	s.Arrived = l.arrived(time.Now())
+	s.Busy = map[string]int64{}
+	for uid := range l.versions {
+		if front := l.m.front(uid); front != nil {
+			now := front.Busy()
+			if before, known := l.busy[uid]; known && now > before {
+				s.Busy[uid] = int64(now - before)
+			}
+			l.busy[uid] = now
+		}
+	}
 	return s
 }
 

@@ -240,7 +240,10 @@ func TestARevisionTakesOverAtAllCopiesAtOnce(t *testing.T) {
 	r.directory.declare(s)
 	r.directory.await(t, "web", "two replicas", ready(2))
 	for _, c := range copies {
-		eventually(t, "a copy to be ready", c.Ready)
+		eventually(t, "a copy to answer", func() bool {
+			status, _ := c.get(r.first)
+			return status == http.StatusOK
+		})
 	}
 	revision := int64(1)
 	for last := int64(2); revision < 6; last += 2 {
@@ -273,5 +276,39 @@ func TestARevisionTakesOverAtAllCopiesAtOnce(t *testing.T) {
 		eventually(t, "the new revision to answer", taken.Load)
 		enough()
 		clients.Wait()
+	}
+}
+
+// What is under way at a follower counts for the one who decides.
+func TestWhatIsUnderWayElsewhereCounts(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	release := make(chan struct{})
+	r.cloud.OnRequest(func(serve.Ref) { <-release })
+	one := r.start(0)
+	r.directory.declare(spec("web", 1))
+	r.directory.await(t, "web", "a replica", ready(1))
+	two := r.start(0)
+	eventually(t, "the second copy to be ready", two.Ready)
+	uid := r.uid("web")
+	busy := func() time.Duration {
+		one.hub.mu.Lock()
+		s := one.hub.shared[uid]
+		one.hub.mu.Unlock()
+		return s.Busy()
+	}
+	before := busy()
+	answered := make(chan int)
+	go func() {
+		status, _ := two.get(r.first)
+		answered <- status
+	}()
+	eventually(t, "a request at the follower to be told of twice", func() bool { return busy()-before > pulse })
+	if n := one.front(uid).Busy(); n != 0 {
+		t.Errorf("at the leader itself requests were under way for %v", n)
+	}
+	close(release)
+	if status := <-answered; status != http.StatusOK {
+		t.Errorf("the request was answered %d", status)
 	}
 }

@@ -47,6 +47,9 @@ type sighting struct {
 	// Arrived is how many requests for a service have arrived here since the last
 	// sighting.
 	Arrived map[string]int `json:"arrived,omitempty"`
+	// Busy is how much longer requests for a service have been under way here since
+	// the last sighting, in nanoseconds.
+	Busy map[string]int64 `json:"busy,omitempty"`
 	// Waiting names the services for which one has found no replica.
 	Waiting []string `json:"waiting,omitempty"`
 	// Failed lists replicas of a service on which one has failed.

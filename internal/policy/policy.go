@@ -41,6 +41,9 @@ type Input struct {
 	Offers []serve.Offer
 	// Requests is how many client requests have arrived within the last [Window].
 	Requests int
+	// Concurrency is how many client requests were under way, as the mean of the
+	// last [Window], those that waited for a replica included.
+	Concurrency float64
 	// Good is the newest revision that has proven itself, 0 before there is one.
 	Good int64
 	// NextID is the id of the next replica to be made.

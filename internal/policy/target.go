@@ -46,7 +46,7 @@ func (e *evaluation) retarget() {
 		m.Load = Load{Seen: m.Load.Seen, Resumed: m.Load.Resumed}
 	}
 	m.Target = e.within(m.Target)
-	if p.TargetQPSPerReplica == nil {
+	if !p.Scales() {
 		m.Target, m.Load = p.MinReplicas, Load{}
 	} else {
 		e.follow()
@@ -129,16 +129,28 @@ func hold(delaySeconds float64) time.Duration {
 // computed is how many replicas the load of the last [Window] asks for, within
 // the limits of the policy.
 func (e *evaluation) computed() int {
-	var n int
+	n := e.policy.MinReplicas
 	switch q := e.policy.TargetQPSPerReplica; {
 	case q == nil:
-		n = e.policy.MinReplicas
 	case q.PerAccelerator != nil:
 		n = e.neededOfKinds(q)
 	default:
 		n = e.needed(float64(e.in.Requests), q.Each)
 	}
+	if each := e.policy.TargetConcurrencyPerReplica; each > 0 {
+		n = max(n, e.neededAtOnce(each))
+	}
 	return e.within(n)
+}
+
+// neededAtOnce is how many replicas it takes for the requests under way, when each
+// is meant to have so many: one at least, if any has come.
+func (e *evaluation) neededAtOnce(each float64) int {
+	n := math.Ceil(e.in.Concurrency/each - 1e-9)
+	if e.in.Requests > 0 || e.in.Concurrency > 0 {
+		n = max(n, 1)
+	}
+	return int(min(n, float64(e.policy.MaxReplicas)))
 }
 
 // needed is how many replicas of the given strength it takes for a number of

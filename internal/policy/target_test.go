@@ -19,6 +19,51 @@ func qps(v float64) func(*serve.ReplicaPolicy) {
 	return func(p *serve.ReplicaPolicy) { p.TargetQPSPerReplica = &serve.QPS{Each: v} }
 }
 
+func underWay(v float64) func(*serve.ReplicaPolicy) {
+	return func(p *serve.ReplicaPolicy) { p.TargetConcurrencyPerReplica = v }
+}
+
+func TestWhatIsUnderWayAsksForReplicas(t *testing.T) {
+	t.Parallel()
+	both := func(p *serve.ReplicaPolicy) { p.TargetQPSPerReplica = &serve.QPS{Each: 1} }
+	alone := func(*serve.ReplicaPolicy) {}
+	for _, row := range []struct {
+		name        string
+		least       int
+		target      float64
+		and         func(*serve.ReplicaPolicy)
+		requests    int
+		concurrency float64
+		want        int
+	}{
+		{"nothing is under way", 0, 4, alone, 0, 0, 0},
+		{"nothing is under way, and one is kept", 1, 4, alone, 0, 0, 1},
+		{"one that has just come wakes a service", 0, 4, alone, 1, 0, 1},
+		{"one that takes long keeps it awake", 0, 4, alone, 0, 0.01, 1},
+		{"as many as one takes", 0, 4, alone, 10, 4, 1},
+		{"a little more", 0, 4, alone, 10, 4.01, 2},
+		{"many", 0, 4, alone, 10, 31, 8},
+		{"never more than the maximum", 0, 4, alone, 10, 1e300, 10},
+		{"few long ones beside a target for many short ones", 1, 4, both, 60, 20, 5},
+		{"many short ones beside a target for long ones", 1, 4, both, 360, 1, 6},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, onDemandSpec(scaling(row.least, 10), noQPS, underWay(row.target), row.and, atOnce))
+			w.in.Requests, w.in.Concurrency = row.requests, row.concurrency
+			if w.decide(); w.out.Target != row.want {
+				t.Errorf("the target is %d, not %d", w.out.Target, row.want)
+			}
+			if w.out.Next.IsZero() {
+				t.Error("the load is not looked at again")
+			}
+		})
+	}
+}
+
+// noQPS takes back what scaling sets.
+func noQPS(p *serve.ReplicaPolicy) { p.TargetQPSPerReplica = nil }
+
 func TestLoadAsksForReplicas(t *testing.T) {
 	t.Parallel()
 	rows := []struct {

@@ -105,6 +105,16 @@ func wrongUpdates() []mistake {
 	}
 }
 
+func wrongConcurrency() []mistake {
+	at := func(arguments string) string { return "replica_policy = {\nmin_replicas = 1\n" + arguments + "\n}" }
+	const path = "replica_policy.target_concurrency_per_replica"
+	return []mistake{
+		{"no request under way", at("max_replicas = 2\ntarget_concurrency_per_replica = 0"), path, "0 is not possible here"},
+		{"fewer than no requests under way", at("max_replicas = 2\ntarget_concurrency_per_replica = -1"), path, "it must be a number above 0"},
+		{"requests under way, and no limit to what they cost", at("target_concurrency_per_replica = 8"), path, "say by max_replicas how far"},
+	}
+}
+
 func wrongBalancers() []mistake {
 	at := func(arguments string) string { return "load_balancer = {\n" + arguments + "\n}" }
 	digest := strings.Repeat("0a", 32)

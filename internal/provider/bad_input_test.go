@@ -115,7 +115,7 @@ const header = 5
 
 func TestWhatIsWrongIsSaidWhenTheConfigurationIsValidated(t *testing.T) {
 	t.Parallel()
-	mistakes := slices.Concat(wrongTypes(), wrongService(), wrongPolicies(), wrongResources(), wrongYAML(), wrongControllers(), wrongBalancers(), wrongUpdates())
+	mistakes := slices.Concat(wrongTypes(), wrongService(), wrongPolicies(), wrongResources(), wrongYAML(), wrongControllers(), wrongBalancers(), wrongUpdates(), wrongConcurrency())
 	if len(mistakes) < 40 {
 		t.Fatalf("there are only %d rows", len(mistakes))
 	}
@@ -212,6 +212,8 @@ func unknowable() []string {
 		envs = { (UNKNOWN) = "x" }`,
 		`secrets_wo_version = length(UNKNOWN)`,
 		`controller = { infra = UNKNOWN }`,
+		`replica_policy = { min_replicas = 1, max_replicas = 3, target_concurrency_per_replica = length(UNKNOWN) }`,
+		`replica_policy = { min_replicas = 1, max_replicas = length(UNKNOWN), target_concurrency_per_replica = 4 }`,
 		`rolling_update = { max_surge = length(UNKNOWN), max_unavailable = length(UNKNOWN) }
 		update_mode = UNKNOWN`,
 		`rolling_update = UNKNOWN == "" ? null : { max_surge = 2 }`,

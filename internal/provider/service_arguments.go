@@ -115,6 +115,7 @@ func policyObject(p serve.ReplicaPolicy) types.Object {
 		"min_replicas":                            integer(p.MinReplicas),
 		"max_replicas":                            integer(p.MaxReplicas),
 		"target_qps_per_replica":                  dynamicQPS(p.TargetQPSPerReplica),
+		"target_concurrency_per_replica":          optionalNumber(p.TargetConcurrencyPerReplica),
 		"num_overprovision":                       integer(p.NumOverprovision),
 		"upscale_delay_seconds":                   number(p.UpscaleDelaySeconds),
 		"downscale_delay_seconds":                 number(p.DownscaleDelaySeconds),
@@ -168,6 +169,14 @@ func machineValues(r serve.Resource) map[string]attr.Value {
 		"max_hourly_cost": cost,
 		"kubernetes":      nodesObject(r.Kubernetes),
 	}
+}
+
+// optionalNumber is null for 0.
+func optionalNumber(v float64) types.Float64 {
+	if v == 0 {
+		return types.Float64Null()
+	}
+	return number(v)
 }
 
 func rollingObject(u *serve.RollingUpdate) types.Object {

@@ -65,6 +65,7 @@ type policyModel struct {
 	MinReplicas                         types.Int64   `tfsdk:"min_replicas"`
 	MaxReplicas                         types.Int64   `tfsdk:"max_replicas"`
 	TargetQPSPerReplica                 types.Dynamic `tfsdk:"target_qps_per_replica"`
+	TargetConcurrencyPerReplica         types.Float64 `tfsdk:"target_concurrency_per_replica"`
 	NumOverprovision                    types.Int64   `tfsdk:"num_overprovision"`
 	UpscaleDelaySeconds                 types.Float64 `tfsdk:"upscale_delay_seconds"`
 	DownscaleDelaySeconds               types.Float64 `tfsdk:"downscale_delay_seconds"`

@@ -32,12 +32,17 @@ func policyAttributes() map[string]schema.Attribute {
 			Optional:            true,
 			Computed:            true,
 			PlanModifiers:       []planmodifier.Int64{minUnlessSet{}},
-			MarkdownDescription: "Greatest number of replicas. Needed with `target_qps_per_replica`. Defaults to `min_replicas`.",
+			MarkdownDescription: "Greatest number of replicas. Needed with `target_qps_per_replica` or `target_concurrency_per_replica`. Defaults to `min_replicas`.",
 		},
 		"target_qps_per_replica": schema.DynamicAttribute{
 			Optional: true,
 			MarkdownDescription: "Number of requests per second that one replica is meant to take; with it the number of replicas follows the load. " +
 				"Either a number, or with the load balancing policy `" + string(serve.InstanceAwareLeastLoad) + "` a number for each accelerator: `{ \"A100\" = 2.5, \"A10G\" = 0.5 }`.",
+		},
+		"target_concurrency_per_replica": schema.Float64Attribute{
+			Optional: true,
+			MarkdownDescription: "Number of requests that one replica is meant to have under way at a time, as the mean of a minute, those included that wait for a replica; with it the number of replicas follows the load. " +
+				"It fits requests of very different length, such as those of LLMs, better than `target_qps_per_replica`; with both, the one counts that asks for more replicas.",
 		},
 		"num_overprovision":     count(d.NumOverprovision, "Number of replicas kept beyond what the load asks for. On-demand replicas never stand in for these."),
 		"upscale_delay_seconds": seconds(d.UpscaleDelaySeconds, "For how long the load must ask for more replicas before they are launched, in seconds."),

@@ -86,6 +86,7 @@ func (m serviceModel) policy(ctx context.Context, diags *diag.Diagnostics) serve
 	p.MaxReplicas = p.MinReplicas
 	setInt(&p.MaxReplicas, policy.MaxReplicas)
 	p.TargetQPSPerReplica = policy.qps(diags)
+	p.TargetConcurrencyPerReplica = policy.TargetConcurrencyPerReplica.ValueFloat64()
 	setInt(&p.NumOverprovision, policy.NumOverprovision)
 	setFloat(&p.UpscaleDelaySeconds, policy.UpscaleDelaySeconds)
 	setFloat(&p.DownscaleDelaySeconds, policy.DownscaleDelaySeconds)

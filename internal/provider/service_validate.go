@@ -58,6 +58,9 @@ func (m serviceModel) validateTarget(ctx context.Context) diag.Diagnostics {
 	if ok && hasTarget && p.MaxReplicas.IsNull() {
 		invalid(&diags, path.Root("replica_policy").AtName("target_qps_per_replica"),
 			"With target_qps_per_replica the number of replicas follows the load; say by max_replicas how far.")
+	} else if ok && known(p.TargetConcurrencyPerReplica) && p.MaxReplicas.IsNull() {
+		invalid(&diags, path.Root("replica_policy").AtName("target_concurrency_per_replica"),
+			"With target_concurrency_per_replica the number of replicas follows the load; say by max_replicas how far.")
 	}
 	return diags
 }
@@ -92,7 +95,8 @@ func validateWritten(raw tftypes.Value) diag.Diagnostics {
 		case v.IsNull() && (inMap || inList):
 			invalid(&diags, placeOf(at).attribute(), "An element cannot be null; leave it out.")
 		case v.IsNull():
-		case last == tftypes.AttributeName("ports") || last == tftypes.AttributeName("max_hourly_cost"):
+		case last == tftypes.AttributeName("ports") || last == tftypes.AttributeName("max_hourly_cost") ||
+			last == tftypes.AttributeName("target_concurrency_per_replica"):
 			if v.Type().Is(tftypes.Number) && v.As(&number) == nil && number.Sign() == 0 {
 				invalid(&diags, placeOf(at).attribute(), "0 is not possible here; leave it out or write a number above 0.")
 			}

@@ -80,6 +80,10 @@ type ReplicaPolicy struct {
 	MaxReplicas int  `json:"max_replicas"`
 	// TargetQPSPerReplica switches autoscaling on; nil leaves MinReplicas replicas.
 	TargetQPSPerReplica *QPS `json:"target_qps_per_replica,omitempty"`
+	// TargetConcurrencyPerReplica is how many requests one replica is meant to have
+	// under way at a time; 0 for none. Of the two targets that counts which asks for
+	// more replicas.
+	TargetConcurrencyPerReplica float64 `json:"target_concurrency_per_replica,omitempty"`
 	// NumOverprovision is the number of replicas kept beyond the target; they are
 	// never replaced by on-demand ones.
 	NumOverprovision      int     `json:"num_overprovision,omitempty"`
@@ -104,6 +108,11 @@ func FixedReplicas(n int) ReplicaPolicy {
 	p := NewSpec("").ReplicaPolicy
 	p.Fixed, p.MinReplicas, p.MaxReplicas = true, n, n
 	return p
+}
+
+// Scales reports whether the number of replicas follows the load.
+func (p ReplicaPolicy) Scales() bool {
+	return p.TargetQPSPerReplica != nil || p.TargetConcurrencyPerReplica != 0
 }
 
 // UsesFallback reports whether the policy mixes spot and on-demand replicas.

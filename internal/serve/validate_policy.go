@@ -17,6 +17,9 @@ func (p ReplicaPolicy) validate(es *FieldErrors) {
 	const at = "replica_policy."
 	p.validateRange(es)
 	p.TargetQPSPerReplica.validate(es)
+	if n := p.TargetConcurrencyPerReplica; math.IsNaN(n) || n < 0 || n > maxSeconds {
+		es.add(at+"target_concurrency_per_replica", nil, "%s requests under way cannot be the target of a replica; it must be a number above 0.", number(n))
+	}
 	es.replicas(at+"num_overprovision", p.NumOverprovision)
 	es.delay(at+"upscale_delay_seconds", p.UpscaleDelaySeconds)
 	es.delay(at+"downscale_delay_seconds", p.DownscaleDelaySeconds)
@@ -46,7 +49,8 @@ func (p ReplicaPolicy) validateFixed(es *FieldErrors) {
 
 // validateRange checks min_replicas and max_replicas. A broken rule ends it.
 func (p ReplicaPolicy) validateRange(es *FieldErrors) {
-	const low, high, target = "replica_policy.min_replicas", "replica_policy.max_replicas", "replica_policy.target_qps_per_replica"
+	const low, high = "replica_policy.min_replicas", "replica_policy.max_replicas"
+	const target, under = "replica_policy.target_qps_per_replica", "replica_policy.target_concurrency_per_replica"
 	sane := es.replicas(low, p.MinReplicas)
 	// A maximum that was left out is the minimum, whose mistake is told already.
 	if p.MaxReplicas != p.MinReplicas {
@@ -56,8 +60,8 @@ func (p ReplicaPolicy) validateRange(es *FieldErrors) {
 	case !sane:
 	case p.MaxReplicas < p.MinReplicas:
 		es.add(high, []string{low}, "max_replicas is %d, which is less than min_replicas, %d.", p.MaxReplicas, p.MinReplicas)
-	case p.MaxReplicas > p.MinReplicas && p.TargetQPSPerReplica == nil:
-		es.add(high, []string{low, target}, "max_replicas is %d and min_replicas is %d, but without target_qps_per_replica nothing scales between them; set it, or leave max_replicas out.", p.MaxReplicas, p.MinReplicas)
+	case p.MaxReplicas > p.MinReplicas && !p.Scales():
+		es.add(high, []string{low, target, under}, "max_replicas is %d and min_replicas is %d, but without target_qps_per_replica or target_concurrency_per_replica nothing scales between them; set one, or leave max_replicas out.", p.MaxReplicas, p.MinReplicas)
 	}
 }
 

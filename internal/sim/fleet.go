@@ -21,6 +21,8 @@ type fleet struct {
 	offers []serve.Offer
 	// requests is how many there were within the last [policy.Window].
 	requests func(time.Time) int
+	// concurrency is how many were under way, as its mean.
+	concurrency func(time.Time) float64
 
 	// grant asks the cloud for one more machine.
 	grant func(serve.Offer) bool
@@ -55,8 +57,9 @@ func newFleet(spec serve.Spec, offers []serve.Offer, p pace) *fleet {
 	return &fleet{
 		state:  serve.State{Name: spec.Name, Revision: 1, Spec: spec, NextID: 1},
 		offers: offers, pace: p, due: map[int64]time.Time{}, released: map[int64]bool{}, dirty: true,
-		requests: func(time.Time) int { return 0 },
-		granted:  func(serve.Replica) {}, freed: func(serve.Replica) {}, told: func(time.Time, policy.Output) {}, gaveUp: func(serve.RolledBack) {},
+		requests:    func(time.Time) int { return 0 },
+		concurrency: func(time.Time) float64 { return 0 },
+		granted:     func(serve.Replica) {}, freed: func(serve.Replica) {}, told: func(time.Time, policy.Output) {}, gaveUp: func(serve.RolledBack) {},
 	}
 }
 
@@ -115,7 +118,7 @@ func (f *fleet) consult(now time.Time) error {
 func (f *fleet) input(now time.Time) policy.Input {
 	return policy.Input{
 		Spec: f.state.Spec, Revision: f.state.Revision, Replicas: f.state.Replicas,
-		Offers: f.offers, Requests: f.requests(now), Good: f.state.Good, NextID: f.state.NextID, Memory: f.memory,
+		Offers: f.offers, Requests: f.requests(now), Concurrency: f.concurrency(now), Good: f.state.Good, NextID: f.state.NextID, Memory: f.memory,
 	}
 }
 

@@ -93,8 +93,9 @@ type playing struct {
 }
 
 type loadSince struct {
-	at  time.Time
-	qps float64
+	at    time.Time
+	qps   float64
+	takes time.Duration // of one request
 }
 
 func newPlaying(s *Scenario, tell func(Evaluation)) *playing {
@@ -107,7 +108,7 @@ func newPlaying(s *Scenario, tell func(Evaluation)) *playing {
 		offers = append(offers, place.offers...)
 	}
 	p.fleet = newFleet(s.spec, offers, s.pace)
-	p.requests = p.requestsAt
+	p.requests, p.concurrency = p.requestsAt, p.concurrencyAt
 	p.grant = func(o serve.Offer) bool {
 		place := p.at(o.Location)
 		return place.held[o.Market] < place.capacity[o.Market]
@@ -146,6 +147,17 @@ func (p *playing) soonest() time.Time {
 
 // requestsAt is how many requests came within the last [policy.Window].
 func (p *playing) requestsAt(now time.Time) int {
+	return int(math.Round(p.sum(now, func(loadSince) float64 { return 1 })))
+}
+
+// concurrencyAt is how many were under way, as the mean of the last
+// [policy.Window]: by Little's law the rate of requests times what one takes.
+func (p *playing) concurrencyAt(now time.Time) float64 {
+	return p.sum(now, func(l loadSince) float64 { return l.takes.Seconds() }) / policy.Window.Seconds()
+}
+
+// sum adds up the requests of the last [policy.Window], each with its weight.
+func (p *playing) sum(now time.Time, weight func(loadSince) float64) float64 {
 	total := 0.0
 	for i, l := range p.loads {
 		until := now
@@ -157,10 +169,10 @@ func (p *playing) requestsAt(now time.Time) int {
 			since = edge
 		}
 		if until.After(since) {
-			total += l.qps * until.Sub(since).Seconds()
+			total += l.qps * until.Sub(since).Seconds() * weight(l)
 		}
 	}
-	return int(math.Round(total))
+	return total
 }
 
 func (p *playing) evaluation(now time.Time, out policy.Output) Evaluation {
@@ -185,10 +197,10 @@ func where(o serve.Offer) string {
 	return o.Location.String()
 }
 
-// load changes the rate of requests.
-func load(qps float64) func(*playing, time.Time) error {
+// load changes the rate of requests, and what one takes.
+func load(qps float64, takes time.Duration) func(*playing, time.Time) error {
 	return func(p *playing, now time.Time) error {
-		p.loads = append(p.loads, loadSince{now, qps})
+		p.loads = append(p.loads, loadSince{now, qps, takes})
 		return nil
 	}
 }

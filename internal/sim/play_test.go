@@ -117,6 +117,29 @@ func TestPlayGivesEveryEvaluation(t *testing.T) {
 	}
 }
 
+// Requests that take long need more replicas than their number tells.
+func TestALoadOfLongRequestsScales(t *testing.T) {
+	t.Parallel()
+	s := scenario(t, `
+service: {service: {readiness_probe: /, replica_policy: {min_replicas: 1, max_replicas: 9, target_concurrency_per_replica: 4, upscale_delay_seconds: 0, downscale_delay_seconds: 0}}, resources: {ports: 80}, run: server}
+cold_start: 30s
+locations: [{infra: aws/us-east-1/us-east-1a, on_demand: 3}]
+events:
+- {at: 2m, qps: 1, takes: 20s}
+- {at: 6m, qps: 1, takes: 2s}
+until: 12m
+`)
+	targets := map[float64]int{}
+	if err := sim.Play(s, func(e sim.Evaluation) { targets[e.At] = e.Target }); err != nil {
+		t.Fatal(err)
+	}
+	for at, want := range map[float64]int{0: 1, 140: 2, 190: 5, 300: 5, 440: 1, 720: 1} {
+		if got, ok := targets[at]; !ok || got != want {
+			t.Errorf("after %v seconds the target is %d, want %d: %v", at, got, want, targets)
+		}
+	}
+}
+
 // plain is a scenario without events.
 const plain = `
 service: {service: {readiness_probe: /, replica_policy: {min_replicas: 1, max_replicas: 2, target_qps_per_replica: 1}}, resources: {ports: 80}, run: server}
@@ -162,6 +185,7 @@ func TestParseScenarioRefuses(t *testing.T) {
 		{"a time before the beginning", events("{at: -1s, qps: 1}"), `"-1s" is not a length of time`},
 		{"nothing at all", events("{at: 1m}"), "events[1]: it is 0 things at once"},
 		{"two things at once", events("{at: 1m, qps: 1, replica: 1, becomes: ready}"), "events[1]: it is 2 things at once"},
+		{"requests that take no time that can be", events("{at: 1m, qps: 2, takes: -1s}"), `"-1s" is not a length of time`},
 		{"a negative load", events("{at: 1m, qps: -2}"), "events[1]: qps: -2"},
 		{"an unknown fate", events("{at: 1m, replica: 1, becomes: famous}"), `events[1]: becomes: "famous"`},
 		{"a market that is none", events("{at: 1m, capacity: 1, infra: aws, market: black}"), `events[1]: market: "black"`},

@@ -96,6 +96,7 @@ func (s *span) UnmarshalJSON(data []byte) error {
 //	  capacity: 4                # of spot machines; left out, any number
 //	events:
 //	- {at: 0s, qps: 2}
+//	- {at: 2m, qps: 2, takes: 15s}                       # so that 30 are under way
 //	- {at: 4m, replica: 1, becomes: preempted}
 //	- {at: 5m, capacity: 0, infra: gcp/us-east1}           # market: spot by default
 //	- {at: 9m, update: new.yaml}                           # or the content right here

@@ -18,6 +18,7 @@ import (
 type eventFile struct {
 	At       span     `json:"at"`
 	QPS      *float64 `json:"qps"`
+	Takes    span     `json:"takes"`
 	Replica  int64    `json:"replica"`
 	Becomes  string   `json:"becomes"`
 	Capacity *int     `json:"capacity"`
@@ -53,7 +54,11 @@ func (e eventFile) load() (happening, error) {
 	if *e.QPS < 0 || math.IsInf(*e.QPS, 0) || math.IsNaN(*e.QPS) {
 		return happening{}, fmt.Errorf("qps: %v requests per second cannot be", *e.QPS)
 	}
-	return happening{say: fmt.Sprintf("qps %g", *e.QPS), do: load(*e.QPS)}, nil
+	say := fmt.Sprintf("qps %g", *e.QPS)
+	if takes := time.Duration(e.Takes); takes > 0 {
+		say += fmt.Sprintf(" of %v each", takes)
+	}
+	return happening{say: say, do: load(*e.QPS, time.Duration(e.Takes))}, nil
 }
 
 func (e eventFile) fate() (happening, error) {

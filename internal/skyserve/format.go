@@ -55,6 +55,7 @@ type (
 		Min            int      `yaml:"min_replicas"`
 		Max            *int     `yaml:"max_replicas,omitempty"`
 		Target         any      `yaml:"target_qps_per_replica,omitempty"`
+		AtOnce         float64  `yaml:"target_concurrency_per_replica,omitempty"`
 		Overprovision  int      `yaml:"num_overprovision,omitempty"`
 		UpscaleDelay   *float64 `yaml:"upscale_delay_seconds,omitempty"`
 		DownscaleDelay *float64 `yaml:"downscale_delay_seconds,omitempty"`
@@ -181,6 +182,9 @@ func formatPolicy(p serve.ReplicaPolicy) *policyOut {
 		Dynamic:        p.DynamicOndemandFallback,
 		DynamicDelay:   p.DynamicOndemandFallbackDelaySeconds,
 		Placer:         p.SpotPlacer,
+	}
+	if out.AtOnce = p.TargetConcurrencyPerReplica; out.AtOnce != 0 {
+		out.Max = &p.MaxReplicas
 	}
 	if q := p.TargetQPSPerReplica; q != nil {
 		out.Max = &p.MaxReplicas

@@ -121,6 +121,8 @@ func policyMistakes() []mistake {
 		{"a negative minimum", policy("min_replicas: -1"), at + "min_replicas", "Line 5: -1 replicas"},
 		{"true replicas", service("replicas: true"), "service.replicas", "It is true or false"},
 		{"a policy that is a number", service("replica_policy: 2"), "service.replica_policy", "must be a mapping"},
+		{"a target of what is under way without a maximum", policy("min_replicas: 1\ntarget_concurrency_per_replica: 4"), at + "max_replicas", "max_replicas must be set"},
+		{"a target of nothing under way", policy("min_replicas: 1\nmax_replicas: 2\ntarget_concurrency_per_replica: 0"), at + "target_concurrency_per_replica", "it must be more"},
 		{"a target of 0", policy("min_replicas: 1\nmax_replicas: 2\ntarget_qps_per_replica: 0"), at + "target_qps_per_replica", "Line 7: 0 requests per second"},
 		{"a target that is a list", policy("min_replicas: 1\nmax_replicas: 2\ntarget_qps_per_replica: [1]"), at + "target_qps_per_replica", "a mapping from accelerators to numbers"},
 		{"a target of text for an accelerator", instanceAware("{A100: fast}"), at + `target_qps_per_replica["A100"]`, "It is text; it must be a number"},
