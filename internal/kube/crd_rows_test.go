@@ -127,7 +127,7 @@ func mistakes() map[string]wrong {
 		"fewer than no replicas":          {service: `{"replica_policy":{"min_replicas":-1}}`, says: "min_replicas"},
 		"too many replicas":               {service: `{"replica_policy":{"min_replicas":10001}}`, says: "min_replicas"},
 		"less at most than at least":      {service: `{"replica_policy":{"min_replicas":3,"max_replicas":2,"target_qps_per_replica":1}}`, says: "less than min_replicas"},
-		"a range and nothing to scale by": {service: `{"replica_policy":{"min_replicas":1,"max_replicas":2}}`, says: "without target_qps_per_replica", late: true},
+		"a range and nothing to scale by": {service: `{"replica_policy":{"min_replicas":1,"max_replicas":2}}`, says: "nothing scales between them", late: true},
 		"a target of nothing":             {service: `{"replica_policy":{"target_qps_per_replica":0}}`, says: "target_qps_per_replica"},
 		"a target of nothing under way":   {service: `{"replica_policy":{"target_concurrency_per_replica":0}}`, says: "target_concurrency_per_replica"},
 		"a target of no accelerator":      {service: `{"replica_policy":{"target_qps_per_replica":{}}}`, says: "target_qps_per_replica"},

@@ -144,7 +144,7 @@ func wrongPolicies() []mistake {
 		{"a range without a target", `replica_policy = {
 			min_replicas = 1
 			max_replicas = 2
-		}`, "replica_policy.max_replicas", "without target_qps_per_replica nothing scales"},
+		}`, "replica_policy.max_replicas", "nothing scales between them"},
 		{"a target without a limit", `replica_policy = {
 			min_replicas           = 1
 			target_qps_per_replica = 1

@@ -6,6 +6,7 @@ package provider
 import (
 	"context"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -95,8 +96,7 @@ func validateWritten(raw tftypes.Value) diag.Diagnostics {
 		case v.IsNull() && (inMap || inList):
 			invalid(&diags, placeOf(at).attribute(), "An element cannot be null; leave it out.")
 		case v.IsNull():
-		case last == tftypes.AttributeName("ports") || last == tftypes.AttributeName("max_hourly_cost") ||
-			last == tftypes.AttributeName("target_concurrency_per_replica"):
+		case aboveZero(last):
 			if v.Type().Is(tftypes.Number) && v.As(&number) == nil && number.Sign() == 0 {
 				invalid(&diags, placeOf(at).attribute(), "0 is not possible here; leave it out or write a number above 0.")
 			}
@@ -111,6 +111,13 @@ func validateWritten(raw tftypes.Value) diag.Diagnostics {
 		diags.AddError("Reading the configuration failed", err.Error())
 	}
 	return diags
+}
+
+// aboveZero reports whether an attribute's number must be above 0, where the domain
+// has 0 for what was left out.
+func aboveZero(step tftypes.AttributePathStep) bool {
+	name, ok := step.(tftypes.AttributeName)
+	return ok && slices.Contains([]string{"ports", "max_hourly_cost", "target_concurrency_per_replica"}, string(name))
 }
 
 // fieldErrors turns what is wrong with a spec into diagnostics that point at the
