@@ -98,6 +98,8 @@ type pace struct {
 	// waking is how long a request may wait for a service that sleeps, and
 	// replacing how long for one that has just lost all of its replicas.
 	waking, replacing time.Duration
+	// metric is the pause between two questions for an external metric.
+	metric time.Duration
 	// straggler is how long after the end of a controller a machine may appear
 	// that it has asked for: it was stopped in the middle of its call, and went on.
 	straggler time.Duration
@@ -117,7 +119,7 @@ func New(o Options) *Controller {
 		o: o, inbox: make(chan func(), 64), started: make(chan struct{}), stopped: make(chan struct{}),
 		pace: pace{
 			log: 10 * time.Second, teardown: 20 * time.Minute, reteardown: 5 * time.Second,
-			farewell: 10 * time.Second, waking: 120 * time.Second, replacing: 30 * time.Second, straggler: time.Minute,
+			farewell: 10 * time.Second, waking: 120 * time.Second, replacing: 30 * time.Second, metric: metricPause, straggler: time.Minute,
 		},
 	}
 	c.view.Store(&view{changed: make(chan struct{})})

@@ -27,7 +27,9 @@ type loop struct {
 	state  serve.State
 	memory policy.Memory
 	// busy are looks at how long requests were under way, of the last minute.
-	busy   []busy
+	busy []busy
+	// metric is the external metric that is asked for, nil without one.
+	metric *metric
 	plan   policy.Output
 	offers offers
 

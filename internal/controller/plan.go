@@ -30,6 +30,7 @@ func (l *loop) consult() {
 		Memory:   l.memory,
 
 		Concurrency: l.concurrency(at),
+		Metric:      l.metric.known(at),
 	})
 	l.remember(l.plan.Memory)
 	if l.plan.Good && l.state.Good != l.state.Revision {

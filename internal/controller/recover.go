@@ -21,8 +21,10 @@ func (l *loop) begin() {
 	l.recover()
 }
 
-// configure applies what the spec says about the endpoint.
+// configure applies what the spec says about the endpoint, and about what is
+// measured elsewhere.
 func (l *loop) configure() {
+	l.measure()
 	spec := l.state.Spec
 	lb := spec.LoadBalancer
 	settings := balancer.Settings{

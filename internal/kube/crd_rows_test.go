@@ -99,6 +99,10 @@ func validSpecs() map[string]func(*serve.Spec) {
 		"scaling by what is under way": func(s *serve.Spec) {
 			s.ReplicaPolicy.MinReplicas, s.ReplicaPolicy.MaxReplicas, s.ReplicaPolicy.TargetConcurrencyPerReplica = 0, 3, 2.5
 		},
+		"scaling by a metric": func(s *serve.Spec) {
+			s.ReplicaPolicy.MinReplicas, s.ReplicaPolicy.MaxReplicas = 0, 3
+			s.ReplicaPolicy.ExternalMetric = &serve.ExternalMetric{URL: "https://queue.example.com:8080/stats?x=1", Field: "queues.0.length", TargetPerReplica: 2.5}
+		},
 		"a bounded update":   func(s *serve.Spec) { s.RollingUpdate = &serve.RollingUpdate{MaxSurge: 0, MaxUnavailable: 2} },
 		"never rolled back":  func(s *serve.Spec) { s.Rollback = serve.Rollback{} },
 		"baked before trust": func(s *serve.Spec) { s.Rollback.BakeSeconds = 60.25 },
@@ -130,6 +134,8 @@ func mistakes() map[string]wrong {
 		"a range and nothing to scale by": {service: `{"replica_policy":{"min_replicas":1,"max_replicas":2}}`, says: "nothing scales between them", late: true},
 		"a target of nothing":             {service: `{"replica_policy":{"target_qps_per_replica":0}}`, says: "target_qps_per_replica"},
 		"a target of nothing under way":   {service: `{"replica_policy":{"target_concurrency_per_replica":0}}`, says: "target_concurrency_per_replica"},
+		"a metric that cannot be asked":   {service: `{"replica_policy":{"external_metric":{"url":"queue","target_per_replica":1}}}`, says: "external_metric.url"},
+		"a metric for nobody":             {service: `{"replica_policy":{"external_metric":{"url":"http://queue","target_per_replica":0}}}`, says: "target_per_replica"},
 		"a target of no accelerator":      {service: `{"replica_policy":{"target_qps_per_replica":{}}}`, says: "target_qps_per_replica"},
 		"a target in words":               {service: `{"replica_policy":{"target_qps_per_replica":"much"}}`, says: "neither a number nor a map", late: true},
 		"a base above the most":           {service: `{"replica_policy":{"base_ondemand_fallback_replicas":2},"resources":{"ports":1,"use_spot":true}}`, says: "more than max_replicas"},

@@ -44,6 +44,8 @@ type Input struct {
 	// Concurrency is how many client requests were under way, as the mean of the
 	// last [Window], those that waited for a replica included.
 	Concurrency float64
+	// Metric is the external metric, nil while it is not known.
+	Metric *float64
 	// Good is the newest revision that has proven itself, 0 before there is one.
 	Good int64
 	// NextID is the id of the next replica to be made.

@@ -140,7 +140,20 @@ func (e *evaluation) computed() int {
 	if each := e.policy.TargetConcurrencyPerReplica; each > 0 {
 		n = max(n, e.neededAtOnce(each))
 	}
+	if m := e.policy.ExternalMetric; m != nil {
+		n = max(n, e.neededFor(*m))
+	}
 	return e.within(n)
+}
+
+// neededFor is how many replicas an external metric asks for. While it is not known
+// nobody is ended for it, and nobody launched.
+func (e *evaluation) neededFor(m serve.ExternalMetric) int {
+	if e.in.Metric == nil {
+		return e.memory.Target
+	}
+	n := math.Ceil(*e.in.Metric/m.TargetPerReplica - 1e-9)
+	return int(min(max(n, 0), float64(e.policy.MaxReplicas)))
 }
 
 // neededAtOnce is how many replicas it takes for the requests under way, when each

@@ -61,6 +61,26 @@ func TestWhatIsUnderWayAsksForReplicas(t *testing.T) {
 	}
 }
 
+func TestAnExternalMetricAsksForReplicas(t *testing.T) {
+	t.Parallel()
+	metric := func(p *serve.ReplicaPolicy) {
+		p.TargetQPSPerReplica, p.ExternalMetric = nil, &serve.ExternalMetric{URL: "http://queue", TargetPerReplica: 10}
+	}
+	for value, want := range map[float64]int{0: 0, -5: 0, 0.1: 1, 10: 1, 10.5: 2, 99: 10, 1e300: 10} {
+		w := newWorld(t, onDemandSpec(scaling(0, 10), metric, atOnce))
+		w.in.Metric = &value
+		if w.decide(); w.out.Target != want {
+			t.Errorf("%v asks for %d replicas, not %d", value, w.out.Target, want)
+		}
+	}
+	w := newWorld(t, onDemandSpec(scaling(0, 10), metric, atOnce))
+	w.remember(4)
+	w.in.Requests = 0
+	if w.decide(); w.out.Target != 4 {
+		t.Errorf("while it is not known the target becomes %d", w.out.Target)
+	}
+}
+
 // noQPS takes back what scaling sets.
 func noQPS(p *serve.ReplicaPolicy) { p.TargetQPSPerReplica = nil }
 

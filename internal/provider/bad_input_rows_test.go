@@ -111,6 +111,10 @@ func wrongConcurrency() []mistake {
 	return []mistake{
 		{"no request under way", at("max_replicas = 2\ntarget_concurrency_per_replica = 0"), path, "0 is not possible here"},
 		{"fewer than no requests under way", at("max_replicas = 2\ntarget_concurrency_per_replica = -1"), path, "it must be a number above 0"},
+		{"a metric that cannot be asked for", at("max_replicas = 2\nexternal_metric = {\nurl = \"queue\"\ntarget_per_replica = 1\n}"), "replica_policy.external_metric.url", "begins with http:// or https://"},
+		{"a metric with a password", at("max_replicas = 2\nexternal_metric = {\nurl = \"http://a:b@queue\"\ntarget_per_replica = 1\n}"), "replica_policy.external_metric.url", "shown to everybody"},
+		{"a metric nowhere", at("max_replicas = 2\nexternal_metric = {\nurl = \"http://queue\"\nfield = \"a..b\"\ntarget_per_replica = 1\n}"), "replica_policy.external_metric.field", "names and indexes with dots between"},
+		{"a metric for nobody", at("max_replicas = 2\nexternal_metric = {\nurl = \"http://queue\"\ntarget_per_replica = 0\n}"), "replica_policy.external_metric.target_per_replica", "a number above 0"},
 		{"requests under way, and no limit to what they cost", at("target_concurrency_per_replica = 8"), path, "say by max_replicas how far"},
 	}
 }

@@ -212,6 +212,8 @@ func unknowable() []string {
 		envs = { (UNKNOWN) = "x" }`,
 		`secrets_wo_version = length(UNKNOWN)`,
 		`controller = { infra = UNKNOWN }`,
+		`replica_policy = { min_replicas = 1, max_replicas = 3, external_metric = { url = UNKNOWN, field = UNKNOWN, target_per_replica = length(UNKNOWN) } }`,
+		`replica_policy = { min_replicas = 1, max_replicas = 3, external_metric = UNKNOWN == "" ? null : { url = "http://x", target_per_replica = 1 } }`,
 		`replica_policy = { min_replicas = 1, max_replicas = 3, target_concurrency_per_replica = length(UNKNOWN) }`,
 		`replica_policy = { min_replicas = 1, max_replicas = length(UNKNOWN), target_concurrency_per_replica = 4 }`,
 		`rolling_update = { max_surge = length(UNKNOWN), max_unavailable = length(UNKNOWN) }

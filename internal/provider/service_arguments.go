@@ -116,6 +116,7 @@ func policyObject(p serve.ReplicaPolicy) types.Object {
 		"max_replicas":                            integer(p.MaxReplicas),
 		"target_qps_per_replica":                  dynamicQPS(p.TargetQPSPerReplica),
 		"target_concurrency_per_replica":          optionalNumber(p.TargetConcurrencyPerReplica),
+		"external_metric":                         metricObject(p.ExternalMetric),
 		"num_overprovision":                       integer(p.NumOverprovision),
 		"upscale_delay_seconds":                   number(p.UpscaleDelaySeconds),
 		"downscale_delay_seconds":                 number(p.DownscaleDelaySeconds),
@@ -169,6 +170,15 @@ func machineValues(r serve.Resource) map[string]attr.Value {
 		"max_hourly_cost": cost,
 		"kubernetes":      nodesObject(r.Kubernetes),
 	}
+}
+
+func metricObject(m *serve.ExternalMetric) types.Object {
+	if m == nil {
+		return types.ObjectNull(attributeTypes(metricAttributes()))
+	}
+	return types.ObjectValueMust(attributeTypes(metricAttributes()), map[string]attr.Value{
+		"url": types.StringValue(m.URL), "field": text(m.Field), "target_per_replica": number(m.TargetPerReplica),
+	})
 }
 
 // optionalNumber is null for 0.

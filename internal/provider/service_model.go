@@ -66,6 +66,7 @@ type policyModel struct {
 	MaxReplicas                         types.Int64   `tfsdk:"max_replicas"`
 	TargetQPSPerReplica                 types.Dynamic `tfsdk:"target_qps_per_replica"`
 	TargetConcurrencyPerReplica         types.Float64 `tfsdk:"target_concurrency_per_replica"`
+	ExternalMetric                      types.Object  `tfsdk:"external_metric"`
 	NumOverprovision                    types.Int64   `tfsdk:"num_overprovision"`
 	UpscaleDelaySeconds                 types.Float64 `tfsdk:"upscale_delay_seconds"`
 	DownscaleDelaySeconds               types.Float64 `tfsdk:"downscale_delay_seconds"`
@@ -130,6 +131,13 @@ type loadBalancerModel struct {
 type affinityModel struct {
 	Cookie types.String `tfsdk:"cookie"`
 	Header types.String `tfsdk:"header"`
+}
+
+// metricModel is external_metric within it.
+type metricModel struct {
+	URL              types.String  `tfsdk:"url"`
+	Field            types.String  `tfsdk:"field"`
+	TargetPerReplica types.Float64 `tfsdk:"target_per_replica"`
 }
 
 // rollingModel is rolling_update.

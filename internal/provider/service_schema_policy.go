@@ -32,7 +32,7 @@ func policyAttributes() map[string]schema.Attribute {
 			Optional:            true,
 			Computed:            true,
 			PlanModifiers:       []planmodifier.Int64{minUnlessSet{}},
-			MarkdownDescription: "Greatest number of replicas. Needed with `target_qps_per_replica` or `target_concurrency_per_replica`. Defaults to `min_replicas`.",
+			MarkdownDescription: "Greatest number of replicas. Needed with `target_qps_per_replica`, `target_concurrency_per_replica` or `external_metric`. Defaults to `min_replicas`.",
 		},
 		"target_qps_per_replica": schema.DynamicAttribute{
 			Optional: true,
@@ -43,6 +43,12 @@ func policyAttributes() map[string]schema.Attribute {
 			Optional: true,
 			MarkdownDescription: "Number of requests that one replica is meant to have under way at a time, as the mean of a minute, those included that wait for a replica; with it the number of replicas follows the load. " +
 				"It fits requests of very different length, such as those of LLMs, better than `target_qps_per_replica`; with both, the one counts that asks for more replicas.",
+		},
+		"external_metric": schema.SingleNestedAttribute{
+			Optional:   true,
+			Attributes: metricAttributes(),
+			MarkdownDescription: "A number from elsewhere to scale by, such as the length of a queue: the controller asks for it every 20 seconds. " +
+				"While it cannot be had, no replica is ended and none launched because of it. With other targets the one counts that asks for the most replicas. Defaults to none.",
 		},
 		"num_overprovision":     count(d.NumOverprovision, "Number of replicas kept beyond what the load asks for. On-demand replicas never stand in for these."),
 		"upscale_delay_seconds": seconds(d.UpscaleDelaySeconds, "For how long the load must ask for more replicas before they are launched, in seconds."),
@@ -76,5 +82,22 @@ func count(byDefault int, text string) schema.Int64Attribute {
 		Computed:            true,
 		Default:             int64default.StaticInt64(int64(byDefault)),
 		MarkdownDescription: describe(text, byDefault),
+	}
+}
+
+func metricAttributes() map[string]schema.Attribute {
+	return map[string]schema.Attribute{
+		"url": schema.StringAttribute{
+			Required:            true,
+			MarkdownDescription: "URL that is asked by a `GET`, and must answer `200`. The controller must reach it.",
+		},
+		"field": schema.StringAttribute{
+			Optional:            true,
+			MarkdownDescription: "Where the number is in an answer that is a JSON document: names and indexes with dots between, such as `queues.0.length`. Without it the answer is the number.",
+		},
+		"target_per_replica": schema.Float64Attribute{
+			Required:            true,
+			MarkdownDescription: "How much of it one replica is meant for.",
+		},
 	}
 }

@@ -87,6 +87,9 @@ func (m serviceModel) policy(ctx context.Context, diags *diag.Diagnostics) serve
 	setInt(&p.MaxReplicas, policy.MaxReplicas)
 	p.TargetQPSPerReplica = policy.qps(diags)
 	p.TargetConcurrencyPerReplica = policy.TargetConcurrencyPerReplica.ValueFloat64()
+	if m, ok := decode[metricModel](ctx, policy.ExternalMetric, diags); ok {
+		p.ExternalMetric = &serve.ExternalMetric{URL: m.URL.ValueString(), Field: m.Field.ValueString(), TargetPerReplica: m.TargetPerReplica.ValueFloat64()}
+	}
 	setInt(&p.NumOverprovision, policy.NumOverprovision)
 	setFloat(&p.UpscaleDelaySeconds, policy.UpscaleDelaySeconds)
 	setFloat(&p.DownscaleDelaySeconds, policy.DownscaleDelaySeconds)

@@ -84,6 +84,8 @@ type ReplicaPolicy struct {
 	// under way at a time; 0 for none. Of the two targets that counts which asks for
 	// more replicas.
 	TargetConcurrencyPerReplica float64 `json:"target_concurrency_per_replica,omitempty"`
+	// ExternalMetric is a number from elsewhere to scale by as well; nil for none.
+	ExternalMetric *ExternalMetric `json:"external_metric,omitempty"`
 	// NumOverprovision is the number of replicas kept beyond the target; they are
 	// never replaced by on-demand ones.
 	NumOverprovision      int     `json:"num_overprovision,omitempty"`
@@ -112,7 +114,18 @@ func FixedReplicas(n int) ReplicaPolicy {
 
 // Scales reports whether the number of replicas follows the load.
 func (p ReplicaPolicy) Scales() bool {
-	return p.TargetQPSPerReplica != nil || p.TargetConcurrencyPerReplica != 0
+	return p.TargetQPSPerReplica != nil || p.TargetConcurrencyPerReplica != 0 || p.ExternalMetric != nil
+}
+
+// ExternalMetric is a number that the controller asks for by HTTP, such as the
+// length of a queue, and how much of it one replica is meant for.
+type ExternalMetric struct {
+	// URL is asked by a GET, which must answer 200.
+	URL string `json:"url"`
+	// Field is where the number is in an answer that is a JSON document, as names and
+	// indexes with dots between; empty if the answer is the number.
+	Field            string  `json:"field,omitempty"`
+	TargetPerReplica float64 `json:"target_per_replica"`
 }
 
 // UsesFallback reports whether the policy mixes spot and on-demand replicas.

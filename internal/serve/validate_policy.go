@@ -6,7 +6,9 @@ package serve
 import (
 	"maps"
 	"math"
+	"net/url"
 	"slices"
+	"strings"
 )
 
 func (p ReplicaPolicy) validate(es *FieldErrors) {
@@ -20,6 +22,7 @@ func (p ReplicaPolicy) validate(es *FieldErrors) {
 	if n := p.TargetConcurrencyPerReplica; math.IsNaN(n) || n < 0 || n > maxSeconds {
 		es.add(at+"target_concurrency_per_replica", nil, "%s requests under way cannot be the target of a replica; it must be a number above 0.", number(n))
 	}
+	p.ExternalMetric.validate(es)
 	es.replicas(at+"num_overprovision", p.NumOverprovision)
 	es.delay(at+"upscale_delay_seconds", p.UpscaleDelaySeconds)
 	es.delay(at+"downscale_delay_seconds", p.DownscaleDelaySeconds)
@@ -51,6 +54,7 @@ func (p ReplicaPolicy) validateFixed(es *FieldErrors) {
 func (p ReplicaPolicy) validateRange(es *FieldErrors) {
 	const low, high = "replica_policy.min_replicas", "replica_policy.max_replicas"
 	const target, under = "replica_policy.target_qps_per_replica", "replica_policy.target_concurrency_per_replica"
+	const metric = "replica_policy.external_metric"
 	sane := es.replicas(low, p.MinReplicas)
 	// A maximum that was left out is the minimum, whose mistake is told already.
 	if p.MaxReplicas != p.MinReplicas {
@@ -61,7 +65,26 @@ func (p ReplicaPolicy) validateRange(es *FieldErrors) {
 	case p.MaxReplicas < p.MinReplicas:
 		es.add(high, []string{low}, "max_replicas is %d, which is less than min_replicas, %d.", p.MaxReplicas, p.MinReplicas)
 	case p.MaxReplicas > p.MinReplicas && !p.Scales():
-		es.add(high, []string{low, target, under}, "max_replicas is %d and min_replicas is %d, but without target_qps_per_replica or target_concurrency_per_replica nothing scales between them; set one, or leave max_replicas out.", p.MaxReplicas, p.MinReplicas)
+		es.add(high, []string{low, target, under, metric}, "max_replicas is %d and min_replicas is %d, but without target_qps_per_replica, target_concurrency_per_replica or external_metric nothing scales between them; set one, or leave max_replicas out.", p.MaxReplicas, p.MinReplicas)
+	}
+}
+
+func (m *ExternalMetric) validate(es *FieldErrors) {
+	if m == nil {
+		return
+	}
+	const at = "replica_policy.external_metric."
+	u, err := url.Parse(m.URL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		es.add(at+"url", nil, "%q is not a URL that could be asked; it begins with http:// or https:// and a host.", m.URL)
+	} else if u.User != nil {
+		es.add(at+"url", nil, "The URL has a name and a password in it, which would be shown to everybody; leave them out.")
+	}
+	if slices.Contains(strings.Split(m.Field, "."), "") && m.Field != "" {
+		es.add(at+"field", nil, "%q is not a path into a JSON document; it is names and indexes with dots between, such as \"queue.length\".", m.Field)
+	}
+	if n := m.TargetPerReplica; math.IsNaN(n) || n <= 0 || n > maxSeconds {
+		es.add(at+"target_per_replica", nil, "%s cannot be what one replica is meant for; it must be a number above 0.", number(n))
 	}
 }
 

@@ -23,6 +23,8 @@ type fleet struct {
 	requests func(time.Time) int
 	// concurrency is how many were under way, as its mean.
 	concurrency func(time.Time) float64
+	// metric is the external metric, nil while it is not known.
+	metric func() *float64
 
 	// grant asks the cloud for one more machine.
 	grant func(serve.Offer) bool
@@ -59,6 +61,7 @@ func newFleet(spec serve.Spec, offers []serve.Offer, p pace) *fleet {
 		offers: offers, pace: p, due: map[int64]time.Time{}, released: map[int64]bool{}, dirty: true,
 		requests:    func(time.Time) int { return 0 },
 		concurrency: func(time.Time) float64 { return 0 },
+		metric:      func() *float64 { return nil },
 		granted:     func(serve.Replica) {}, freed: func(serve.Replica) {}, told: func(time.Time, policy.Output) {}, gaveUp: func(serve.RolledBack) {},
 	}
 }
@@ -118,7 +121,7 @@ func (f *fleet) consult(now time.Time) error {
 func (f *fleet) input(now time.Time) policy.Input {
 	return policy.Input{
 		Spec: f.state.Spec, Revision: f.state.Revision, Replicas: f.state.Replicas,
-		Offers: f.offers, Requests: f.requests(now), Concurrency: f.concurrency(now), Good: f.state.Good, NextID: f.state.NextID, Memory: f.memory,
+		Offers: f.offers, Requests: f.requests(now), Concurrency: f.concurrency(now), Metric: f.metric(), Good: f.state.Good, NextID: f.state.NextID, Memory: f.memory,
 	}
 }
 

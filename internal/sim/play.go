@@ -88,6 +88,8 @@ type playing struct {
 	notice time.Duration
 	// loads are the rates of requests there were, and since when.
 	loads []loadSince
+	// measured is the external metric, nil before it is known.
+	measured *float64
 	// happened is what has happened since the last evaluation.
 	happened []string
 }
@@ -109,6 +111,7 @@ func newPlaying(s *Scenario, tell func(Evaluation)) *playing {
 	}
 	p.fleet = newFleet(s.spec, offers, s.pace)
 	p.requests, p.concurrency = p.requestsAt, p.concurrencyAt
+	p.metric = func() *float64 { return p.measured }
 	p.grant = func(o serve.Offer) bool {
 		place := p.at(o.Location)
 		return place.held[o.Market] < place.capacity[o.Market]

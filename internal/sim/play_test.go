@@ -140,6 +140,28 @@ until: 12m
 	}
 }
 
+func TestAMetricScales(t *testing.T) {
+	t.Parallel()
+	s := scenario(t, `
+service: {service: {readiness_probe: /, replica_policy: {min_replicas: 1, max_replicas: 9, external_metric: {url: "http://queue", field: length, target_per_replica: 10}, upscale_delay_seconds: 0, downscale_delay_seconds: 0}}, resources: {ports: 80}, run: server}
+cold_start: 30s
+locations: [{infra: aws/us-east-1/us-east-1a, on_demand: 3}]
+events:
+- {at: 2m, metric: 35}
+- {at: 4m, metric: 0}
+until: 6m
+`)
+	targets := map[float64]int{}
+	if err := sim.Play(s, func(e sim.Evaluation) { targets[e.At] = e.Target }); err != nil {
+		t.Fatal(err)
+	}
+	for at, want := range map[float64]int{0: 1, 110: 1, 120: 4, 240: 1, 360: 1} {
+		if got, ok := targets[at]; !ok || got != want {
+			t.Errorf("after %v seconds the target is %d, want %d: %v", at, got, want, targets)
+		}
+	}
+}
+
 // plain is a scenario without events.
 const plain = `
 service: {service: {readiness_probe: /, replica_policy: {min_replicas: 1, max_replicas: 2, target_qps_per_replica: 1}}, resources: {ports: 80}, run: server}

@@ -97,6 +97,7 @@ func (s *span) UnmarshalJSON(data []byte) error {
 //	events:
 //	- {at: 0s, qps: 2}
 //	- {at: 2m, qps: 2, takes: 15s}                       # so that 30 are under way
+//	- {at: 3m, metric: 40}                               # what external_metric is then
 //	- {at: 4m, replica: 1, becomes: preempted}
 //	- {at: 5m, capacity: 0, infra: gcp/us-east1}           # market: spot by default
 //	- {at: 9m, update: new.yaml}                           # or the content right here

@@ -19,6 +19,7 @@ type eventFile struct {
 	At       span     `json:"at"`
 	QPS      *float64 `json:"qps"`
 	Takes    span     `json:"takes"`
+	Metric   *float64 `json:"metric"`
 	Replica  int64    `json:"replica"`
 	Becomes  string   `json:"becomes"`
 	Capacity *int     `json:"capacity"`
@@ -33,6 +34,15 @@ func (s *Scenario) readEvent(e eventFile, read func(string) ([]byte, error)) (ha
 	if e.QPS != nil {
 		kinds = append(kinds, e.load)
 	}
+	if e.Metric != nil {
+		value := *e.Metric
+		kinds = append(kinds, func() (happening, error) {
+			return happening{say: fmt.Sprintf("metric %g", value), do: func(p *playing, _ time.Time) error {
+				p.measured = &value
+				return nil
+			}}, nil
+		})
+	}
 	if e.Replica != 0 || e.Becomes != "" {
 		kinds = append(kinds, e.fate)
 	}
@@ -43,7 +53,7 @@ func (s *Scenario) readEvent(e eventFile, read func(string) ([]byte, error)) (ha
 		kinds = append(kinds, func() (happening, error) { return e.update(read) })
 	}
 	if len(kinds) != 1 {
-		return happening{}, fmt.Errorf("it is %d things at once; an event is one of qps, replica and becomes, capacity, or update", len(kinds))
+		return happening{}, fmt.Errorf("it is %d things at once; an event is one of qps, metric, replica and becomes, capacity, or update", len(kinds))
 	}
 	h, err := kinds[0]()
 	h.at = time.Duration(e.At)

@@ -56,6 +56,7 @@ type (
 		Max            *int     `yaml:"max_replicas,omitempty"`
 		Target         any      `yaml:"target_qps_per_replica,omitempty"`
 		AtOnce         float64  `yaml:"target_concurrency_per_replica,omitempty"`
+		Metric         any      `yaml:"external_metric,omitempty"`
 		Overprovision  int      `yaml:"num_overprovision,omitempty"`
 		UpscaleDelay   *float64 `yaml:"upscale_delay_seconds,omitempty"`
 		DownscaleDelay *float64 `yaml:"downscale_delay_seconds,omitempty"`
@@ -182,6 +183,9 @@ func formatPolicy(p serve.ReplicaPolicy) *policyOut {
 		Dynamic:        p.DynamicOndemandFallback,
 		DynamicDelay:   p.DynamicOndemandFallbackDelaySeconds,
 		Placer:         p.SpotPlacer,
+	}
+	if m := p.ExternalMetric; m != nil {
+		out.Max, out.Metric = &p.MaxReplicas, map[string]any{"url": m.URL, "field": m.Field, "target_per_replica": m.TargetPerReplica}
 	}
 	if out.AtOnce = p.TargetConcurrencyPerReplica; out.AtOnce != 0 {
 		out.Max = &p.MaxReplicas

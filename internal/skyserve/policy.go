@@ -12,12 +12,20 @@ import (
 func (r *reader) policy(v value, into *serve.ReplicaPolicy) {
 	p := serve.NewSpec("").ReplicaPolicy
 	const minimum, maximum, target = "min_replicas", "max_replicas", "target_qps_per_replica"
-	const atOnce = "target_concurrency_per_replica" // which SkyServe does not have
+	const atOnce, metric = "target_concurrency_per_replica", "external_metric" // which SkyServe does not have
 	r.mapping(v, []field{
 		{minimum, r.whole(&p.MinReplicas)},
 		{maximum, r.whole(&p.MaxReplicas)},
 		{target, func(v value) { r.qps(v, &p.TargetQPSPerReplica) }},
 		{atOnce, r.positive(&p.TargetConcurrencyPerReplica)},
+		{metric, func(v value) {
+			p.ExternalMetric = &serve.ExternalMetric{}
+			r.mapping(v, []field{
+				{"url", r.text(&p.ExternalMetric.URL)},
+				{"field", r.text(&p.ExternalMetric.Field)},
+				{"target_per_replica", r.positive(&p.ExternalMetric.TargetPerReplica)},
+			})
+		}},
 		{"num_overprovision", r.whole(&p.NumOverprovision)},
 		{"upscale_delay_seconds", r.number(&p.UpscaleDelaySeconds)},
 		{"downscale_delay_seconds", r.number(&p.DownscaleDelaySeconds)},
@@ -34,10 +42,13 @@ func (r *reader) policy(v value, into *serve.ReplicaPolicy) {
 	case kind(v.node) != "a mapping":
 	case !wrote(minimum):
 		r.fault(v.child(minimum, v.node), "The policy has no min_replicas; write how many replicas there are at least.")
-	case !wrote(maximum) && wrote(atOnce):
-		r.fault(v.child(maximum, v.node), "With target_concurrency_per_replica, max_replicas must be set; write how many replicas there are at most.")
-	case !wrote(maximum) && wrote(target):
-		r.fault(v.child(maximum, v.node), "With target_qps_per_replica, max_replicas must be set; write how many replicas there are at most.")
+	case !wrote(maximum):
+		for _, scales := range []string{target, atOnce, metric} {
+			if wrote(scales) {
+				r.fault(v.child(maximum, v.node), "With %s, max_replicas must be set; write how many replicas there are at most.", scales)
+				break
+			}
+		}
 	}
 	if !wrote(maximum) {
 		p.MaxReplicas = p.MinReplicas
