@@ -194,7 +194,7 @@ func (l *loop) leaves(r serve.Replica) time.Time {
 // gets a replacement, which may be there soon. One that was never ready may have
 // to be waited for much longer, if it ever is.
 func (l *loop) hold() time.Duration {
-	switch policy := l.state.Spec.ReplicaPolicy; {
+	switch policy, _ := l.state.Spec.ReplicaPolicy.At(now()); {
 	case l.state.Deleting || l.broken() != nil || policy.MaxReplicas == 0:
 		return 0
 	case policy.MinReplicas == 0:

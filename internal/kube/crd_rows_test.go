@@ -103,6 +103,13 @@ func validSpecs() map[string]func(*serve.Spec) {
 			s.ReplicaPolicy.MinReplicas, s.ReplicaPolicy.MaxReplicas = 0, 3
 			s.ReplicaPolicy.ExternalMetric = &serve.ExternalMetric{URL: "https://queue.example.com:8080/stats?x=1", Field: "queues.0.length", TargetPerReplica: 2.5}
 		},
+		"hours": func(s *serve.Spec) {
+			s.ReplicaPolicy.MinReplicas, s.ReplicaPolicy.MaxReplicas = 1, 1
+			s.ReplicaPolicy.Schedules = []serve.Schedule{
+				{Days: []string{"mon", "sun"}, From: "00:00", To: "23:59", TimeZone: "America/Argentina/Buenos_Aires", MinReplicas: 3, MaxReplicas: 3},
+				{From: "22:00", To: "06:00"},
+			}
+		},
 		"a bounded update":   func(s *serve.Spec) { s.RollingUpdate = &serve.RollingUpdate{MaxSurge: 0, MaxUnavailable: 2} },
 		"never rolled back":  func(s *serve.Spec) { s.Rollback = serve.Rollback{} },
 		"baked before trust": func(s *serve.Spec) { s.Rollback.BakeSeconds = 60.25 },
@@ -136,6 +143,9 @@ func mistakes() map[string]wrong {
 		"a target of nothing under way":   {service: `{"replica_policy":{"target_concurrency_per_replica":0}}`, says: "target_concurrency_per_replica"},
 		"a metric that cannot be asked":   {service: `{"replica_policy":{"external_metric":{"url":"queue","target_per_replica":1}}}`, says: "external_metric.url"},
 		"a metric for nobody":             {service: `{"replica_policy":{"external_metric":{"url":"http://queue","target_per_replica":0}}}`, says: "target_per_replica"},
+		"a day that is none":              {service: `{"replica_policy":{"schedules":[{"days":["monday"],"from":"08:00","to":"09:00","min_replicas":1}]}}`, says: "days"},
+		"an hour that is none":            {service: `{"replica_policy":{"schedules":[{"from":"25:00","to":"09:00","min_replicas":1}]}}`, says: "from"},
+		"a zone that is none":             {service: `{"replica_policy":{"schedules":[{"from":"08:00","to":"09:00","min_replicas":1,"time_zone":"Nowhere"}]}}`, says: "time zone", late: true},
 		"a target of no accelerator":      {service: `{"replica_policy":{"target_qps_per_replica":{}}}`, says: "target_qps_per_replica"},
 		"a target in words":               {service: `{"replica_policy":{"target_qps_per_replica":"much"}}`, says: "neither a number nor a map", late: true},
 		"a base above the most":           {service: `{"replica_policy":{"base_ondemand_fallback_replicas":2},"resources":{"ports":1,"use_spot":true}}`, says: "more than max_replicas"},

@@ -48,6 +48,13 @@ func respell(fields map[string]any) {
 		if _, ok := policy["max_replicas"]; !ok && given {
 			policy["max_replicas"] = least
 		}
+		schedules, _ := policy["schedules"].([]any) // the schema knows no other type
+		for _, s := range schedules {
+			schedule, _ := s.(map[string]any)
+			if _, ok := schedule["max_replicas"]; !ok && schedule != nil {
+				schedule["max_replicas"] = schedule["min_replicas"]
+			}
+		}
 	}
 	resources, ok := fields["resources"].(map[string]any)
 	if !ok {

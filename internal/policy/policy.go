@@ -142,9 +142,12 @@ type evaluation struct {
 func begin(now time.Time, in Input) *evaluation {
 	e := &evaluation{
 		now: now.UTC().Round(0), in: in,
-		policy: in.Spec.ReplicaPolicy, memory: in.Memory,
+		memory: in.Memory,
 		spread: spreadOf(in.Replicas), none: map[serve.Market]choice{},
 	}
+	var next time.Time
+	e.policy, next = in.Spec.ReplicaPolicy.At(now)
+	e.wake(next)
 	for i := range in.Replicas {
 		r := &e.in.Replicas[i]
 		if r.Status().IsTerminal() {
@@ -205,9 +208,9 @@ func (e *evaluation) launchOne(market serve.Market, place func(serve.Market) cho
 // bound that is checked again before each launch: each replica and its stand-in,
 // what is overprovisioned, and the spares of rough times.
 func Most(p serve.ReplicaPolicy) int {
-	most := 2*p.MaxReplicas + p.NumOverprovision
+	most := 2*p.Most() + p.NumOverprovision
 	if p.DynamicOndemandFallback {
-		most += spares(p.MaxReplicas + p.NumOverprovision)
+		most += spares(p.Most() + p.NumOverprovision)
 	}
 	return most
 }

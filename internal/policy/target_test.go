@@ -81,6 +81,41 @@ func TestAnExternalMetricAsksForReplicas(t *testing.T) {
 	}
 }
 
+// A schedule moves the limits at its hour, of what scales and of what does not.
+func TestSchedulesMoveTheLimits(t *testing.T) {
+	t.Parallel()
+	hours := func(least, most int) func(*serve.ReplicaPolicy) {
+		return func(p *serve.ReplicaPolicy) {
+			p.Schedules = []serve.Schedule{{From: "12:30", To: "14:00", MinReplicas: least, MaxReplicas: most}}
+		}
+	}
+	w := newWorld(t, onDemandSpec(scaling(1, 2), qps(1), atOnce, hours(3, 5)))
+	step := func(when time.Duration, requests, want int) {
+		t.Helper()
+		w.now, w.in.Requests = noon().Add(when), requests
+		if w.decide(); w.out.Target != want {
+			t.Errorf("after %v the target is %d, want %d", when, w.out.Target, want)
+		}
+	}
+	step(29*time.Minute, 600, 2)
+	step(29*time.Minute+50*time.Second, 600, 2)
+	if at := noon().Add(30 * time.Minute); w.out.Next.After(at) {
+		t.Errorf("it looks again %v, want by %v", w.out.Next, at)
+	}
+	step(30*time.Minute, 600, 5)
+	step(31*time.Minute, 0, 3)
+	step(119*time.Minute+50*time.Second, 600, 5)
+	step(2*time.Hour, 600, 2)
+
+	w = newWorld(t, onDemandSpec(scaling(1, 1), noQPS, hours(4, 4)))
+	step(0, 0, 1)
+	if at := noon().Add(30 * time.Minute); !w.out.Next.Equal(at) {
+		t.Errorf("it looks again %v, want %v", w.out.Next, at)
+	}
+	step(30*time.Minute, 0, 4)
+	step(2*time.Hour, 0, 1)
+}
+
 // noQPS takes back what scaling sets.
 func noQPS(p *serve.ReplicaPolicy) { p.TargetQPSPerReplica = nil }
 

@@ -115,6 +115,10 @@ func wrongConcurrency() []mistake {
 		{"a metric with a password", at("max_replicas = 2\nexternal_metric = {\nurl = \"http://a:b@queue\"\ntarget_per_replica = 1\n}"), "replica_policy.external_metric.url", "shown to everybody"},
 		{"a metric nowhere", at("max_replicas = 2\nexternal_metric = {\nurl = \"http://queue\"\nfield = \"a..b\"\ntarget_per_replica = 1\n}"), "replica_policy.external_metric.field", "names and indexes with dots between"},
 		{"a metric for nobody", at("max_replicas = 2\nexternal_metric = {\nurl = \"http://queue\"\ntarget_per_replica = 0\n}"), "replica_policy.external_metric.target_per_replica", "a number above 0"},
+		{"a day that is none", at("schedules = [{ days = [\"monday\"], from = \"08:00\", to = \"20:00\", min_replicas = 1 }]"), "replica_policy.schedules[0].days[0]", "is not known"},
+		{"an hour that is none", at("schedules = [{ from = \"8\", to = \"20:00\", min_replicas = 1 }]"), "replica_policy.schedules[0].from", "is not an hour"},
+		{"a zone that is none", at("schedules = [{ from = \"08:00\", to = \"20:00\", time_zone = \"CEST\", min_replicas = 1 }]"), "replica_policy.schedules[0].time_zone", "not the name of a time zone"},
+		{"hours in which nothing scales", at("schedules = [{ from = \"08:00\", to = \"20:00\", min_replicas = 1, max_replicas = 3 }]"), "replica_policy.schedules[0].max_replicas", "nothing scales between them"},
 		{"requests under way, and no limit to what they cost", at("target_concurrency_per_replica = 8"), path, "say by max_replicas how far"},
 	}
 }

@@ -212,6 +212,8 @@ func unknowable() []string {
 		envs = { (UNKNOWN) = "x" }`,
 		`secrets_wo_version = length(UNKNOWN)`,
 		`controller = { infra = UNKNOWN }`,
+		`replica_policy = { min_replicas = 1, schedules = [{ days = [UNKNOWN], from = UNKNOWN, to = UNKNOWN, time_zone = UNKNOWN, min_replicas = length(UNKNOWN) }] }`,
+		`replica_policy = { min_replicas = 1, schedules = UNKNOWN == "" ? null : [{ from = "08:00", to = "09:00", min_replicas = 2, max_replicas = length(UNKNOWN) }] }`,
 		`replica_policy = { min_replicas = 1, max_replicas = 3, external_metric = { url = UNKNOWN, field = UNKNOWN, target_per_replica = length(UNKNOWN) } }`,
 		`replica_policy = { min_replicas = 1, max_replicas = 3, external_metric = UNKNOWN == "" ? null : { url = "http://x", target_per_replica = 1 } }`,
 		`replica_policy = { min_replicas = 1, max_replicas = 3, target_concurrency_per_replica = length(UNKNOWN) }`,

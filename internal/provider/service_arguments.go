@@ -117,6 +117,7 @@ func policyObject(p serve.ReplicaPolicy) types.Object {
 		"target_qps_per_replica":                  dynamicQPS(p.TargetQPSPerReplica),
 		"target_concurrency_per_replica":          optionalNumber(p.TargetConcurrencyPerReplica),
 		"external_metric":                         metricObject(p.ExternalMetric),
+		"schedules":                               scheduleList(p.Schedules),
 		"num_overprovision":                       integer(p.NumOverprovision),
 		"upscale_delay_seconds":                   number(p.UpscaleDelaySeconds),
 		"downscale_delay_seconds":                 number(p.DownscaleDelaySeconds),

@@ -67,6 +67,7 @@ type policyModel struct {
 	TargetQPSPerReplica                 types.Dynamic `tfsdk:"target_qps_per_replica"`
 	TargetConcurrencyPerReplica         types.Float64 `tfsdk:"target_concurrency_per_replica"`
 	ExternalMetric                      types.Object  `tfsdk:"external_metric"`
+	Schedules                           types.List    `tfsdk:"schedules"`
 	NumOverprovision                    types.Int64   `tfsdk:"num_overprovision"`
 	UpscaleDelaySeconds                 types.Float64 `tfsdk:"upscale_delay_seconds"`
 	DownscaleDelaySeconds               types.Float64 `tfsdk:"downscale_delay_seconds"`
@@ -131,6 +132,16 @@ type loadBalancerModel struct {
 type affinityModel struct {
 	Cookie types.String `tfsdk:"cookie"`
 	Header types.String `tfsdk:"header"`
+}
+
+// scheduleModel is one of the schedules.
+type scheduleModel struct {
+	Days        types.List   `tfsdk:"days"`
+	From        types.String `tfsdk:"from"`
+	To          types.String `tfsdk:"to"`
+	TimeZone    types.String `tfsdk:"time_zone"`
+	MinReplicas types.Int64  `tfsdk:"min_replicas"`
+	MaxReplicas types.Int64  `tfsdk:"max_replicas"`
 }
 
 // metricModel is external_metric within it.

@@ -50,6 +50,11 @@ func policyAttributes() map[string]schema.Attribute {
 			MarkdownDescription: "A number from elsewhere to scale by, such as the length of a queue: the controller asks for it every 20 seconds. " +
 				"While it cannot be had, no replica is ended and none launched because of it. With other targets the one counts that asks for the most replicas. Defaults to none.",
 		},
+		"schedules": schema.ListNestedAttribute{
+			Optional:            true,
+			NestedObject:        schema.NestedAttributeObject{Attributes: scheduleAttributes()},
+			MarkdownDescription: "Other limits at certain hours, in place of `min_replicas` and `max_replicas`; of those in force the first counts. Defaults to none.",
+		},
 		"num_overprovision":     count(d.NumOverprovision, "Number of replicas kept beyond what the load asks for. On-demand replicas never stand in for these."),
 		"upscale_delay_seconds": seconds(d.UpscaleDelaySeconds, "For how long the load must ask for more replicas before they are launched, in seconds."),
 		"downscale_delay_seconds": seconds(d.DownscaleDelaySeconds,

@@ -90,6 +90,7 @@ func (m serviceModel) policy(ctx context.Context, diags *diag.Diagnostics) serve
 	if m, ok := decode[metricModel](ctx, policy.ExternalMetric, diags); ok {
 		p.ExternalMetric = &serve.ExternalMetric{URL: m.URL.ValueString(), Field: m.Field.ValueString(), TargetPerReplica: m.TargetPerReplica.ValueFloat64()}
 	}
+	p.Schedules = policy.schedules(ctx, diags)
 	setInt(&p.NumOverprovision, policy.NumOverprovision)
 	setFloat(&p.UpscaleDelaySeconds, policy.UpscaleDelaySeconds)
 	setFloat(&p.DownscaleDelaySeconds, policy.DownscaleDelaySeconds)

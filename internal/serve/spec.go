@@ -86,6 +86,9 @@ type ReplicaPolicy struct {
 	TargetConcurrencyPerReplica float64 `json:"target_concurrency_per_replica,omitempty"`
 	// ExternalMetric is a number from elsewhere to scale by as well; nil for none.
 	ExternalMetric *ExternalMetric `json:"external_metric,omitempty"`
+	// Schedules have other limits in force at certain hours. Of several the first
+	// counts.
+	Schedules []Schedule `json:"schedules,omitempty"`
 	// NumOverprovision is the number of replicas kept beyond the target; they are
 	// never replaced by on-demand ones.
 	NumOverprovision      int     `json:"num_overprovision,omitempty"`

@@ -198,7 +198,7 @@ func TestValidateNamesWhatItLookedAt(t *testing.T) {
 // FuzzValidate feeds specs as a client of the API might: whatever decodes must
 // be judged without a panic, and twice the same way.
 func FuzzValidate(f *testing.F) {
-	for _, m := range slices.Concat(nameMistakes(), policyMistakes(), balancerMistakes(), updateMistakes(), marketMistakes(), resourceMistakes(), placeMistakes(), portMistakes(), taskMistakes()) {
+	for _, m := range slices.Concat(nameMistakes(), policyMistakes(), balancerMistakes(), updateMistakes(), scheduleMistakes(), marketMistakes(), resourceMistakes(), placeMistakes(), portMistakes(), taskMistakes()) {
 		s := valid()
 		if m.spec != nil {
 			s = m.spec()

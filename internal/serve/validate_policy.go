@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -23,6 +24,9 @@ func (p ReplicaPolicy) validate(es *FieldErrors) {
 		es.add(at+"target_concurrency_per_replica", nil, "%s requests under way cannot be the target of a replica; it must be a number above 0.", number(n))
 	}
 	p.ExternalMetric.validate(es)
+	for i, s := range p.Schedules {
+		s.validate(es, item(at+"schedules", i), p)
+	}
 	es.replicas(at+"num_overprovision", p.NumOverprovision)
 	es.delay(at+"upscale_delay_seconds", p.UpscaleDelaySeconds)
 	es.delay(at+"downscale_delay_seconds", p.DownscaleDelaySeconds)
@@ -45,7 +49,7 @@ func (p ReplicaPolicy) validate(es *FieldErrors) {
 // validateFixed checks a plain number of replicas, which leaves nothing to be
 // decided by a policy.
 func (p ReplicaPolicy) validateFixed(es *FieldErrors) {
-	if es.replicas("replicas", p.MinReplicas) && p != FixedReplicas(p.MinReplicas) {
+	if es.replicas("replicas", p.MinReplicas) && !reflect.DeepEqual(p, FixedReplicas(p.MinReplicas)) {
 		es.add("replicas", []string{"replica_policy"}, "A plain number of replicas excludes a replica_policy; write min_replicas %d there instead.", p.MinReplicas)
 	}
 }

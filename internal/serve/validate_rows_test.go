@@ -74,6 +74,33 @@ func updateMistakes() []mistake {
 	}
 }
 
+func scheduleMistakes() []mistake {
+	with := func(change func(*serve.Schedule)) func(*serve.Spec) {
+		return func(s *serve.Spec) {
+			one := serve.Schedule{From: "08:00", To: "20:00", MinReplicas: 1, MaxReplicas: 1}
+			two := one
+			change(&two)
+			s.ReplicaPolicy.Schedules = []serve.Schedule{one, two}
+		}
+	}
+	plain := func() serve.Spec {
+		s := valid()
+		s.ReplicaPolicy.Fixed = false
+		return s
+	}
+	const at = "replica_policy.schedules[1]."
+	return []mistake{
+		{"a day that is none", plain, with(func(s *serve.Schedule) { s.Days = []string{"mon", "Tue"} }), at + "days[1]", `did you mean "tue"?`},
+		{"an hour that is none", plain, with(func(s *serve.Schedule) { s.From = "24:00" }), at + "from", `"08:00"`},
+		{"an hour that is short", plain, with(func(s *serve.Schedule) { s.To = "8:00" }), at + "to", "is not an hour"},
+		{"a zone that is none", plain, with(func(s *serve.Schedule) { s.TimeZone = "Berlin" }), at + "time_zone", "Europe/Berlin"},
+		{"the zone of whoever looks", plain, with(func(s *serve.Schedule) { s.TimeZone = "Local" }), at + "time_zone", "not the name of a time zone"},
+		{"less at most than at least", plain, with(func(s *serve.Schedule) { s.MinReplicas = 2 }), at + "max_replicas", "less than min_replicas"},
+		{"nothing to scale by", plain, with(func(s *serve.Schedule) { s.MaxReplicas = 2 }), at + "max_replicas", "nothing scales between them"},
+		{"fewer than none", plain, with(func(s *serve.Schedule) { s.MinReplicas = -1 }), at + "min_replicas", "0 or more"},
+	}
+}
+
 func marketMistakes() []mistake {
 	base := func(s *serve.Spec) { s.ReplicaPolicy.BaseOndemandFallbackReplicas = 1 }
 	dynamic := func(s *serve.Spec) { s.ReplicaPolicy.DynamicOndemandFallback = true }

@@ -42,7 +42,7 @@ type mistake struct {
 
 func TestValidateFindsTheOneMistake(t *testing.T) {
 	t.Parallel()
-	rows := slices.Concat(nameMistakes(), probeMistakes(), policyMistakes(), balancerMistakes(), updateMistakes(), marketMistakes(), resourceMistakes(), placeMistakes(), portMistakes(), taskMistakes())
+	rows := slices.Concat(nameMistakes(), probeMistakes(), policyMistakes(), balancerMistakes(), updateMistakes(), scheduleMistakes(), marketMistakes(), resourceMistakes(), placeMistakes(), portMistakes(), taskMistakes())
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

@@ -140,6 +140,26 @@ until: 12m
 	}
 }
 
+func TestSchedulesArePlayed(t *testing.T) {
+	t.Parallel()
+	// A scenario begins at midnight UTC, on a Saturday.
+	s := scenario(t, `
+service: {service: {readiness_probe: /, replica_policy: {min_replicas: 1, schedules: [{days: [sat], from: "02:00", to: "03:00", time_zone: Europe/Berlin, min_replicas: 3}]}}, resources: {ports: 80}, run: server}
+cold_start: 30s
+locations: [{infra: aws/us-east-1/us-east-1a, on_demand: 3}]
+until: 3h
+`)
+	targets := map[float64]int{}
+	if err := sim.Play(s, func(e sim.Evaluation) { targets[e.At] = e.Target }); err != nil {
+		t.Fatal(err)
+	}
+	for at, want := range map[float64]int{0: 1, 3600: 3, 7200: 1} {
+		if got, ok := targets[at]; !ok || got != want {
+			t.Errorf("after %v seconds the target is %d, want %d: %v", at, got, want, targets)
+		}
+	}
+}
+
 func TestAMetricScales(t *testing.T) {
 	t.Parallel()
 	s := scenario(t, `

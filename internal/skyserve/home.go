@@ -18,7 +18,7 @@ func home(key string) (section, bool) {
 	case "post_data", "headers", "initial_delay_seconds", "timeout_seconds",
 		"endpoint_probe_interval_seconds", "consecutive_failure_threshold_timeout":
 		return section{"readiness_probe", "under service.readiness_probe"}, true
-	case "min_replicas", "max_replicas", "target_qps_per_replica", "target_concurrency_per_replica", "external_metric", "num_overprovision",
+	case "min_replicas", "max_replicas", "target_qps_per_replica", "target_concurrency_per_replica", "external_metric", "schedules", "num_overprovision",
 		"upscale_delay_seconds", "downscale_delay_seconds", "base_ondemand_fallback_replicas",
 		"dynamic_ondemand_fallback", "dynamic_ondemand_fallback_delay_seconds", "spot_placer":
 		return section{"replica_policy", "under service.replica_policy"}, true

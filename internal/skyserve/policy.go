@@ -26,6 +26,11 @@ func (r *reader) policy(v value, into *serve.ReplicaPolicy) {
 				{"target_per_replica", r.positive(&p.ExternalMetric.TargetPerReplica)},
 			})
 		}},
+		{"schedules", func(v value) {
+			for _, item := range r.items(v) {
+				p.Schedules = append(p.Schedules, r.schedule(item))
+			}
+		}},
 		{"num_overprovision", r.whole(&p.NumOverprovision)},
 		{"upscale_delay_seconds", r.number(&p.UpscaleDelaySeconds)},
 		{"downscale_delay_seconds", r.number(&p.DownscaleDelaySeconds)},
@@ -54,6 +59,29 @@ func (r *reader) policy(v value, into *serve.ReplicaPolicy) {
 		p.MaxReplicas = p.MinReplicas
 	}
 	*into = p
+}
+
+// schedule reads one of the schedules, which SkyServe does not have.
+func (r *reader) schedule(v value) serve.Schedule {
+	s := serve.Schedule{}
+	r.mapping(v, []field{
+		{"days", func(v value) {
+			for _, item := range r.items(v) {
+				day := ""
+				r.text(&day)(item)
+				s.Days = append(s.Days, day)
+			}
+		}},
+		{"from", r.text(&s.From)},
+		{"to", r.text(&s.To)},
+		{"time_zone", r.text(&s.TimeZone)},
+		{"min_replicas", r.whole(&s.MinReplicas)},
+		{"max_replicas", r.whole(&s.MaxReplicas)},
+	})
+	if _, ok := r.origins[join(v.spec, "max_replicas")]; !ok {
+		s.MaxReplicas = s.MinReplicas
+	}
+	return s
 }
 
 // qps reads a target: a number, or one for each accelerator.
