@@ -86,6 +86,18 @@ func TestAccPage(t *testing.T) {
 		b.until(`document.getElementById("interrupted")?.textContent === "2"`)
 		await(t, client, "2/2 on spot once more", spotOnly(2))
 		b.until(`document.querySelectorAll("#replicas + table .good").length === 2`)
+
+		// While on-demand replicas stand in, it says so, and as many as the API does.
+		mustDo(t, func() error { return s.cloud.SetCapacity(t.Context(), "*", serve.Spot, 0) })
+		standing := await(t, client, "on-demand in the place of spot", func(s serve.Service) bool { return s.Counts.OnDemand == 2 && s.Counts.Spot == 0 })
+		b.until(`[...document.querySelectorAll("#replicas + table tr")].filter(r => r.textContent.includes("on-demand") && r.querySelector(".good")).length === 2`)
+		mustDo(t, func() error { return json.Unmarshal([]byte(fetch(t, url+"data")), &data) })
+		if data.Counts.OnDemand != standing.Counts.OnDemand || data.Counts.Ready != standing.Counts.Ready {
+			t.Errorf("during a fallback the page's figures are %+v, the API's %+v", data.Counts, standing.Counts)
+		}
+		b.picture("fallback", 1280, "light")
+		mustDo(t, func() error { return s.cloud.SetCapacity(t.Context(), "*", serve.Spot, 8) })
+		await(t, client, "2/2 on spot after the fallback", spotOnly(2))
 		b.picture("phone", 360, "light")
 		b.picture("desktop", 1280, "light")
 		b.picture("dark", 390, "dark")

@@ -220,6 +220,32 @@ func controllerObject(infra, namespace string) types.Object {
 }
 
 // textMap gives null for a map that is empty.
+// textList gives a list of texts, null for none.
+func textList(texts []string) types.List {
+	if len(texts) == 0 {
+		return types.ListNull(types.StringType)
+	}
+	values := make([]attr.Value, len(texts))
+	for i, text := range texts {
+		values[i] = types.StringValue(text)
+	}
+	return types.ListValueMust(types.StringType, values)
+}
+
+// texts is the way back. What is not known yet keeps its place, and is empty.
+func texts(ctx context.Context, list types.List, diags *diag.Diagnostics) []string {
+	if !known(list) {
+		return nil
+	}
+	var values []types.String
+	diags.Append(list.ElementsAs(ctx, &values, false)...)
+	var all []string
+	for _, v := range values {
+		all = append(all, v.ValueString())
+	}
+	return all
+}
+
 func textMap(m map[string]string) types.Map {
 	if len(m) == 0 {
 		return types.MapNull(types.StringType)

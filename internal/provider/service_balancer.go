@@ -81,13 +81,7 @@ func (m serviceModel) balancerInto(ctx context.Context, lb *serve.LoadBalancer, 
 	setFloat(&lb.DrainTimeoutSeconds, given.DrainTimeoutSeconds)
 	lb.MaxRequestBytes = given.MaxRequestBytes.ValueInt64()
 	lb.AccessLog = given.AccessLog.ValueBool()
-	if known(given.APIKeyDigests) {
-		var digests []types.String
-		diags.Append(given.APIKeyDigests.ElementsAs(ctx, &digests, false)...)
-		for _, digest := range digests { // one that is not known yet keeps its place
-			lb.APIKeyDigests = append(lb.APIKeyDigests, digest.ValueString())
-		}
-	}
+	lb.APIKeyDigests = texts(ctx, given.APIKeyDigests, diags)
 	if a, ok := decode[affinityModel](ctx, given.SessionAffinity, diags); ok {
 		lb.SessionAffinity = &serve.SessionAffinity{Cookie: a.Cookie.ValueString(), Header: a.Header.ValueString()}
 	}
@@ -99,14 +93,6 @@ func loadBalancerObject(lb serve.LoadBalancer) types.Object {
 	if lb.MaxRequestBytes != 0 {
 		bytes = types.Int64Value(lb.MaxRequestBytes)
 	}
-	keys := types.ListNull(types.StringType)
-	if len(lb.APIKeyDigests) > 0 {
-		var all []attr.Value
-		for _, digest := range lb.APIKeyDigests {
-			all = append(all, types.StringValue(digest))
-		}
-		keys = types.ListValueMust(types.StringType, all)
-	}
 	affinity := types.ObjectNull(attributeTypes(affinityAttributes()))
 	if a := lb.SessionAffinity; a != nil {
 		affinity = types.ObjectValueMust(attributeTypes(affinityAttributes()), map[string]attr.Value{"cookie": text(a.Cookie), "header": text(a.Header)})
@@ -115,7 +101,7 @@ func loadBalancerObject(lb serve.LoadBalancer) types.Object {
 		"stream_timeout_seconds": number(lb.StreamTimeoutSeconds),
 		"drain_timeout_seconds":  number(lb.DrainTimeoutSeconds),
 		"max_request_bytes":      bytes,
-		"api_key_digests":        keys,
+		"api_key_digests":        textList(lb.APIKeyDigests),
 		"session_affinity":       affinity,
 		"access_log":             types.BoolValue(lb.AccessLog),
 	})

@@ -59,13 +59,7 @@ func (m policyModel) schedules(ctx context.Context, diags *diag.Diagnostics) []s
 			MinReplicas: int(one.MinReplicas.ValueInt64()), MaxReplicas: int(one.MinReplicas.ValueInt64()),
 		}
 		setInt(&s.MaxReplicas, one.MaxReplicas)
-		var days []types.String
-		if known(one.Days) {
-			diags.Append(one.Days.ElementsAs(ctx, &days, false)...)
-		}
-		for _, day := range days {
-			s.Days = append(s.Days, day.ValueString())
-		}
+		s.Days = texts(ctx, one.Days, diags)
 		all = append(all, s)
 	}
 	return all
@@ -79,20 +73,12 @@ func scheduleList(all []serve.Schedule) types.List {
 	}
 	values := make([]attr.Value, len(all))
 	for i, s := range all {
-		days := types.ListNull(types.StringType)
-		if len(s.Days) > 0 {
-			var names []attr.Value
-			for _, day := range s.Days {
-				names = append(names, types.StringValue(day))
-			}
-			days = types.ListValueMust(types.StringType, names)
-		}
 		most := types.Int64Null()
 		if s.MaxReplicas != s.MinReplicas {
 			most = integer(s.MaxReplicas)
 		}
 		values[i] = types.ObjectValueMust(kind.AttrTypes, map[string]attr.Value{
-			"days": days, "from": types.StringValue(s.From), "to": types.StringValue(s.To), "time_zone": text(s.TimeZone),
+			"days": textList(s.Days), "from": types.StringValue(s.From), "to": types.StringValue(s.To), "time_zone": text(s.TimeZone),
 			"min_replicas": integer(s.MinReplicas), "max_replicas": most,
 		})
 	}
