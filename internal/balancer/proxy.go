@@ -25,6 +25,7 @@ type exchange struct {
 	reusable bool // the backend keeps the connection
 	spent    bool // the answer was read to its end
 	answered atomic.Bool
+	whole    atomic.Bool // all of it is here, whatever becomes of the connection
 
 	sticky  string // what tells the session, empty for none
 	cookie  string // to be set with the answer
@@ -133,7 +134,7 @@ func (x *exchange) finish() {
 // connection's lock held, which also says that the exchange is not finished.
 func (x *exchange) interrupt() {
 	x.body.stop(x.client)
-	if x.answered.Load() {
+	if x.answered.Load() && !x.whole.Load() {
 		// A client that takes no more cannot be told anything, only left.
 		_ = http.NewResponseController(x.client).SetWriteDeadline(time.Unix(1, 0))
 	}

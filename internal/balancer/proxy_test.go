@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestEveryMethodIsPassedOn(t *testing.T) { // L12
@@ -284,6 +285,49 @@ func TestAShortAnswerThatBreaksOffIsHadFromAnother(t *testing.T) {
 				t.Errorf("failures reported of %v, want once of 1", reported.ids)
 			}
 		})
+	}
+}
+
+// deadlines notes whether a client was cut off.
+type deadlines struct {
+	http.ResponseWriter
+	cut bool
+}
+
+func (d *deadlines) SetWriteDeadline(time.Time) error { d.cut = true; return nil }
+
+// Who has a whole answer coming is not cut off because its replica is taken away
+// just now; who has a part of one is, as there will be no more.
+func TestAWholeAnswerOutlivesItsReplica(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, answer string
+		cut          bool
+	}{
+		{"short", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", false},
+		{"of another shape", "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello", false},
+		{"without a body", "HTTP/1.1 204 No Content\r\n\r\n", false},
+		{"in chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", true},
+		{"long", "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nhello", true},
+	} {
+		one := startRaw(t, 1, func(conn net.Conn, next func() *http.Request) {
+			next()
+			say(conn, row.answer)
+			next() // the connection stays
+		})
+		b := New(Options{})
+		b.SetBackends([]Backend{one.Backend})
+		client := &deadlines{ResponseWriter: httptest.NewRecorder()}
+		x := b.newExchange(client, httptest.NewRequest(http.MethodGet, "/", nil))
+		if _, err := x.ask(); err != nil {
+			t.Errorf("%s: %v", row.name, err)
+			continue
+		}
+		b.Abort(1)
+		if client.cut != row.cut {
+			t.Errorf("%s: the client was cut off: %v, want %v", row.name, client.cut, row.cut)
+		}
+		x.finish()
 	}
 }
 

@@ -59,13 +59,18 @@ const gatherTime = 250 * time.Millisecond
 // gather waits for a moment for the rest of a short answer of known length. Many
 // programs write head and body one after the other, and may die in between: as long
 // as the client has nothing of it, another backend can be asked. Who takes his time
-// is writing a stream, of which nothing is held back.
+// is writing a stream, of which nothing is held back. An answer that is here as a
+// whole is passed on even if its backend is taken away at this very moment.
 func (x *exchange) gather(c *conn, resp *http.Response) error {
 	left := resp.ContentLength
 	if resp == &x.plain.Response {
 		left = x.plain.left
 	}
-	if resp.Body == http.NoBody || left <= int64(c.reader.Buffered()) || left > readerSize || !x.repeatable(&failure{sent: true}) {
+	if resp.Body == http.NoBody || left >= 0 && left <= int64(c.reader.Buffered()) {
+		x.whole.Store(true)
+		return nil
+	}
+	if left < 0 || left > readerSize || !x.repeatable(&failure{sent: true}) {
 		return nil
 	}
 	_ = c.Conn.SetReadDeadline(time.Now().Add(gatherTime))
@@ -77,6 +82,7 @@ func (x *exchange) gather(c *conn, resp *http.Response) error {
 	if err != nil {
 		return fmt.Errorf("the answer broke off: %w", err)
 	}
+	x.whole.Store(true)
 	return nil
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/kube"
 	"github.com/serve-infra/terraform-provider-serve/internal/manager"
 	"github.com/serve-infra/terraform-provider-serve/internal/metrics"
+	"github.com/serve-infra/terraform-provider-serve/internal/page"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -90,7 +91,7 @@ func (p *Program) kubeController(ctx context.Context, args []string) error {
 	// Asked to the very end: a copy that only ends is not ready, and not ill.
 	asked, over := context.WithCancel(context.WithoutCancel(ctx))
 	group, running := errgroup.WithContext(ctx)
-	group.Go(func() error { return serveHealth(asked, well, m, p.Version) })
+	group.Go(func() error { return serveHealth(asked, well, m, pods, p.Version) })
 	group.Go(func() error {
 		defer over()
 		return m.Run(running)
@@ -126,8 +127,9 @@ func readShared(dir string) (serve.Credentials, error) {
 	return c, nil
 }
 
-// serveHealth tells how a copy is, and what it does, until ctx ends.
-func serveHealth(ctx context.Context, l net.Listener, m *manager.Manager, version string) error {
+// serveHealth tells how a copy is and what it does, and shows the services, until
+// ctx ends.
+func serveHealth(ctx context.Context, l net.Listener, m *manager.Manager, pods *pods, version string) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
@@ -143,6 +145,11 @@ func serveHealth(ctx context.Context, l net.Listener, m *manager.Manager, versio
 		})
 		return samples, m.Leads()
 	}))
+	mux.HandleFunc("GET /services/{name}/", func(w http.ResponseWriter, r *http.Request) {
+		name := r.PathValue("name")
+		shown := page.New(name, func(context.Context) (serve.Client, error) { return pods.client(name) })
+		http.StripPrefix("/services/"+name, shown).ServeHTTP(w, r)
+	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	defer context.AfterFunc(ctx, func() { server.Close() })()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -175,6 +182,11 @@ func (p *pods) owner(service string) *kube.Owner {
 		return &o
 	}
 	return nil
+}
+
+// client gives a client of a service, as those outside have it.
+func (p *pods) client(name string) (serve.Client, error) {
+	return kube.NewClient(kube.ClientOptions{Config: p.config, Service: name, Logs: p.cloud})
 }
 
 // open gives what the controller of a service works with.

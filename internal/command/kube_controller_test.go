@@ -196,6 +196,19 @@ func (c cluster) checkMetrics() {
 			c.Errorf("the copy at %s does not tell of its requests:\n%s", address, text)
 		}
 	}
+	// Any of them shows the status page.
+	base := fmt.Sprintf("http://%s:%d/services/", addresses[0], kube.HealthPort)
+	for path, want := range map[string]string{"web/": "READY", "web/data": `"ready":2`, "web/page.css": "{", "other/": "other"} {
+		resp, err := http.Get(base + path)
+		if err != nil {
+			c.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if known := path != "other/"; err != nil || known != (resp.StatusCode == http.StatusOK) || !strings.Contains(string(text), want) {
+			c.Errorf("%s%s answers %s, %v, without %q:\n%s", base, path, resp.Status, err, want, text)
+		}
+	}
 	if leads != 1 || ready != 1 {
 		c.Errorf("of %d copies %d lead, and %d tell that two replicas are ready; want one of each", len(addresses), leads, ready)
 	}
