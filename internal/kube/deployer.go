@@ -71,6 +71,15 @@ func (d *Deployer) Name() string { return cloudName }
 // Clouds names the one that controllers here have machines from, which are pods.
 func (d *Deployer) Clouds() []string { return []string{cloudName} }
 
+// Namespace implements [serve.Namespaced].
+func (d *Deployer) Namespace() (string, error) {
+	c, err := connect(d.o.Config)
+	if err != nil {
+		return "", fmt.Errorf("finding out the namespace: %w", err)
+	}
+	return c.namespace, nil
+}
+
 // CheckName implements [serve.NameChecker].
 func (d *Deployer) CheckName(service string) error { return CheckName(service) }
 

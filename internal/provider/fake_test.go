@@ -36,6 +36,8 @@ type infra struct {
 	look script
 	// fail gives an error in place of a call, named as in calls.
 	fail map[string]error
+	// namespace is where they are.
+	namespace string
 	// stray are machines that Destroy finds.
 	stray []serve.Instance
 	// endless services never finish a Delete.
@@ -63,6 +65,9 @@ type controller struct {
 
 // Name gives the only infra of these tests.
 func (f *infra) Name() string { return "local" }
+
+// Namespace gives where they are.
+func (f *infra) Namespace() (string, error) { return f.namespace, nil }
 
 // Clouds gives two of the clouds there are.
 func (f *infra) Clouds() []string { return []string{"local", "kubernetes"} }

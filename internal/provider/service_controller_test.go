@@ -4,11 +4,12 @@
 package provider
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -53,7 +54,7 @@ func TestTheControllerIsRunAsAsked(t *testing.T) {
 	} {
 		before := f.count("apply")
 		tf.becomes(t, row.action, inCluster(row.controller, ""))
-		if diff := cmp.Diff(row.want, f.lastDeployed(t)); diff != "" {
+		if diff := gocmp.Diff(row.want, f.lastDeployed(t)); diff != "" {
 			t.Errorf("with %s the deployer was asked for (-want +got):\n%s", row.controller, diff)
 		}
 		if got := tf.kept(t).Values.Revision; got != row.revision {
@@ -89,6 +90,41 @@ func TestAnotherNamespaceIsAnotherService(t *testing.T) {
 	tf.becomes(t, "replace", config+inCluster(`namespace = "apps"`, ""))
 	if !slices.Contains(opened, "common/") || !slices.Contains(opened, "common/apps") {
 		t.Errorf("deployers were opened for %q, want one of the provider's namespace and one of the service's own", opened)
+	}
+}
+
+// A service stays where it was made, whatever the provider's namespace has become.
+func TestAServiceStaysInItsNamespace(t *testing.T) {
+	t.Parallel()
+	places := map[string]*infra{}
+	for _, name := range []string{"common", "other"} {
+		places[name] = newInfra(ready)
+		places[name].namespace = name
+	}
+	o := options(nil)
+	o.Deployers = func(s Settings) (map[string]serve.Deployer, error) {
+		return map[string]serve.Deployer{kubernetesInfra: places[cmp.Or(s.Namespace, s.Kubernetes.Namespace)]}, nil
+	}
+	config := func(namespace, more string) string {
+		return "provider \"serve\" {\n kubernetes = { namespace = \"" + namespace + "\" }\n}\n" + inCluster("", more)
+	}
+	count := func(name string) int {
+		all, err := places[name].List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
+	tf := newTerraformWith(t, o, "")
+	tf.becomes(t, "create", config("common", ""))
+	tf.becomes(t, "noop", config("other", ""))
+	tf.becomes(t, "update", config("other", "replicas = 2"))
+	if count("common") != 1 || count("other") != 0 {
+		t.Errorf("there are %d services where it was made, and %d elsewhere", count("common"), count("other"))
+	}
+	tf.becomes(t, "delete", "provider \"serve\" {\n kubernetes = { namespace = \"other\" }\n}\n")
+	if count("common") != 0 {
+		t.Error("it is still there")
 	}
 }
 

@@ -45,6 +45,9 @@ func (r *serviceResource) Create(ctx context.Context, req resource.CreateRequest
 	// service.
 	m.observe(svc)
 	resp.Diagnostics.Append(m.keep(ctx, &resp.State)...)
+	if d := r.deployer(ctx, m, &resp.Diagnostics); d != nil {
+		m.note(ctx, d, resp.Private, &resp.Diagnostics)
+	}
 	resp.Diagnostics.Append(m.identify(ctx, resp.Identity)...)
 	if resp.Diagnostics.HasError() || !m.WaitForReady.ValueBool() {
 		return

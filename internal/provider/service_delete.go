@@ -23,6 +23,7 @@ import (
 func (r *serviceResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	var m serviceModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &m)...)
+	m.recall(ctx, req.Private, &resp.Diagnostics)
 	timeout, diags := m.Timeouts.Delete(ctx, defaultTimeout)
 	resp.Diagnostics.Append(diags...)
 	d := r.deployer(ctx, m, &resp.Diagnostics)

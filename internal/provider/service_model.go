@@ -15,31 +15,34 @@ import (
 // serviceModel is a serve_service as Terraform holds it, in configuration, plan
 // and state. Every field may be null or unknown.
 type serviceModel struct {
-	Name                types.String   `tfsdk:"name"`
-	ReadinessProbe      types.Object   `tfsdk:"readiness_probe"`
-	Replicas            types.Int64    `tfsdk:"replicas"`
-	ReplicaPolicy       types.Object   `tfsdk:"replica_policy"`
-	Resources           types.Object   `tfsdk:"resources"`
-	Ports               types.Int64    `tfsdk:"ports"`
-	LoadBalancingPolicy types.String   `tfsdk:"load_balancing_policy"`
-	UpdateMode          types.String   `tfsdk:"update_mode"`
-	Rollback            types.Object   `tfsdk:"rollback"`
-	RollingUpdate       types.Object   `tfsdk:"rolling_update"`
-	LoadBalancer        types.Object   `tfsdk:"load_balancer"`
-	TLS                 types.Object   `tfsdk:"tls"`
-	TLSDigest           types.String   `tfsdk:"tls_digest"`
-	Workdir             types.String   `tfsdk:"workdir"`
-	WorkdirDigest       types.String   `tfsdk:"workdir_digest"`
-	FileMounts          types.Map      `tfsdk:"file_mounts"`
-	FileMountsDigests   types.Map      `tfsdk:"file_mounts_digests"`
-	Setup               types.String   `tfsdk:"setup"`
-	Run                 types.String   `tfsdk:"run"`
-	Envs                types.Map      `tfsdk:"envs"`
-	SecretsWO           types.Map      `tfsdk:"secrets_wo"`
-	SecretsWOVersion    types.Int64    `tfsdk:"secrets_wo_version"`
-	Controller          types.Object   `tfsdk:"controller"`
-	WaitForReady        types.Bool     `tfsdk:"wait_for_ready"`
-	Timeouts            timeouts.Value `tfsdk:"timeouts"`
+	Name                types.String `tfsdk:"name"`
+	ReadinessProbe      types.Object `tfsdk:"readiness_probe"`
+	Replicas            types.Int64  `tfsdk:"replicas"`
+	ReplicaPolicy       types.Object `tfsdk:"replica_policy"`
+	Resources           types.Object `tfsdk:"resources"`
+	Ports               types.Int64  `tfsdk:"ports"`
+	LoadBalancingPolicy types.String `tfsdk:"load_balancing_policy"`
+	UpdateMode          types.String `tfsdk:"update_mode"`
+	Rollback            types.Object `tfsdk:"rollback"`
+	RollingUpdate       types.Object `tfsdk:"rolling_update"`
+	LoadBalancer        types.Object `tfsdk:"load_balancer"`
+	TLS                 types.Object `tfsdk:"tls"`
+	TLSDigest           types.String `tfsdk:"tls_digest"`
+	Workdir             types.String `tfsdk:"workdir"`
+	WorkdirDigest       types.String `tfsdk:"workdir_digest"`
+	FileMounts          types.Map    `tfsdk:"file_mounts"`
+	FileMountsDigests   types.Map    `tfsdk:"file_mounts_digests"`
+	Setup               types.String `tfsdk:"setup"`
+	Run                 types.String `tfsdk:"run"`
+	Envs                types.Map    `tfsdk:"envs"`
+	SecretsWO           types.Map    `tfsdk:"secrets_wo"`
+	SecretsWOVersion    types.Int64  `tfsdk:"secrets_wo_version"`
+	Controller          types.Object `tfsdk:"controller"`
+	// MadeIn is the namespace in which a service was made that names none; see
+	// service_place.go.
+	MadeIn       string         `tfsdk:"-"`
+	WaitForReady types.Bool     `tfsdk:"wait_for_ready"`
+	Timeouts     timeouts.Value `tfsdk:"timeouts"`
 
 	ID            types.String `tfsdk:"id"`
 	Endpoint      types.String `tfsdk:"endpoint"`

@@ -27,6 +27,9 @@ func (r *serviceResource) ModifyPlan(ctx context.Context, req resource.ModifyPla
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	if !req.State.Raw.IsNull() {
+		plan.recall(ctx, req.Private, &resp.Diagnostics)
+	}
 	resp.Diagnostics.Append(r.checkPlace(ctx, plan)...)
 	resp.Diagnostics.Append(plan.digestContent(ctx)...)
 	if resp.Diagnostics.HasError() {
@@ -79,7 +82,7 @@ func (m serviceModel) sameSpec(ctx context.Context, state serviceModel, diags *d
 // machines where the resources want them.
 func (r *serviceResource) checkPlace(ctx context.Context, plan serviceModel) diag.Diagnostics {
 	var diags diag.Diagnostics
-	infra, namespace := plan.infra(ctx, &diags)
+	infra, namespace := plan.place(ctx, &diags)
 	if infra == "" || !r.deployers.known(infra) {
 		return diags
 	}

@@ -96,6 +96,7 @@ func (r *serviceResource) Read(ctx context.Context, req resource.ReadRequest, re
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	m.recall(ctx, req.Private, &resp.Diagnostics)
 	ctx = logContext(ctx, m)
 	// Set in any case: Terraform before 1.12 keeps no identity, and the framework
 	// wants one even for what is removed.
@@ -124,6 +125,9 @@ func (r *serviceResource) Read(ctx context.Context, req resource.ReadRequest, re
 	default:
 		resp.Diagnostics.Append(m.refresh(ctx, svc.Spec)...)
 		m.observe(svc)
+		if d := r.deployer(ctx, m, &resp.Diagnostics); d != nil && m.MadeIn == "" {
+			m.note(ctx, d, resp.Private, &resp.Diagnostics)
+		}
 	}
 	resp.Diagnostics.Append(m.keep(ctx, &resp.State)...)
 }
@@ -144,7 +148,7 @@ func (r *serviceResource) look(ctx context.Context, m serviceModel, diags *diag.
 // deployer gives the deployer of the model's controller. Without one it is nil,
 // and the diagnostics say why.
 func (r *serviceResource) deployer(ctx context.Context, m serviceModel, diags *diag.Diagnostics) serve.Deployer {
-	infra, namespace := m.infra(ctx, diags)
+	infra, namespace := m.place(ctx, diags)
 	if diags.HasError() {
 		return nil
 	}

@@ -42,7 +42,7 @@ func controllerAttributes() map[string]schema.Attribute {
 			Optional:      true,
 			PlanModifiers: []planmodifier.String{stringplanmodifier.RequiresReplace()},
 			MarkdownDescription: "Namespace of the controller and its replicas, with infra `kubernetes`. It is made if it is not there, and removed with the last service if it was made so and nobody else uses it. " +
-				"Defaults to that of the provider's `kubernetes`. Changing it makes another service.",
+				"Defaults to that of the provider's `kubernetes` when the service is made, and stays that. Changing it makes another service.",
 		},
 		"image": schema.StringAttribute{
 			Optional:            true,

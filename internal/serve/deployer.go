@@ -58,6 +58,12 @@ type EndpointOptions struct {
 	Annotations map[string]string
 }
 
+// Namespaced is a [Deployer] whose services are in a namespace.
+type Namespaced interface {
+	// Namespace is the name of it.
+	Namespace() (string, error)
+}
+
 // NameChecker is a [Deployer] whose infra does not take every name of a service.
 type NameChecker interface {
 	// CheckName gives ErrInvalid for a name that a service cannot have.
