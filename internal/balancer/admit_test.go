@@ -30,7 +30,7 @@ func one(t *testing.T, b *Balancer) {
 		body, _ := io.ReadAll(r.Body)
 		say(w, string(body))
 	}))
-	b.dial = m.dial
+	b.SetDial(m.reach)
 	b.SetBackends([]Backend{{ID: 7, Address: "replica:80"}})
 }
 

@@ -93,6 +93,9 @@ type Backend struct {
 	Weight float64
 }
 
+// Dial makes a connection to the server of the backend with an ID and address.
+type Dial func(ctx context.Context, id int64, address string) (net.Conn, error)
+
 // Options are the settings of a [Balancer]. The zero value of each field is a
 // usable default.
 type Options struct {
@@ -118,8 +121,8 @@ type Balancer struct {
 	onFailure func(id int64, err error)
 	log       *slog.Logger
 
-	// dial makes connections to backends; tests put a network of their own here.
-	dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// dial makes connections to backends; see SetDial.
+	dial atomic.Pointer[Dial]
 	// epoch is what monotonic times are counted from.
 	epoch time.Time
 
@@ -146,7 +149,6 @@ func New(o Options) *Balancer {
 		onArrival: o.OnArrival,
 		onFailure: o.OnFailure,
 		log:       o.Log,
-		dial:      (&net.Dialer{}).DialContext,
 		epoch:     time.Now(),
 		known:     map[int64]*backend{},
 		bounds:    Bounds(),
@@ -163,6 +165,7 @@ func New(o Options) *Balancer {
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
+	b.SetDial(nil)
 	b.bodies.New = func() any { return new(bytes.Buffer) }
 	b.current.Store(&snapshot{
 		rules:    o.Settings.rules(),
@@ -204,6 +207,17 @@ func (b *Balancer) SetBackends(backends []Backend) {
 			b.retire(be)
 		}
 	}
+}
+
+// SetDial replaces how connections to backends are made; nil makes them plainly,
+// as at first. Connections there are stay as they are.
+func (b *Balancer) SetDial(dial Dial) {
+	if dial == nil {
+		dial = func(ctx context.Context, _ int64, address string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", address)
+		}
+	}
+	b.dial.Store(&dial)
 }
 
 // Configure changes the settings; the stream timeout for requests under way too.

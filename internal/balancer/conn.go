@@ -89,7 +89,8 @@ func (c *conn) open(ctx context.Context) error {
 	if cause != nil {
 		return cause
 	}
-	raw, err := c.backend.balancer.dial(ctx, "tcp", c.address)
+	dial := *c.backend.balancer.dial.Load()
+	raw, err := dial(ctx, c.backend.id, c.address)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if raw != nil {

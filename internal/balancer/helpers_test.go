@@ -237,6 +237,11 @@ func (m memory) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	}
 }
 
+// reach dials for a balancer.
+func (m memory) reach(ctx context.Context, _ int64, address string) (net.Conn, error) {
+	return m.dial(ctx, "tcp", address)
+}
+
 func (p *pipes) Accept() (net.Conn, error) {
 	select {
 	case conn := <-p.conns:
@@ -266,12 +271,10 @@ func (m memory) client(t *testing.T) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
-
 // wrapped is a dialer whose connections are changed by wrap.
-func wrapped(dial dialer, wrap func(net.Conn) net.Conn) dialer {
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dial(ctx, network, address)
+func wrapped(dial Dial, wrap func(net.Conn) net.Conn) Dial {
+	return func(ctx context.Context, id int64, address string) (net.Conn, error) {
+		conn, err := dial(ctx, id, address)
 		if err != nil {
 			return nil, err
 		}

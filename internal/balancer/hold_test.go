@@ -39,7 +39,7 @@ func replied(t *testing.T, b *Balancer) {
 	t.Helper()
 	m := memory{}
 	m.serve(t, "replica:80", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	b.dial = m.dial
+	b.SetDial(m.reach)
 }
 
 // L4.
@@ -138,7 +138,7 @@ func TestAFailedRequestWaitsForAnotherBackend(t *testing.T) {
 				m := memory{}
 				m.serve(t, "replica:80", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 				m.serve(t, "failing:80", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
-				b.dial = m.dial
+				b.SetDial(m.reach)
 				b.SetHold(row.hold)
 				b.SetBackends([]Backend{{ID: 1, Address: "failing:80"}})
 				for when, set := range row.sets {

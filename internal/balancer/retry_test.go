@@ -295,7 +295,7 @@ func TestAPostThatWasNotSentIsRepeated(t *testing.T) {
 		bodies <- string(body)
 	})
 	b, front := startFront(t, Options{}, one.Backend)
-	b.dial = wrapped(b.dial, func(conn net.Conn) net.Conn { return &mute{Conn: conn} })
+	b.SetDial(wrapped(*b.dial.Load(), func(conn net.Conn) net.Conn { return &mute{Conn: conn} }))
 	for _, body := range []string{"first", "second"} {
 		if got := do(t, "POST", front.URL, body); got.status != 200 {
 			t.Fatalf("got %d %s", got.status, got.body)

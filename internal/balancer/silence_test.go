@@ -30,7 +30,7 @@ func inBubble(t *testing.T, o Options, test func(*testing.T, *bubble), handlers 
 		x := &bubble{memory: memory{}}
 		o.OnFailure = x.reported.add
 		x.balancer = New(o)
-		x.balancer.dial = x.dial
+		x.balancer.SetDial(x.reach)
 		var backends []Backend
 		for i, handler := range handlers {
 			b := Backend{ID: int64(i + 1), Address: fmt.Sprintf("replica-%d:80", i+1)}
@@ -247,11 +247,10 @@ func TestConnectionsAreKeptForAWhile(t *testing.T) {
 	t.Parallel()
 	inBubble(t, Options{}, func(t *testing.T, x *bubble) {
 		dials := 0
-		dial := x.balancer.dial
-		x.balancer.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		x.balancer.SetDial(func(ctx context.Context, id int64, address string) (net.Conn, error) {
 			dials++
-			return dial(ctx, network, address)
-		}
+			return x.reach(ctx, id, address)
+		})
 		be := x.balancer.known[1]
 		client := x.client(t)
 		send := func(method, body string) {

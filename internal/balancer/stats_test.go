@@ -23,7 +23,7 @@ func TestStatsTellWhatWasDone(t *testing.T) {
 			}
 		}))
 		m.serve(t, "failing:80", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
-		b.dial = m.dial
+		b.SetDial(m.reach)
 		ask := func(path, key string) int {
 			r := httptest.NewRequest(http.MethodGet, path, nil)
 			r.Header.Set("X-API-Key", key)
@@ -83,7 +83,7 @@ func TestBusyGrowsWithWhatIsUnderWay(t *testing.T) {
 		b := New(Options{})
 		m := memory{}
 		m.serve(t, "replica:80", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-time.After(10 * time.Second) }))
-		b.dial = m.dial
+		b.SetDial(m.reach)
 		b.SetHold(time.Minute)
 		for range 3 {
 			go get(b)

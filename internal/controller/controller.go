@@ -83,6 +83,8 @@ type Controller struct {
 	view    atomic.Pointer[view]
 	loop    *loop
 	pace    pace
+	// ways are those to replicas that are not connected to plainly; see reach.go.
+	ways sync.Map
 }
 
 // pace is how long things may take, and after which pause they are tried again.
@@ -127,6 +129,7 @@ func New(o Options) *Controller {
 		func() { c.nudge(func(l *loop) { l.dirty = true }) },
 		func(id int64) { c.nudge(func(l *loop) { l.suspect(id) }) },
 	)
+	o.Traffic.SetDial(c.dial)
 	return c
 }
 

@@ -153,6 +153,7 @@ func (l *loop) route() {
 		if r.Address == "" || !r.Ready || !l.serves(r.Revision) {
 			continue
 		}
+		l.way(&r)
 		b := balancer.Backend{ID: r.ID, Address: r.Address,
 			Weight: policy.Weight(l.state.Spec.ReplicaPolicy.TargetQPSPerReplica, r.Offer.Accelerators)}
 		switch {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"time"
 
@@ -48,9 +49,12 @@ func (l *loop) probe(r *serve.Replica, run *running) {
 	if r.Ready {
 		pause = interval
 	}
+	dial := l.way(r)
 	l.workers.Go(func() {
 		defer cancel()
-		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
+			return dial(ctx, id, address)
+		}}}
 		for {
 			err := ask(ctx, client, url, how)
 			if ctx.Err() != nil {

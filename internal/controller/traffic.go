@@ -20,6 +20,8 @@ type Traffic interface {
 	// Attach says whom to tell that a request found no replica, and that one
 	// failed on a replica. Both are hints, and must not be waited for.
 	Attach(arrived func(), failed func(id int64))
+	// SetDial says how connections to replicas are made; nil makes them plainly.
+	SetDial(dial balancer.Dial)
 	// Serve answers requests until ctx ends. An error means that it cannot.
 	Serve(ctx context.Context) error
 	// URL is where clients reach the service.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -48,6 +49,22 @@ type Cloud interface {
 	// waits. An error other than ctx's means that notices may have been missed;
 	// the caller lists and calls again.
 	Notices(ctx context.Context, service string, tell func(Notice)) error
+}
+
+// Dialer is a [Cloud] whose machines are reached in a way of its own, such as a
+// connection that is encrypted up to the machine. The servers of other clouds are
+// connected to plainly.
+type Dialer interface {
+	// Dial connects to the server on the machine of ref, which is at address as
+	// Launch has given it. What is read and written is the server's own protocol.
+	Dial(ctx context.Context, ref Ref, address string) (net.Conn, error)
+}
+
+// Cleaner is a [Cloud] in which there is more of a service than its machines.
+type Cleaner interface {
+	// Clean removes the rest when the last machine of the service is gone, as
+	// List tells. Nothing there is success.
+	Clean(ctx context.Context, service string) error
 }
 
 // LaunchRequest is everything a cloud needs to make a replica's machine.

@@ -29,6 +29,8 @@ type CloudHooks struct {
 	// Exhaust makes the offer's pool give no more machines, Refill lets it give
 	// some again.
 	Exhaust, Refill func(t *testing.T, c serve.Cloud, offer serve.Offer)
+	// Untold says that the cloud does not tell when there is capacity again.
+	Untold bool
 	// Kill ends a machine as a power cut would.
 	Kill func(t *testing.T, c serve.Cloud, i serve.Instance)
 	// Scripts says that machines really run their setup and run.

@@ -127,6 +127,9 @@ func (t *cloudTest) noticeCapacity() {
 	if t.hooks.Exhaust == nil {
 		t.Skip("the test cannot exhaust a pool of this cloud")
 	}
+	if t.hooks.Untold {
+		t.Skip("this cloud does not tell when there is capacity again")
+	}
 	offer := t.offer(serve.Spot)
 	t.hooks.Exhaust(t.T, t.cloud, offer)
 	notices := t.watch()
