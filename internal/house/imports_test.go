@@ -38,6 +38,7 @@ func mayImport() map[string][]string {
 		"skyserve":   {"serve"},
 		"image":      {},
 		"servetest":  {"serve"},
+		"awstest":    {},
 		"sim":        {"serve", "policy", "skyserve"},
 		"turns":      {},
 		"local":      {"serve", "bundle", "turns"},
@@ -83,7 +84,16 @@ func owners() map[string][]string {
 		"k8s.io/client-go":                              {"kube"},
 		"k8s.io/klog/v2":                                {"kube"},
 		"github.com/go-logr/logr":                       {"kube"},
-		"pgregory.net/rapid":                            {},
+		"github.com/aws/aws-sdk-go-v2":                  {"aws"},
+		"github.com/aws/aws-sdk-go-v2/config":           {"aws"},
+		"github.com/aws/aws-sdk-go-v2/service/ec2":      {"aws"},
+		"github.com/aws/aws-sdk-go-v2/service/pricing":  {"aws"},
+		"github.com/aws/aws-sdk-go-v2/service/servicequotas": {
+			"aws",
+		},
+		"github.com/aws/aws-sdk-go-v2/service/ssm": {"aws"},
+		"github.com/aws/aws-sdk-go-v2/service/sts": {"aws"},
+		"pgregory.net/rapid":                       {},
 	}
 }
 
@@ -107,6 +117,7 @@ func TestNothingForTestsIsInTheBinary(t *testing.T) {
 	for _, p := range listPackages(t, "-deps", ".") {
 		for _, banned := range []string{
 			inside + "servetest",
+			inside + "awstest",
 			"github.com/google/go-cmp",
 			"github.com/hashicorp/terraform-plugin-sdk",
 			"github.com/hashicorp/terraform-plugin-testing",
