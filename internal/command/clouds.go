@@ -5,38 +5,70 @@ package command
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"runtime"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/agent"
+	"github.com/serve-infra/terraform-provider-serve/internal/aws"
 	"github.com/serve-infra/terraform-provider-serve/internal/kube"
 	"github.com/serve-infra/terraform-provider-serve/internal/local"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
+// The names of clouds that a controller on this machine has besides its own.
+const (
+	kubernetes = "kubernetes"
+	amazon     = "aws"
+)
+
+// surroundings are what the clouds of a controller on this machine depend on.
+type surroundings struct {
+	home, executable string
+	// notes are by which name the place in each cloud was known before, and note, if
+	// there is one, keeps it before the first machine is made there.
+	notes map[string]string
+	note  func(cloud, where string) error
+	// secret is what the keys of machines are made of; nil where none are launched.
+	secret func() ([]byte, error)
+	log    *slog.Logger
+}
+
 // clouds gives the clouds that a controller on this machine has machines from:
-// its own first, and those that a service can name besides, each in the place
-// that was noted for it before. Note, if there is one, notes that before the first
-// machine is made there.
-func clouds(home, executable string, notes map[string]string, note func(cloud, where string) error, log *slog.Logger) []serve.Cloud {
-	cluster := kube.NewCloud(kube.CloudOptions{
-		Config: kube.Config{Context: notes[kubernetes]},
-		Scope:  func() (string, error) { return local.Identity(home) },
-		Log:    log,
-	})
+// its own first, and those that a service can name besides.
+func (s surroundings) clouds() []serve.Cloud {
+	scope := func() (string, error) { return local.Identity(s.home) }
+	cluster := kube.NewCloud(kube.CloudOptions{Config: kube.Config{Context: s.notes[kubernetes]}, Scope: scope, Log: s.log})
 	pods := serve.Cloud(cluster)
-	if note != nil {
+	if s.note != nil {
 		pods = noted{cluster, func() error {
 			context, err := cluster.Context()
 			if err != nil {
 				return err
 			}
-			return note(kubernetes, context)
+			return s.note(kubernetes, context)
 		}}
 	}
-	return []serve.Cloud{local.NewCloud(local.CloudOptions{Root: home, Executable: executable, Log: log}), pods}
+	machines := aws.CloudOptions{Known: s.notes[amazon], Scope: scope, Secret: s.secret, Log: s.log}
+	if s.note != nil {
+		machines.Note = func(where string) error { return s.note(amazon, where) }
+	}
+	if s.secret != nil {
+		machines.Program = s.program
+	}
+	return []serve.Cloud{
+		local.NewCloud(local.CloudOptions{Root: s.home, Executable: s.executable, Log: s.log}), pods, aws.NewCloud(machines),
+	}
 }
 
-// kubernetes is the name of that cloud.
-const kubernetes = "kubernetes"
+// program gives the program that machines are run by, which is this one.
+func (s surroundings) program(architecture string) (*agent.Program, error) {
+	if runtime.GOOS != "linux" || runtime.GOARCH != architecture {
+		return nil, fmt.Errorf("the controller is a program for %s/%s and has none for machines of linux/%s: %w",
+			runtime.GOOS, runtime.GOARCH, architecture, serve.ErrInvalid)
+	}
+	return agent.OpenProgram(s.executable)
+}
 
 // noted is a cloud whose use is noted before it is used, for whoever has to clear
 // up after a controller that is no more.

@@ -73,6 +73,14 @@ func (p *Program) controller(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
+	credentials, err := claim.Credentials()
+	if err != nil {
+		return err
+	}
+	around := surroundings{
+		home: home, executable: executable, notes: notes, note: claim.Note, log: log,
+		secret: func() ([]byte, error) { return []byte(credentials.Token), nil },
+	}
 	endpoint, err := openEndpoint(ctx, claim)
 	if err != nil {
 		return err
@@ -80,7 +88,7 @@ func (p *Program) controller(ctx context.Context, args []string) (err error) {
 	defer endpoint.Close()
 	c := controller.New(controller.Options{
 		Service: *name, Store: store, Bundles: bundles, Traffic: controller.NewFront(endpoint, log), Log: log,
-		Clouds:  clouds(home, executable, notes, claim.Note, log),
+		Clouds:  around.clouds(),
 		Archive: controller.ArchiveDir(filepath.Join(claim.Dir(), "logs")),
 		OwnLog:  claim.Logs,
 	})
@@ -93,7 +101,7 @@ func (p *Program) controller(ctx context.Context, args []string) (err error) {
 	})
 	group.Go(func() error {
 		defer cancel()
-		return serveAPI(ctx, c, claim, endpoint, log)
+		return serveAPI(ctx, c, claim, credentials, endpoint, log)
 	})
 	group.Go(func() error {
 		defer cancel()
@@ -133,11 +141,7 @@ func openEndpoint(ctx context.Context, claim *local.Claim) (*controller.Endpoint
 }
 
 // serveAPI answers the provider and the command line, and publishes where.
-func serveAPI(ctx context.Context, c *controller.Controller, claim *local.Claim, endpoint *controller.Endpoint, log *slog.Logger) error {
-	credentials, err := claim.Credentials()
-	if err != nil {
-		return err
-	}
+func serveAPI(ctx context.Context, c *controller.Controller, claim *local.Claim, credentials serve.Credentials, endpoint *controller.Endpoint, log *slog.Logger) error {
 	secure, err := api.ServerTLS(credentials)
 	if err != nil {
 		return err

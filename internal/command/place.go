@@ -35,7 +35,7 @@ func (at place) deployer(version string) (serve.Deployer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("finding this program's own file: %w", err)
 		}
-		return localDeployer(home, executable), nil
+		return localDeployer(home, executable, nil), nil
 	case name == kubernetes && scoped == (namespace != "") && !strings.Contains(namespace, "/"):
 		return kubernetesDeployer(kube.Config{Namespace: namespace}, version), nil
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/api"
+	"github.com/serve-infra/terraform-provider-serve/internal/aws"
 	"github.com/serve-infra/terraform-provider-serve/internal/kube"
 	"github.com/serve-infra/terraform-provider-serve/internal/local"
 	"github.com/serve-infra/terraform-provider-serve/internal/provider"
@@ -60,7 +61,7 @@ func (p *Program) deployers(s provider.Settings) (map[string]serve.Deployer, err
 		return nil, fmt.Errorf("finding this program's own file: %w", err)
 	}
 	all := map[string]serve.Deployer{}
-	for _, d := range []serve.Deployer{localDeployer(s.Home, executable), kubernetesDeployer(kubeConfig(s), p.Version)} {
+	for _, d := range []serve.Deployer{localDeployer(s.Home, executable, awsConfig(s)), kubernetesDeployer(kubeConfig(s), p.Version)} {
 		all[d.Name()] = d
 	}
 	return all, nil
@@ -80,6 +81,21 @@ func kubeConfig(s provider.Settings) kube.Config {
 	return c
 }
 
+// awsConfig gives how AWS is reached as the provider was told.
+func awsConfig(s provider.Settings) *aws.Config {
+	a := s.AWS
+	if a == nil {
+		return nil
+	}
+	c := &aws.Config{
+		Region: a.Region, Profile: a.Profile, Regions: a.Regions, DefaultTags: a.DefaultTags, Endpoints: a.Endpoints, VPC: a.VPC, Private: a.Private,
+	}
+	if r := a.AssumeRole; r != nil {
+		c.AssumeRole = &aws.AssumeRole{ARN: r.ARN, SessionName: r.SessionName, ExternalID: r.ExternalID}
+	}
+	return c
+}
+
 // expandHome gives a path that begins with ~/ its beginning in full, as a shell
 // does. Where there is no home it stays, and is said to be missing.
 func expandHome(path string) string {
@@ -92,8 +108,9 @@ func expandHome(path string) string {
 }
 
 // localDeployer gives the deployer of this machine, with a program for the
-// controllers.
-func localDeployer(home, executable string) serve.Deployer {
+// controllers, and how they are to reach AWS; nil if that is not for the caller to
+// say.
+func localDeployer(home, executable string, amazonConfig *aws.Config) serve.Deployer {
 	log := slog.New(slog.DiscardHandler)
 	return local.NewDeployer(local.DeployerOptions{
 		Root:        home,
@@ -102,7 +119,17 @@ func localDeployer(home, executable string) serve.Deployer {
 		Connect:     func(a serve.Access) (serve.Client, error) { return api.Connect(a) },
 		Log:         log,
 		Clouds: func(notes map[string]string) []serve.Cloud {
-			return clouds(home, executable, notes, nil, log)
+			return surroundings{home: home, executable: executable, notes: notes, log: log}.clouds()
+		},
+		Brief: func(notes map[string]string) (map[string]string, error) {
+			if amazonConfig == nil {
+				return nil, nil
+			}
+			where, err := aws.Brief(notes[amazon], *amazonConfig)
+			if err != nil || where == "" {
+				return nil, err
+			}
+			return map[string]string{amazon: where}, nil
 		},
 	})
 }

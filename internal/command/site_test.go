@@ -112,7 +112,7 @@ func newSite(t testing.TB) *site {
 	home := t.TempDir()
 	s := &site{
 		t: t, home: home, binary: path,
-		deployer: localDeployer(home, path),
+		deployer: localDeployer(home, path, nil),
 		cloud:    local.NewCloud(local.CloudOptions{Root: home, Executable: path}),
 	}
 	t.Cleanup(func() {

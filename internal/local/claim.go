@@ -146,11 +146,13 @@ func (c *Claim) Publish(url, endpoint string) error {
 // Note keeps that the controller has machines in a cloud other than this machine,
 // and by which name it knows the place (a context, a profile), so that their end
 // can be seen to when there is nobody left to ask.
-func (c *Claim) Note(cloud, where string) error {
-	if err := os.MkdirAll(filepath.Join(c.dir, cloudsDir), 0o700); err != nil {
+func (c *Claim) Note(cloud, where string) error { return note(c.dir, cloud, where) }
+
+func note(dir, cloud, where string) error {
+	if err := os.MkdirAll(filepath.Join(dir, cloudsDir), 0o700); err != nil {
 		return fmt.Errorf("noting the use of cloud %q: %w", cloud, err)
 	}
-	return writeJSON(filepath.Join(c.dir, cloudsDir, cloud), where)
+	return writeJSON(filepath.Join(dir, cloudsDir, cloud), where)
 }
 
 // Notes gives what was noted: by which name the place in each cloud is known.

@@ -60,6 +60,9 @@ func (d *Deployer) deploy(ctx context.Context, service string) (serve.Client, er
 	if err := d.agree(h.controller(service)); err != nil {
 		return nil, err
 	}
+	if err := d.brief(h.controller(service)); err != nil {
+		return nil, err
+	}
 	for {
 		p, held, err := holder(ctx, h, service)
 		if err != nil {
@@ -117,6 +120,31 @@ func (d *Deployer) agree(dir string) error {
 		return fmt.Errorf("making credentials: %w", err)
 	}
 	return writeJSON(path, cred)
+}
+
+// brief notes what a controller is to know of other clouds. One that runs goes on
+// with what it knew when it started.
+func (d *Deployer) brief(dir string) error {
+	if d.o.Brief == nil {
+		return nil
+	}
+	notes, err := readNotes(dir)
+	if err != nil {
+		return err
+	}
+	wanted, err := d.o.Brief(notes)
+	if err != nil {
+		return err
+	}
+	for cloud, where := range wanted {
+		if before, noted := notes[cloud]; noted && before == where {
+			continue
+		}
+		if err := note(dir, cloud, where); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // start starts a controller.

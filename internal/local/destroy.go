@@ -107,7 +107,10 @@ func sweepCloud(ctx context.Context, cloud serve.Cloud, service string) ([]serve
 			return inOrder(swept), err
 		}
 		if len(left) == 0 {
-			return inOrder(swept), nil
+			if rest, ok := cloud.(serve.Cleaner); ok {
+				err = rest.Clean(ctx, service)
+			}
+			return inOrder(swept), err
 		}
 		var mu sync.Mutex
 		var errs []error

@@ -22,6 +22,8 @@ type Settings struct {
 	Home string
 	// Kubernetes says how a cluster is reached.
 	Kubernetes Kubernetes
+	// AWS says how AWS is reached; nil while that is not known.
+	AWS *AWS
 	// Namespace is where in the cluster a controller is; empty is that of
 	// Kubernetes.
 	Namespace string
@@ -33,6 +35,7 @@ type deployers struct {
 	options    Options
 	home       types.String
 	kubernetes types.Object
+	aws        types.Object
 
 	mu sync.Mutex
 	// opened are the deployers by their names, for each namespace.
@@ -63,6 +66,9 @@ func (d *deployers) open(namespace string) (found map[string]serve.Deployer, noH
 	s := Settings{Home: d.home.ValueString(), Namespace: namespace}
 	if fullyKnown(d.kubernetes) {
 		s.Kubernetes = kubernetesOf(d.kubernetes)
+	}
+	if fullyKnown(d.aws) {
+		s.AWS = awsOf(d.aws)
 	}
 	if d.options.Home != nil {
 		s.Home, noHome = d.options.Home(s.Home)

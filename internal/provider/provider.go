@@ -65,6 +65,7 @@ type serveProvider struct{ options Options }
 type providerModel struct {
 	Home       types.String `tfsdk:"home"`
 	Kubernetes types.Object `tfsdk:"kubernetes"`
+	AWS        types.Object `tfsdk:"aws"`
 }
 
 // Metadata names the provider.
@@ -85,6 +86,7 @@ func (p *serveProvider) Schema(_ context.Context, _ provider.SchemaRequest, resp
 					"Defaults to `$" + homeVariable + "`, and without that to `~/.serve`.",
 			},
 			"kubernetes": kubernetesAttribute(),
+			"aws":        awsAttribute(),
 		},
 	}
 }
@@ -94,6 +96,7 @@ func (p *serveProvider) ValidateConfig(ctx context.Context, req provider.Validat
 	var m providerModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
 	resp.Diagnostics.Append(validateKubernetes(ctx, m.Kubernetes)...)
+	resp.Diagnostics.Append(validateAWS(ctx, m.AWS)...)
 }
 
 // Configure hands the configuration on. Nothing is opened or asked here, so that
@@ -105,7 +108,7 @@ func (p *serveProvider) Configure(ctx context.Context, req provider.ConfigureReq
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	d := &deployers{options: p.options, home: m.Home, kubernetes: m.Kubernetes}
+	d := &deployers{options: p.options, home: m.Home, kubernetes: m.Kubernetes, aws: m.AWS}
 	if m.Home.IsNull() {
 		d.home = types.StringValue(os.Getenv(homeVariable))
 	}

@@ -1,0 +1,191 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/pricing"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// account is an AWS account, connected to when it is first used.
+type account struct {
+	o CloudOptions
+
+	mu     sync.Mutex
+	joined *joined
+	sites  map[string]*site
+}
+
+// joined is an account that is connected to.
+type joined struct {
+	conf   Config
+	config aws.Config
+	scope  string
+	// enabled are the regions the account has.
+	enabled []string
+	prices  *pricing.Client
+	// everywhere says that nothing is known of where machines are.
+	everywhere bool
+	keep       func(where string) error
+
+	mu sync.Mutex
+	// place is what was kept last.
+	place place
+}
+
+// join connects. A failure is not remembered: what it was for may be mended.
+func (a *account) join(ctx context.Context) (*joined, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.joined != nil {
+		return a.joined, nil
+	}
+	j, err := a.o.join(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to AWS: %w", err)
+	}
+	a.joined = j
+	return j, nil
+}
+
+func (o CloudOptions) join(ctx context.Context) (*joined, error) {
+	known, err := parsePlace(o.Known)
+	if err != nil {
+		return nil, err
+	}
+	j := &joined{place: known, conf: known.Config, everywhere: o.Known == "" && o.Note == nil, keep: o.Note}
+	if j.config, err = j.conf.load(ctx, o.Transport); err != nil {
+		return nil, err
+	}
+	identity, err := j.conf.sts(j.config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return nil, meaning(err)
+	}
+	j.place.Account = aws.ToString(identity.Account)
+	if known.Account != "" && known.Account != j.place.Account {
+		return nil, fmt.Errorf("these are credentials of account %s, and there are machines in account %s: %w", j.place.Account, known.Account, serve.ErrUnauthorized)
+	}
+	if o.Scope != nil {
+		if j.scope, err = o.Scope(); err != nil {
+			return nil, err
+		}
+	}
+	regions, err := j.conf.ec2(j.config).DescribeRegions(ctx, &ec2.DescribeRegionsInput{})
+	if err != nil {
+		return nil, meaning(err)
+	}
+	for _, r := range regions.Regions {
+		j.enabled = append(j.enabled, aws.ToString(r.RegionName))
+	}
+	slices.Sort(j.enabled)
+	j.prices = j.conf.prices(j.config)
+	return j, nil
+}
+
+// regions gives those in which machines may be made.
+func (j *joined) regions() []string {
+	if len(j.conf.Regions) == 0 {
+		return slices.Clone(j.enabled)
+	}
+	return slices.DeleteFunc(slices.Clone(j.conf.Regions), func(r string) bool { return !slices.Contains(j.enabled, r) })
+}
+
+// populated gives the regions in which machines may be: those noted, or where
+// nothing was ever noted, all of them.
+func (j *joined) populated() []string {
+	if j.everywhere {
+		return j.enabled
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.place.Regions)
+}
+
+// unused says that there has never been a machine, for certain: then there is
+// nothing to ask AWS, which may not even be configured.
+func (a *account) unused() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p, err := parsePlace(a.o.Known)
+	return a.joined == nil && err == nil && (a.o.Known != "" || a.o.Note != nil) && len(p.Regions) == 0
+}
+
+// note keeps that there may be machines in a region, before one is made there.
+func (j *joined) note(region string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if slices.Contains(j.place.Regions, region) {
+		return nil
+	}
+	next := j.place
+	next.Regions = append(slices.Clone(next.Regions), region)
+	slices.Sort(next.Regions)
+	if j.keep != nil {
+		if err := j.keep(next.String()); err != nil {
+			return err
+		}
+	}
+	j.place = next
+	return nil
+}
+
+// site is one region of the account.
+type site struct {
+	*joined
+	region string
+	ec2    *ec2.Client
+	ssm    *ssm.Client
+	lookout
+	catalog
+	grounds
+	images
+}
+
+// in gives a region of the account.
+func (a *account) in(ctx context.Context, region string) (*site, error) {
+	j, err := a.join(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s := a.sites[region]; s != nil {
+		return s, nil
+	}
+	cfg := j.config.Copy()
+	cfg.Region = region
+	s := &site{joined: j, region: region, ec2: j.conf.ec2(cfg), ssm: j.conf.ssm(cfg)}
+	a.sites[region] = s
+	return s, nil
+}
+
+// each does something in several regions at once, and gives all that went wrong.
+func (a *account) each(ctx context.Context, regions []string, do func(*site) error) error {
+	errs := make([]error, len(regions))
+	var all sync.WaitGroup
+	for i, region := range regions {
+		all.Go(func() {
+			s, err := a.in(ctx, region)
+			if err == nil {
+				err = do(s)
+			}
+			if err != nil {
+				errs[i] = fmt.Errorf("%s: %w", region, err)
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}

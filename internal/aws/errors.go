@@ -1,0 +1,111 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// meaning gives an error of AWS, or of the way to it, one of the meanings of
+// package serve, and keeps its words. The codes are those of "Error codes for the
+// Amazon EC2 API".
+func meaning(err error) error {
+	if err == nil {
+		return nil
+	}
+	if m := meaningOf(err); m != nil && !errors.Is(err, m) {
+		return fmt.Errorf("%w: %w", m, err)
+	}
+	return err
+}
+
+func meaningOf(err error) error {
+	if fault, ok := errors.AsType[smithy.APIError](err); ok {
+		return meaningOfCode(fault.ErrorCode())
+	}
+	if _, ok := errors.AsType[*aws.MissingRegionError](err); ok {
+		return serve.ErrInvalid
+	}
+	if isOver(err) {
+		return nil
+	}
+	if _, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
+		return serve.ErrUnreachable
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return serve.ErrUnreachable
+	}
+	if _, ok := errors.AsType[ratelimit.QuotaExceededError](err); ok {
+		return serve.ErrUnreachable
+	}
+	return nil
+}
+
+// meaningOfCode sorts the codes. What AWS calls a limit on an account is a quota,
+// and what it cannot give just now is capacity.
+func meaningOfCode(code string) error {
+	switch code {
+	case "InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacity", "SpotMaxPriceTooLow",
+		"InsufficientReservedInstanceCapacity", "InsufficientFreeAddressesInSubnet", "Unsupported", "UnfulfillableCapacity":
+		// Unsupported is a type in a zone that does not have it, and that is where
+		// another zone may do.
+		return serve.ErrCapacity
+	case "MaxSpotInstanceCountExceeded", "VcpuLimitExceeded", "InstanceLimitExceeded", "VolumeLimitExceeded",
+		"SecurityGroupLimitExceeded", "PendingVerification", "MaxSpotFleetRequestCountExceeded":
+		return serve.ErrQuota
+	case "UnauthorizedOperation", "AuthFailure", "AccessDenied", "AccessDeniedException", "UnrecognizedClientException",
+		"InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken", "ExpiredTokenException", "OptInRequired",
+		"RequestExpired", "Blocked", "InvalidSignatureException", "MissingAuthenticationToken":
+		return serve.ErrUnauthorized
+	case "RequestLimitExceeded", "Throttling", "ThrottlingException", "InternalError", "InternalFailure", "ServiceUnavailable",
+		"Unavailable", "InternalServerError", "ServerInternal":
+		return serve.ErrUnreachable
+	case "IdempotentParameterMismatch", "DependencyViolation", "InvalidGroup.Duplicate", "InvalidPermission.Duplicate":
+		return serve.ErrConflict
+	}
+	switch {
+	case strings.HasSuffix(code, ".NotFound"), code == "ParameterNotFound", strings.HasSuffix(code, "NotFoundException"):
+		return serve.ErrNotFound
+	case strings.HasPrefix(code, "Invalid"), strings.HasPrefix(code, "Missing"), strings.HasPrefix(code, "Malformed"),
+		code == "UnknownParameter", code == "UnsupportedOperation", code == "ValidationException":
+		return serve.ErrInvalid
+	}
+	return nil
+}
+
+// hasCode reports whether AWS has refused with one of the codes.
+func hasCode(err error, codes ...string) bool {
+	fault, ok := errors.AsType[smithy.APIError](err)
+	return ok && slices.Contains(codes, fault.ErrorCode())
+}
+
+// unclear reports whether a call may have been carried out or not. What AWS has
+// refused with a code of its own, or as a fault of ours, it has not carried out.
+func unclear(err error) bool {
+	switch m := meaningOf(err); {
+	case isOver(err), errors.Is(m, serve.ErrUnreachable):
+		return true
+	case m != nil:
+		return false
+	}
+	answer, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	return !ok || answer.HTTPStatusCode() >= 500
+}
+
+// isOver reports whether the error is that of a context.
+func isOver(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}

@@ -1,0 +1,70 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package aws
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// List gives the instances of the service in every region where there may be some,
+// until they are terminated. Those that are not running yet, or not any more, are
+// not Running.
+func (c *Cloud) List(ctx context.Context, service string) ([]serve.Instance, error) {
+	found, err := c.list(ctx, service)
+	if err != nil {
+		return nil, fmt.Errorf("listing the instances of service %q: %w", service, err)
+	}
+	list := make([]serve.Instance, len(found))
+	for i, s := range found {
+		list[i] = s.Instance
+	}
+	return list, nil
+}
+
+func (c *Cloud) list(ctx context.Context, service string) ([]sighting, error) {
+	if c.account.unused() {
+		return nil, nil
+	}
+	j, err := c.account.join(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	var list []sighting
+	err = c.account.each(ctx, j.populated(), func(s *site) error {
+		all, err := s.existing(ctx, map[string]string{tagService: service, tagScope: s.scope})
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, i := range all {
+			instance, err := s.instanceOf(i)
+			if err != nil {
+				return err
+			}
+			list = append(list, sighting{s.region, instance})
+		}
+		return nil
+	})
+	slices.SortFunc(list, func(a, b sighting) int { return strings.Compare(a.ID, b.ID) })
+	return list, err
+}
+
+// existing gives the instances with all of the tags that are not terminated.
+func (s *site) existing(ctx context.Context, tags map[string]string) ([]types.Instance, error) {
+	return s.describe(ctx, append(filters(tags), types.Filter{Name: aws.String("instance-state-name"), Values: []string{
+		string(types.InstanceStateNamePending), string(types.InstanceStateNameRunning), string(types.InstanceStateNameStopping),
+		string(types.InstanceStateNameStopped), string(types.InstanceStateNameShuttingDown),
+	}}))
+}

@@ -1,0 +1,232 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/agent"
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// grounds are where in a region the instances of services stand.
+type grounds struct {
+	mu    sync.Mutex
+	known map[string]ground
+}
+
+// ground is a network with a subnet in each zone, and the service's security group.
+type ground struct {
+	vpc     string
+	subnets map[string]string
+	group   string
+}
+
+// drop forgets the ground of a service: somebody has changed it.
+func (g *grounds) drop(service string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.known, service)
+}
+
+// ground gives the ground of a service, and makes its security group.
+func (s *site) ground(ctx context.Context, service string) (ground, error) {
+	s.grounds.mu.Lock()
+	defer s.grounds.mu.Unlock()
+	if g, ok := s.grounds.known[service]; ok {
+		return g, nil
+	}
+	g := ground{}
+	var err error
+	if g.vpc, err = s.vpc(ctx, s.conf.VPC); err != nil {
+		return ground{}, err
+	}
+	if g.subnets, err = s.subnets(ctx, g.vpc); err != nil {
+		return ground{}, err
+	}
+	if g.group, err = s.group(ctx, g.vpc, service); err != nil {
+		return ground{}, fmt.Errorf("making the security group of service %q: %w", service, err)
+	}
+	if s.grounds.known == nil {
+		s.grounds.known = map[string]ground{}
+	}
+	s.grounds.known[service] = g
+	return g, nil
+}
+
+// vpc gives the network that was asked for, or the default one.
+func (s *site) vpc(ctx context.Context, id string) (string, error) {
+	in := &ec2.DescribeVpcsInput{Filters: []types.Filter{{Name: aws.String("is-default"), Values: []string{"true"}}}}
+	if id != "" {
+		in = &ec2.DescribeVpcsInput{VpcIds: []string{id}}
+	}
+	out, err := s.ec2.DescribeVpcs(ctx, in)
+	if err != nil {
+		return "", meaning(err)
+	}
+	if len(out.Vpcs) == 0 {
+		return "", fmt.Errorf("the account has no default network in %s; make one, or name another by aws.vpc_id in the provider's configuration: %w", s.region, serve.ErrInvalid)
+	}
+	return aws.ToString(out.Vpcs[0].VpcId), nil
+}
+
+// subnets gives for each zone the subnet with the most free addresses.
+func (s *site) subnets(ctx context.Context, vpc string) (map[string]string, error) {
+	subnets, free := map[string]string{}, map[string]int32{}
+	pages := ec2.NewDescribeSubnetsPaginator(s.ec2, &ec2.DescribeSubnetsInput{
+		Filters: []types.Filter{{Name: aws.String("vpc-id"), Values: []string{vpc}}},
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, meaning(err)
+		}
+		for _, n := range page.Subnets {
+			zone, n := aws.ToString(n.AvailabilityZone), n
+			if left := aws.ToInt32(n.AvailableIpAddressCount); subnets[zone] == "" || left > free[zone] {
+				subnets[zone], free[zone] = aws.ToString(n.SubnetId), left
+			}
+		}
+	}
+	return subnets, nil
+}
+
+// groupName is what a service's security group is called. It is one name in a
+// network, whoever makes it.
+func (s *site) groupName(service string) string {
+	return strings.TrimSuffix("serve-"+service+"-"+s.scope, "-")
+}
+
+// group gives the security group of a service in a network, and makes it. It lets
+// in whoever wants to talk to an agent, which talks to nobody but its controller;
+// what the service listens on is open to nobody.
+func (s *site) group(ctx context.Context, vpc, service string) (string, error) {
+	id, err := s.findGroup(ctx, vpc, service)
+	if err != nil {
+		return "", err
+	}
+	if id == "" {
+		tags := s.serviceTags(service)
+		tags[tagName] = s.groupName(service)
+		out, err := s.ec2.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{
+			GroupName: aws.String(s.groupName(service)), VpcId: aws.String(vpc),
+			Description:       aws.String("Replicas of a serve_service; managed by terraform-provider-serve"),
+			TagSpecifications: []types.TagSpecification{{ResourceType: types.ResourceTypeSecurityGroup, Tags: written(tags)}},
+		})
+		switch {
+		case hasCode(err, "InvalidGroup.Duplicate"):
+			// Somebody else was faster, or a call that was not answered has made it.
+			if id, err = s.awaitGroup(ctx, vpc, service); err != nil {
+				return "", err
+			}
+		case err != nil:
+			return "", meaning(err)
+		default:
+			id = aws.ToString(out.GroupId)
+		}
+	}
+	// Always, as whoever made it may have come no farther. A new group may not be
+	// known everywhere at once.
+	for {
+		_, err = s.ec2.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{
+			GroupId: aws.String(id),
+			IpPermissions: []types.IpPermission{{
+				IpProtocol: aws.String("tcp"), FromPort: aws.Int32(agent.DefaultPort), ToPort: aws.Int32(agent.DefaultPort),
+				IpRanges:   []types.IpRange{{CidrIp: aws.String("0.0.0.0/0"), Description: aws.String("The agent, which demands its controller's key")}},
+				Ipv6Ranges: []types.Ipv6Range{{CidrIpv6: aws.String("::/0"), Description: aws.String("The agent, which demands its controller's key")}},
+			}},
+		})
+		switch {
+		case err == nil, hasCode(err, "InvalidPermission.Duplicate"):
+			return id, nil
+		case !hasCode(err, "InvalidGroup.NotFound"):
+			return "", meaning(err)
+		case !sleep(ctx, lookPause):
+			return "", ctx.Err()
+		}
+	}
+}
+
+// findGroup looks for the group by its name; empty if there is none.
+func (s *site) findGroup(ctx context.Context, vpc, service string) (string, error) {
+	out, err := s.ec2.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{Filters: []types.Filter{
+		{Name: aws.String("vpc-id"), Values: []string{vpc}},
+		{Name: aws.String("group-name"), Values: []string{s.groupName(service)}},
+	}})
+	if err != nil || len(out.SecurityGroups) == 0 {
+		return "", meaning(err)
+	}
+	return aws.ToString(out.SecurityGroups[0].GroupId), nil
+}
+
+// awaitGroup looks for a group that there is for certain.
+func (s *site) awaitGroup(ctx context.Context, vpc, service string) (string, error) {
+	for {
+		id, err := s.findGroup(ctx, vpc, service)
+		if err != nil || id != "" {
+			return id, err
+		}
+		if !sleep(ctx, lookPause) {
+			return "", ctx.Err()
+		}
+	}
+}
+
+// Clean removes the security groups of a service whose instances are gone.
+func (c *Cloud) Clean(ctx context.Context, service string) error {
+	if c.account.unused() {
+		return nil
+	}
+	j, err := c.account.join(ctx)
+	if err == nil {
+		err = c.account.each(ctx, j.populated(), func(s *site) error { return s.clean(ctx, service) })
+	}
+	if err != nil {
+		return fmt.Errorf("removing the security groups of service %q: %w", service, err)
+	}
+	return nil
+}
+
+func (s *site) clean(ctx context.Context, service string) error {
+	s.grounds.drop(service)
+	pages := ec2.NewDescribeSecurityGroupsPaginator(s.ec2, &ec2.DescribeSecurityGroupsInput{
+		Filters: filters(map[string]string{tagService: service, tagScope: s.scope}),
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return meaning(err)
+		}
+		for _, g := range page.SecurityGroups {
+			if err := s.deleteGroup(ctx, aws.ToString(g.GroupId)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// deleteGroup deletes a group as soon as nothing is in it any more: the network
+// interface of an instance may outlive it by a moment.
+func (s *site) deleteGroup(ctx context.Context, id string) error {
+	for {
+		_, err := s.ec2.DeleteSecurityGroup(ctx, &ec2.DeleteSecurityGroupInput{GroupId: aws.String(id)})
+		switch err = meaning(err); {
+		case err == nil, errors.Is(err, serve.ErrNotFound):
+			return nil
+		case !hasCode(err, "DependencyViolation"):
+			return err
+		case !sleep(ctx, lookPause):
+			return err
+		}
+	}
+}
