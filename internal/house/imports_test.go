@@ -86,6 +86,8 @@ func owners() map[string][]string {
 		"github.com/go-logr/logr":                       {"kube"},
 		"github.com/aws/aws-sdk-go-v2":                  {"aws"},
 		"github.com/aws/aws-sdk-go-v2/config":           {"aws"},
+		"github.com/aws/aws-sdk-go-v2/credentials":      {"aws"},
+		"github.com/aws/smithy-go":                      {"aws"},
 		"github.com/aws/aws-sdk-go-v2/service/ec2":      {"aws"},
 		"github.com/aws/aws-sdk-go-v2/service/pricing":  {"aws"},
 		"github.com/aws/aws-sdk-go-v2/service/servicequotas": {
