@@ -152,8 +152,8 @@ func (n *notices) follow(ctx context.Context, s sighting) {
 
 // told is what was told of an instance already.
 type told struct {
-	exited   bool
-	deadline time.Time
+	exited, risk bool
+	deadline     time.Time
 }
 
 // watch tells what the machine says of itself until it says no more.
@@ -174,18 +174,20 @@ func (n *notices) watch(ctx context.Context, s sighting, told *told) error {
 	})
 }
 
-// warn tells of a warning that means the machine's end. A recommendation to
-// rebalance does not, for most that are given one live on for long.
+// warn tells of a warning, once.
 func (n *notices) warn(s sighting, w agent.Warning, told *told) {
 	switch w.Kind {
 	case agent.WarningInterruption, agent.WarningShutdown:
-	default:
-		n.cloud.log.Info("a machine has a warning", "replica", s.Ref.Replica, "instance", s.ID, "kind", w.Kind, "detail", w.Detail)
-		return
-	}
-	if told.deadline.IsZero() || w.Deadline.Before(told.deadline) {
-		told.deadline = w.Deadline
-		n.say(s, serve.Notice{Kind: serve.NoticeInterruption, Deadline: w.Deadline, Detail: w.Detail})
+		if told.deadline.IsZero() || w.Deadline.Before(told.deadline) {
+			told.deadline = w.Deadline
+			n.say(s, serve.Notice{Kind: serve.NoticeInterruption, Deadline: w.Deadline, Detail: w.Detail})
+		}
+	case agent.WarningRebalance:
+		if !told.risk {
+			told.risk = true
+			n.say(s, serve.Notice{Kind: serve.NoticeRisk, Detail: w.Detail})
+		}
+	case agent.WarningScaling: // no group but those of others ends machines so
 	}
 }
 

@@ -46,6 +46,28 @@ func (r *rig) interrupt(uid string, deadline time.Time) {
 		Ref: serve.Ref{Service: "web", UID: uid, Replica: 1}})
 }
 
+func TestAMachineThatMayBeTakenGoesOnAndTheNextIsElsewhere(t *testing.T) {
+	t.Parallel()
+	r := start(t, newCloud(t), servetest.NewStore())
+	spec := dynamicSpec()
+	spec.ReplicaPolicy.DynamicOndemandFallback = false
+	uid := r.apply(spec).UID
+	doubted := r.await("two replicas", settled(1, 2)).Replicas[0].Offer.Location
+	r.cloud.Tell(serve.Notice{Kind: serve.NoticeRisk, Detail: "rebalance", Ref: serve.Ref{Service: "web", UID: uid, Replica: 1}})
+	spec.ReplicaPolicy.MinReplicas = 3
+	r.apply(spec)
+	for _, replica := range r.await("three replicas", settled(1, 2, 3)).Replicas[1:] {
+		if replica.Offer.Location == doubted {
+			t.Errorf("replica %d is in %s, too", replica.ID, doubted)
+		}
+	}
+	if !slices.ContainsFunc(r.history(), func(e serve.Event) bool {
+		return e.Kind == serve.EventNotice && strings.Contains(e.Message, "may be taken: rebalance")
+	}) {
+		t.Error("the warning is not in the history")
+	}
+}
+
 func TestDrain(t *testing.T) {
 	t.Run("a request under way is finished before its machine is ended", func(t *testing.T) {
 		r := start(t, newCloud(t), servetest.NewStore())

@@ -72,6 +72,8 @@ func (l *loop) noticed(n serve.Notice) {
 	switch n.Kind {
 	case serve.NoticeInterruption:
 		l.interrupted(r, n)
+	case serve.NoticeRisk:
+		l.doubted(r, n)
 	case serve.NoticeGone:
 		l.lost(r, n.Detail)
 	case serve.NoticeExited:
@@ -99,6 +101,22 @@ func (l *loop) interrupted(r *serve.Replica, n serve.Notice) {
 	}
 	l.end(r, serve.CausePreempted, "Its machine will be taken at "+n.Deadline.Format(time.TimeOnly))
 	r.DrainUntil = n.Deadline
+}
+
+// doubted takes in that the cloud may take a machine. It goes on as it is: to give it
+// up would cost one machine for each warning, and most come to nothing. But what is
+// launched meanwhile had better be elsewhere.
+func (l *loop) doubted(r *serve.Replica, n serve.Notice) {
+	if r.Teardown != "" || r.Market != serve.Spot {
+		return
+	}
+	message := fmt.Sprintf("The machine of replica %d may be taken", r.ID)
+	if n.Detail != "" {
+		message += ": " + n.Detail
+	}
+	l.note(serve.EventNotice, r.ID, "%s", message)
+	l.memory = l.memory.Doubted(now(), r.Offer)
+	l.dirty, l.touched = true, true
 }
 
 // lost acts on a machine that is not there any more. Its replica is replaced at

@@ -87,6 +87,13 @@ func (m Memory) Preempted(now time.Time, o serve.Offer, notice time.Duration) Me
 	return m
 }
 
+// Doubted notes that the cloud has warned of what may happen to machines of the
+// offer's pool: others are preferred for a while, as after a preemption, but nothing
+// was lost.
+func (m Memory) Doubted(now time.Time, o serve.Offer) Memory {
+	return m.marked(now, o, func(p *Pool) { p.Preempted = p.Preempted.again(now, preemptedFirst, preemptedLimit) })
+}
+
 // LaunchSucceeded notes that the offer's pool had a machine: refusals before
 // that mean nothing any more.
 func (m Memory) LaunchSucceeded(o serve.Offer) Memory {

@@ -32,6 +32,7 @@ func blocks(n int, pause time.Duration, mark func(policy.Memory, time.Time) poli
 
 func refusedA(m policy.Memory, now time.Time) policy.Memory   { return m.LaunchFailed(now, 1, zone("A")) }
 func preemptedA(m policy.Memory, now time.Time) policy.Memory { return m.Preempted(now, zone("A"), 0) }
+func doubtedA(m policy.Memory, now time.Time) policy.Memory   { return m.Doubted(now, zone("A")) }
 func refusedUntil(p policy.Pool) time.Time                    { return p.Refused.Until }
 func preemptedUntil(p policy.Pool) time.Time                  { return p.Preempted.Until }
 
@@ -44,6 +45,7 @@ func TestBlocksGrow(t *testing.T) {
 	}{
 		{"refusals", blocks(8, 0, refusedA, refusedUntil), "[10ns 20ns 40ns 80ns 160ns 300ns 300ns 300ns]"},
 		{"preemptions", blocks(7, 0, preemptedA, preemptedUntil), "[30ns 60ns 120ns 240ns 480ns 600ns 600ns]"},
+		{"warnings", blocks(3, 0, doubtedA, preemptedUntil), "[30ns 60ns 120ns]"},
 		{"preemptions within the hour", blocks(3, 50*time.Minute, preemptedA, preemptedUntil), "[30ns 60ns 120ns]"},
 		{"preemptions hours apart", blocks(3, time.Hour, preemptedA, preemptedUntil), "[30ns 30ns 30ns]"},
 	}
@@ -51,6 +53,14 @@ func TestBlocksGrow(t *testing.T) {
 		if got := fmt.Sprint(row.got); got != row.want {
 			t.Errorf("%s block for %s, not %s (seconds)", row.name, got, row.want)
 		}
+	}
+}
+
+func TestAWarningIsNoLoss(t *testing.T) {
+	t.Parallel()
+	m := policy.Memory{}.Doubted(noon(), zone("A"))
+	if p := m.Pools[zone("A").Key()]; p.Record.Losses != 0 || len(m.Risk.Losses) != 0 || !p.TakenAt.IsZero() {
+		t.Errorf("a warning counts as a loss: %+v, %+v", p, m.Risk)
 	}
 }
 
@@ -182,6 +192,7 @@ func TestMemoryMethodsLeaveTheirReceiverAlone(t *testing.T) {
 	later := noon().Add(3 * time.Hour)
 	m.LaunchFailed(later, 1, zone("C"))
 	m.Preempted(later, zone("A"), 0)
+	m.Doubted(later, zone("A"))
 	m.LaunchSucceeded(zone("A"))
 	m.CapacityReturned(serve.Location{}, "")
 	after, err := json.Marshal(m)

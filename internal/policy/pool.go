@@ -30,7 +30,7 @@ type Pool struct {
 	Market       serve.Market   `json:"market"`
 	InstanceType string         `json:"instance_type"`
 	// Refused tells of launches that found no capacity, Preempted of machines
-	// that were taken away.
+	// that were taken away, or that the cloud has said it may take.
 	Refused   Mark `json:"refused,omitzero"`
 	Preempted Mark `json:"preempted,omitzero"`
 	// TakenAt is when machines will be taken of which notice was given; what is

@@ -103,6 +103,9 @@ type NoticeKind string
 const (
 	// NoticeInterruption warns that the machine will be taken at Deadline.
 	NoticeInterruption NoticeKind = "interruption"
+	// NoticeRisk warns that the cloud may take the machine sooner than others; most
+	// that are warned of live on for long.
+	NoticeRisk NoticeKind = "risk"
 	// NoticeGone tells that the machine is not running any more, and that nobody
 	// here asked for it.
 	NoticeGone NoticeKind = "gone"

@@ -1,0 +1,231 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package awstest
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Error is a refusal as AWS words it.
+type Error struct {
+	Status  int    // of HTTP
+	Code    string // such as InsufficientInstanceCapacity
+	Message string
+}
+
+func (e *Error) Error() string { return e.Code + ": " + e.Message }
+
+// refusal makes an error.
+func refusal(status int, code, format string, args ...any) *Error {
+	return &Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// invalid is the commonest refusal of EC2.
+func invalid(format string, args ...any) *Error {
+	return refusal(http.StatusBadRequest, "InvalidParameterValue", format, args...)
+}
+
+// InternalError is what EC2 says when it does not know what is wrong.
+func InternalError() *Error {
+	return refusal(http.StatusInternalServerError, "InternalError", "An internal error has occurred")
+}
+
+// Unavailable is what a part of EC2 that is overloaded says.
+func Unavailable() *Error {
+	return refusal(http.StatusServiceUnavailable, "Unavailable", "The service is unavailable. Please try again shortly.")
+}
+
+// Throttled is what EC2 says to those who ask too much.
+func Throttled() *Error {
+	return refusal(http.StatusServiceUnavailable, "RequestLimitExceeded", "Request limit exceeded.")
+}
+
+// NoCapacity is what EC2 says when a pool of machines is empty.
+func NoCapacity() *Error {
+	return refusal(http.StatusInternalServerError, "InsufficientInstanceCapacity",
+		"We currently do not have sufficient capacity in the Availability Zone you requested.")
+}
+
+// Call is a request that AWS understands and is about to carry out.
+type Call struct {
+	Service string // ec2, ssm, ...
+	Action  string
+	Region  string
+	In      map[string]any // the parameters, by the names in the model
+	Time    time.Time
+}
+
+// Verdict says what becomes of a call. The zero value lets it be.
+type Verdict struct {
+	// Err refuses the call, before anything is done.
+	Err *Error
+	// Lose does what is asked, and cuts the connection in place of an answer.
+	Lose bool
+}
+
+// faults are what goes wrong, with AWS locked.
+type faults struct {
+	hook           func(Call) Verdict
+	failing        map[string][]*Error // what the next calls of an action fail with; nil loses the answer
+	forbidden      map[string]bool
+	buckets        map[string]*bucket // by region and action
+	throttled      bool
+	lag            time.Duration
+	expectRefusals bool
+}
+
+// Fault has hook judge every call from now on. It is called with AWS locked, in
+// the order of the calls, and must not call methods of AWS. Nil judges no more.
+func (a *AWS) Fault(hook func(Call) Verdict) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.faults.hook = hook
+}
+
+// FailNext has the next calls of an action, such as RunInstances, fail with
+// errs, one after the other.
+func (a *AWS) FailNext(action string, errs ...*Error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.faults.failing[action] = append(a.faults.failing[action], errs...)
+}
+
+// LoseNext has the answer of the next call of an action be lost: what was asked
+// is done, but the connection is cut.
+func (a *AWS) LoseNext(action string) { a.FailNext(action, nil) }
+
+// Forbid takes permissions, such as ec2:RunInstances, away from the caller.
+func (a *AWS) Forbid(permissions ...string) { a.permit(false, permissions) }
+
+// Allow gives them back.
+func (a *AWS) Allow(permissions ...string) { a.permit(true, permissions) }
+
+func (a *AWS) permit(allowed bool, permissions []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, p := range permissions {
+		a.faults.forbidden[p] = !allowed
+	}
+}
+
+// Throttle has EC2 limit how often it is asked as it does for a new account, or
+// not. It does not at first.
+func (a *AWS) Throttle(on bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.faults.throttled = on
+	a.faults.buckets = map[string]*bucket{}
+}
+
+// Lag is how long a change stays unseen by those who describe things: a new
+// instance is not there, its tags are old, and one that was ended still runs.
+func (a *AWS) Lag(d time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.faults.lag = d
+}
+
+// ExpectRefusals has requests that depart from the model be refused without the
+// test failing: for tests of just that.
+func (a *AWS) ExpectRefusals() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.faults.expectRefusals = true
+}
+
+// judge says what becomes of a call: whether it is allowed, too much, or to go
+// wrong because the test says so.
+func (a *AWS) judge(c *call, srv *service, action string, in fields) Verdict {
+	if a.faults.forbidden[srv.name+":"+action] {
+		return Verdict{Err: srv.protocol.forbidden(action)}
+	}
+	if srv.name == "ec2" && a.faults.throttled && !a.take(c, action, in) {
+		return Verdict{Err: Throttled()}
+	}
+	if in.flag("DryRun") {
+		return Verdict{Err: refusal(http.StatusPreconditionFailed, "DryRunOperation",
+			"Request would have succeeded, but DryRun flag is set.")}
+	}
+	if next := a.faults.failing[action]; len(next) > 0 {
+		a.faults.failing[action] = next[1:]
+		return Verdict{Err: next[0], Lose: next[0] == nil}
+	}
+	if a.faults.hook == nil {
+		return Verdict{}
+	}
+	return a.faults.hook(Call{Service: srv.name, Action: action, Region: c.region.name, In: in, Time: c.now})
+}
+
+// seen is the moment that descriptions are of.
+func (c *call) seen() time.Time { return c.now.Add(-c.faults.lag) }
+
+// bucket holds the tokens of one action, of which each request takes one.
+type bucket struct {
+	tokens, size, rate float64
+	filled             time.Time
+}
+
+// take takes tokens from the buckets of an action, and reports whether there
+// were enough. The sizes are those that EC2's guide for developers gives under
+// "Request throttling for the Amazon EC2 API".
+func (a *AWS) take(c *call, action string, in fields) bool {
+	size, rate := limits(action, in)
+	if !a.draw(c, action, 1, size, rate) {
+		return false
+	}
+	// Beside requests, EC2 counts how many machines are asked for.
+	switch action {
+	case "RunInstances":
+		return a.draw(c, action+" machines", float64(in.number("MinCount", 1)), 1000, 2)
+	case "TerminateInstances":
+		return a.draw(c, action+" machines", float64(len(in.texts("InstanceIds"))), 1000, 20)
+	}
+	return true
+}
+
+func (a *AWS) draw(c *call, what string, n, size, rate float64) bool {
+	key := c.region.name + " " + what
+	b := a.faults.buckets[key]
+	if b == nil {
+		b = &bucket{tokens: size, size: size, rate: rate, filled: c.now}
+		a.faults.buckets[key] = b
+	}
+	b.tokens = min(b.size, b.tokens+c.now.Sub(b.filled).Seconds()*b.rate)
+	b.filled = c.now
+	if b.tokens < n {
+		return false
+	}
+	b.tokens -= n
+	return true
+}
+
+// limits gives how many requests an action takes at once, and a second.
+func limits(action string, in fields) (size, rate float64) {
+	switch {
+	case action == "RunInstances":
+		return 5, 2
+	case action == "TerminateInstances":
+		return 100, 5
+	case action == "CreateTags", action == "DeleteTags":
+		return 100, 10
+	case !strings.HasPrefix(action, "Describe") && !strings.HasPrefix(action, "Get"):
+		return 50, 5
+	case len(in.subs("Filters")) == 0 && !in.has("MaxResults") && !named(in):
+		return 50, 10 // neither filtered nor in pages
+	}
+	return 100, 20
+}
+
+// named reports whether a description is asked of certain things only.
+func named(in fields) bool {
+	for name := range in {
+		if strings.HasSuffix(name, "Ids") || strings.HasSuffix(name, "Names") || name == "InstanceTypes" {
+			return true
+		}
+	}
+	return false
+}

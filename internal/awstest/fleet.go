@@ -1,0 +1,272 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package awstest
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// template is a launch template, of one version.
+type template struct {
+	id, name string
+	made     time.Time
+	data     fields
+	tags     tags
+}
+
+func (t *template) describe() fields {
+	return fields{
+		"LaunchTemplateId": t.id, "LaunchTemplateName": t.name, "CreateTime": t.made,
+		"CreatedBy": "arn:aws:iam::" + Account + ":user/serve", "DefaultVersionNumber": 1, "LatestVersionNumber": 1,
+		"Tags": tagList(t.tags.last()),
+	}
+}
+
+func createLaunchTemplate(c *call, in fields) (fields, error) {
+	name := in.text("LaunchTemplateName")
+	for _, t := range c.region.templates {
+		if t.name == name {
+			return nil, refusal(400, "InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use.")
+		}
+	}
+	labels, err := specified(c.now, in, "launch-template")
+	if err != nil {
+		return nil, err
+	}
+	t := &template{id: c.id("lt"), name: name, made: c.now, data: in.sub("LaunchTemplateData"), tags: labels}
+	c.region.templates = append(c.region.templates, t)
+	return fields{"LaunchTemplate": t.describe()}, nil
+}
+
+func noTemplate(name string) error {
+	return refusal(400, "InvalidLaunchTemplateId.NotFound", "The specified launch template, with template ID or name %s, does not exist.", name)
+}
+
+func describeLaunchTemplates(c *call, in fields) (fields, error) {
+	list, err := require(c.region.templates, in.texts("LaunchTemplateIds"), func(t *template) string { return t.id }, noTemplate)
+	if err != nil {
+		return nil, err
+	}
+	list, err = require(list, in.texts("LaunchTemplateNames"), func(t *template) string { return t.name }, noTemplate)
+	if err != nil {
+		return nil, err
+	}
+	list, err = pick(list, in.subs("Filters"), func(t *template) facets {
+		return facets{"launch-template-name": {t.name}, "create-time": nil}.tagged(t.tags.last())
+	})
+	if err != nil {
+		return nil, err
+	}
+	list, next, err := page(list, in, 1, 200, nil)
+	if err != nil {
+		return nil, err
+	}
+	out := []fields{}
+	for _, t := range list {
+		out = append(out, t.describe())
+	}
+	return fields{"LaunchTemplates": out, "NextToken": next}, nil
+}
+
+func (r *region) template(in fields) (*template, error) {
+	id, name := in.text("LaunchTemplateId"), in.text("LaunchTemplateName")
+	i := slices.IndexFunc(r.templates, func(t *template) bool { return id != "" && t.id == id || name != "" && t.name == name })
+	if i < 0 {
+		return nil, noTemplate(cmp.Or(id, name))
+	}
+	return r.templates[i], nil
+}
+
+func deleteLaunchTemplate(c *call, in fields) (fields, error) {
+	t, err := c.region.template(in)
+	if err != nil {
+		return nil, err
+	}
+	c.region.templates = slices.DeleteFunc(c.region.templates, func(o *template) bool { return o == t })
+	return fields{"LaunchTemplate": t.describe()}, nil
+}
+
+// bid is one way to launch that a fleet may take.
+type bid struct {
+	told     fields // template and overrides, as answers name them
+	in       fields // as RunInstances would be asked
+	priority float64
+}
+
+// createFleet launches at once, in whichever pools its strategy prefers, as much
+// as it can get, and says for each pool that failed why. That is the type
+// "instant"; fleets that live on are not done here.
+func createFleet(c *call, in fields) (fields, error) {
+	if in.text("Type") != "instant" {
+		return nil, invalid("Fleets of type '%s' are not done here", in.text("Type"))
+	}
+	before, err := c.repeated(in)
+	if err != nil {
+		return nil, err
+	}
+	if before != nil {
+		return fields{"FleetId": before.reservation, "Errors": []fields{}, "Instances": c.fleetInstances(nil, before.instances)}, nil
+	}
+	bids, err := c.bids(in)
+	if err != nil {
+		return nil, err
+	}
+	target := in.sub("TargetCapacitySpecification")
+	total, market := target.number("TotalTargetCapacity", 0), target.text("DefaultTargetCapacityType")
+	spot := target.number("SpotTargetCapacity", 0)
+	onDemand := target.number("OnDemandTargetCapacity", 0)
+	if market == Spot {
+		spot = total - onDemand
+	} else {
+		onDemand = total - spot
+	}
+	made, failed := []fields{}, []fields{}
+	var all []*instance
+	for _, part := range []struct {
+		market string
+		n      int
+	}{{Spot, spot}, {OnDemand, onDemand}} {
+		for _, b := range c.ranked(bids, in, part.market) {
+			if part.n <= 0 {
+				break
+			}
+			list, err := c.fill(b, part.market, part.n)
+			if err != nil {
+				failed = append(failed, fleetError(b, part.market, err))
+				continue
+			}
+			part.n -= len(list)
+			all = append(all, list...)
+			made = append(made, c.fleetInstances(b.told, list)...)
+		}
+	}
+	id := "fleet-" + c.id("x")[2:]
+	if token := in.text("ClientToken"); token != "" {
+		c.region.launches[token] = &launched{at: c.now, asked: canonical(in), reservation: id, instances: all}
+	}
+	return fields{"FleetId": id, "Errors": failed, "Instances": made}, nil
+}
+
+// bids combines the templates with their overrides.
+func (c *call) bids(in fields) ([]bid, error) {
+	fleetTags := []any{}
+	for _, s := range in.subs("TagSpecifications") {
+		if s.text("ResourceType") == "instance" || s.text("ResourceType") == "volume" {
+			fleetTags = append(fleetTags, s)
+		}
+	}
+	var out []bid
+	for _, config := range in.subs("LaunchTemplateConfigs") {
+		spec := config.sub("LaunchTemplateSpecification")
+		t, err := c.region.template(spec)
+		if err != nil {
+			return nil, err
+		}
+		overrides := config.subs("Overrides")
+		if len(overrides) == 0 {
+			overrides = []fields{{}}
+		}
+		for _, o := range overrides {
+			ask := fields{"MinCount": int64(1), "MaxCount": int64(1)}
+			maps.Copy(ask, t.data)
+			for _, name := range []string{"InstanceType", "SubnetId", "ImageId"} {
+				if o.has(name) {
+					ask[name] = o[name]
+				}
+			}
+			if o.has("AvailabilityZone") {
+				ask["Placement"] = fields{"AvailabilityZone": o["AvailabilityZone"]}
+			}
+			specs, _ := ask["TagSpecifications"].([]any)
+			ask["TagSpecifications"] = append(slices.Clone(specs), fleetTags...)
+			priority, _ := o["Priority"].(float64)
+			out = append(out, bid{in: ask, priority: priority, told: fields{
+				"LaunchTemplateSpecification": fields{"LaunchTemplateId": t.id, "Version": "1"},
+				"Overrides":                   override(o),
+			}})
+		}
+	}
+	return out, nil
+}
+
+// override repeats what a request had, as far as an answer can have it.
+func override(o fields) fields {
+	out := fields{}
+	for _, name := range []string{"InstanceType", "SubnetId", "ImageId", "AvailabilityZone", "MaxPrice", "Priority", "WeightedCapacity"} {
+		if o.has(name) {
+			out[name] = o[name]
+		}
+	}
+	return out
+}
+
+// ranked puts bids in the order that a fleet takes them. Which pool has most
+// room AWS alone knows: here it is the one that costs least, which for most
+// strategies is what is asked for anyhow.
+func (c *call) ranked(bids []bid, in fields, market string) []bid {
+	strategy := in.sub("OnDemandOptions").text("AllocationStrategy")
+	if market == Spot {
+		strategy = in.sub("SpotOptions").text("AllocationStrategy")
+	}
+	cost := func(b bid) float64 {
+		k, _ := kindNamed(b.in.text("InstanceType"))
+		if market == OnDemand {
+			return k.onDemand(c.region.name)
+		}
+		p := plan{kind: k}
+		if planZones(c.region, &p, b.in.text("SubnetId"), b.in.sub("Placement").text("AvailabilityZone")) != nil {
+			return k.price
+		}
+		usd, _ := c.region.spotNow(p.zones[0].name, k.name, c.now)
+		return usd
+	}
+	out := slices.Clone(bids)
+	slices.SortStableFunc(out, func(a, b bid) int {
+		if strings.HasSuffix(strategy, "prioritized") {
+			return cmp.Compare(a.priority, b.priority)
+		}
+		return cmp.Compare(cost(a), cost(b))
+	})
+	return out
+}
+
+// fill launches up to n instances of a bid.
+func (c *call) fill(b bid, market string, n int) ([]*instance, error) {
+	ask := maps.Clone(b.in)
+	delete(ask, "InstanceMarketOptions")
+	if market == Spot {
+		spot := fields{}
+		if price := b.told.sub("Overrides")["MaxPrice"]; price != nil {
+			spot["MaxPrice"] = price
+		}
+		ask["InstanceMarketOptions"] = fields{"MarketType": Spot, "SpotOptions": spot}
+	}
+	p, err := c.plan(ask)
+	if err != nil {
+		return nil, err
+	}
+	return c.launch(p, 1, n)
+}
+
+func fleetError(b bid, market string, err error) fields {
+	code, message, ok := strings.Cut(err.Error(), ": ")
+	if !ok {
+		code, message = "InternalError", err.Error()
+	}
+	return fields{"LaunchTemplateAndOverrides": b.told, "Lifecycle": market, "ErrorCode": code, "ErrorMessage": message}
+}
+
+func (c *call) fleetInstances(told fields, list []*instance) []fields {
+	out := []fields{}
+	for _, i := range list {
+		out = append(out, fields{
+			"LaunchTemplateAndOverrides": told, "Lifecycle": i.plan.market, "InstanceIds": []string{i.id}, "InstanceType": i.plan.kind.name,
+		})
+	}
+	return out
+}

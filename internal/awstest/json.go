@@ -1,0 +1,190 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package awstest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// jsonProtocol is what SSM, Pricing and Service Quotas speak: JSON both ways,
+// and the action in a header.
+type jsonProtocol struct{}
+
+func (p jsonProtocol) action(m *model, r *http.Request, body []byte) (string, any, error) {
+	prefix, action, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	if prefix != m.Metadata.TargetPrefix {
+		return action, nil, depart(outside, "X-Amz-Target", "The target is %s, not %q", m.Metadata.TargetPrefix, prefix)
+	}
+	if kind := r.Header.Get("Content-Type"); kind != "application/x-amz-json-1.1" {
+		return action, nil, depart(outside, "Content-Type", "The content is of type %q", kind)
+	}
+	var content any
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber()
+	if err := dec.Decode(&content); err != nil {
+		return action, nil, depart(mistyped, "", "The request is not JSON: %v", err)
+	}
+	return action, content, nil
+}
+
+func (p jsonProtocol) decode(m *model, shape string, content any) (fields, error) {
+	v, err := p.value(m, shape, "", content)
+	if err != nil {
+		return nil, err
+	}
+	f, _ := v.(fields)
+	return f, nil
+}
+
+func (p jsonProtocol) value(m *model, shape, path string, content any) (any, error) {
+	s := m.Shapes[shape]
+	switch v := content.(type) {
+	case map[string]any:
+		if s.Type == "structure" {
+			return p.structure(m, s, path, v)
+		}
+	case []any:
+		if s.Type != "list" {
+			break
+		}
+		out := make([]any, 0, len(v))
+		for i, e := range v {
+			x, err := p.value(m, s.Member.Shape, fmt.Sprintf("%s.%d", path, i+1), e)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, x)
+		}
+		return out, nil
+	case string:
+		if s.Type == "string" || s.Type == "blob" {
+			return s.scalar(path, v)
+		}
+	case json.Number:
+		if s.Type == "timestamp" {
+			seconds, err := v.Float64()
+			return time.UnixMilli(int64(seconds * 1000)), err
+		}
+		if s.Type != "string" && s.Type != "blob" && s.Type != "boolean" {
+			return s.scalar(path, v.String())
+		}
+	case bool:
+		if s.Type == "boolean" {
+			return v, nil
+		}
+	}
+	return nil, depart(mistyped, path, "%s must be a %s, not %v", path, s.Type, content)
+}
+
+func (p jsonProtocol) structure(m *model, s *shape, path string, content map[string]any) (fields, error) {
+	out := fields{}
+	for name, v := range content {
+		r, ok := s.Members[name]
+		if !ok {
+			return nil, depart(unknown, join(path, name), "The member %s is not recognized", join(path, name))
+		}
+		if v == nil {
+			continue
+		}
+		x, err := p.value(m, r.Shape, join(path, name), v)
+		if err != nil {
+			return nil, err
+		}
+		out[name] = x
+	}
+	return out, nil
+}
+
+func (p jsonProtocol) answer(m *model, action, _ string, out fields) (reply, error) {
+	content := any(struct{}{})
+	if shape := m.Operations[action].Output; shape != nil {
+		v, err := p.write(m, shape.Shape, action, out)
+		if err != nil {
+			return reply{}, err
+		}
+		content = v
+	}
+	body, err := json.Marshal(content)
+	if err != nil {
+		return reply{}, broken(action, "%v", err)
+	}
+	return reply{status: http.StatusOK, kind: "application/x-amz-json-1.1", body: body}, nil
+}
+
+// write makes what encoding/json takes of an answer.
+func (p jsonProtocol) write(m *model, shape, path string, value any) (any, error) {
+	s := m.Shapes[shape]
+	switch s.Type {
+	case "structure":
+		f, ok := value.(fields)
+		if !ok {
+			return nil, broken(path, "%s is a structure, not %T", shape, value)
+		}
+		out := map[string]any{}
+		for _, name := range sortedKeys(f) {
+			r, ok := s.Members[name]
+			if absent(f[name]) {
+				continue
+			} else if !ok {
+				return nil, broken(path, "%s has no %s", shape, name)
+			}
+			v, err := p.write(m, r.Shape, join(path, name), f[name])
+			if err != nil {
+				return nil, err
+			}
+			out[name] = v
+		}
+		return out, nil
+	case "list":
+		list := reflect.ValueOf(value)
+		if list.Kind() != reflect.Slice {
+			return nil, broken(path, "%s is a list, not %T", shape, value)
+		}
+		out := make([]any, 0, list.Len())
+		for i := range list.Len() {
+			v, err := p.write(m, s.Member.Shape, path, list.Index(i).Interface())
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, v)
+		}
+		return out, nil
+	case "timestamp":
+		if t, ok := value.(time.Time); ok {
+			return json.Number(fmt.Sprintf("%.3f", float64(t.UnixMilli())/1000)), nil
+		}
+	}
+	text, err := s.write(path, value)
+	if err != nil || s.Type == "string" || s.Type == "blob" {
+		return text, err
+	}
+	return json.RawMessage(text), nil
+}
+
+func (p jsonProtocol) refuse(_ string, e *Error) reply {
+	body, _ := json.Marshal(map[string]string{"__type": e.Code, "message": e.Message}) // strings can always be written
+	return reply{status: e.Status, kind: "application/x-amz-json-1.1", body: body}
+}
+
+func (p jsonProtocol) code(f fault) string {
+	if f == unknown || f == mistyped {
+		return "SerializationException"
+	}
+	return "ValidationException"
+}
+
+func (p jsonProtocol) unauthorized() *Error {
+	return refusal(http.StatusBadRequest, "UnrecognizedClientException", "The security token included in the request is invalid.")
+}
+
+func (p jsonProtocol) forbidden(action string) *Error {
+	return refusal(http.StatusBadRequest, "AccessDeniedException",
+		"User: arn:aws:iam::%s:user/serve is not authorized to perform: %s", Account, action)
+}

@@ -1,0 +1,227 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package awstest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// protocol is how a service is spoken to.
+type protocol interface {
+	// action tells what is asked for, and gives what is to be decoded.
+	action(m *model, r *http.Request, body []byte) (action string, content any, err error)
+	// decode reads content as a shape. It fails with a *departure.
+	decode(m *model, shape string, content any) (fields, error)
+	answer(m *model, action, request string, out fields) (reply, error)
+	refuse(request string, e *Error) reply
+	// code is what the service calls a departure from its model.
+	code(f fault) string
+	unauthorized() *Error
+	forbidden(action string) *Error
+}
+
+// service is one API of AWS: the name it is signed for, what it speaks, its
+// model, and what it does of that.
+type service struct {
+	name     string
+	protocol protocol
+	model    *model
+	actions  map[string]handler
+}
+
+// handler carries out an action, with AWS locked, on a request that is as the
+// model wants it. It fails with an *Error.
+type handler func(c *call, in fields) (fields, error)
+
+// call is one request as its handler sees it.
+type call struct {
+	*AWS
+	region *region
+	now    time.Time
+}
+
+// reply is what goes back over the wire.
+type reply struct {
+	status int
+	kind   string // of the content
+	body   []byte
+	lost   bool // instead of going back
+}
+
+// newServices gives every API that there is here, with its model. A new one
+// needs its row, and its actions.
+func newServices() (map[string]*service, error) {
+	services := map[string]*service{}
+	for _, row := range []struct {
+		name, path string
+		protocol   protocol
+		actions    map[string]handler
+	}{
+		{"ec2", "ec2/2016-11-15", queryProtocol{ec2: true}, ec2Actions()},
+		{"sts", "sts/2011-06-15", queryProtocol{}, stsActions()},
+		{"ssm", "ssm/2014-11-06", jsonProtocol{}, ssmActions()},
+		{"pricing", "pricing/2017-10-15", jsonProtocol{}, pricingActions()},
+		{"servicequotas", "service-quotas/2019-06-24", jsonProtocol{}, quotaActions()},
+	} {
+		m, err := models.read(row.path)
+		if err != nil {
+			return nil, err
+		}
+		services[row.name] = &service{name: row.name, protocol: row.protocol, model: m, actions: row.actions}
+	}
+	return services, nil
+}
+
+// ServeHTTP implements [http.Handler].
+func (a *AWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	got := a.answer(r)
+	if got.lost {
+		panic(http.ErrAbortHandler) // which cuts the connection
+	}
+	w.Header().Set("Content-Type", got.kind)
+	w.WriteHeader(got.status)
+	_, _ = w.Write(got.body) // whoever has gone needs no answer
+}
+
+// direct is AWS without a network.
+type direct struct{ aws *AWS }
+
+// RoundTrip implements [http.RoundTripper].
+func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		defer r.Body.Close()
+	}
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	got := d.aws.answer(r)
+	if got.lost {
+		return nil, errors.New("connection reset by peer")
+	}
+	return &http.Response{
+		Status: http.StatusText(got.status), StatusCode: got.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Content-Type": {got.kind}}, ContentLength: int64(len(got.body)),
+		Body: io.NopCloser(bytes.NewReader(got.body)), Request: r,
+	}, nil
+}
+
+// scope is what a request was signed for.
+type scope struct{ key, region, service string }
+
+// signedFor reads it from the Authorization header of signature version 4. The
+// signature itself is not looked at.
+func signedFor(r *http.Request) (scope, bool) {
+	_, rest, _ := strings.Cut(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential=")
+	credential, _, _ := strings.Cut(rest, ",")
+	parts := strings.Split(credential, "/")
+	if len(parts) != 5 || parts[4] != "aws4_request" {
+		return scope{}, false
+	}
+	return scope{key: parts[0], region: parts[2], service: parts[3]}, true
+}
+
+// answer does what a request asks for, and fails the test if the request could
+// not have been meant for AWS, or the answer could not have come from it.
+func (a *AWS) answer(r *http.Request) reply {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return reply{status: http.StatusBadRequest, kind: "text/plain"}
+	}
+	s, signed := signedFor(r)
+	srv := a.services[s.service]
+	if srv == nil && !signed {
+		srv = a.services["ec2"]
+	} else if srv == nil {
+		a.errorf("a request was signed for %q, which is no service here", s.service)
+		return reply{status: http.StatusNotFound, kind: "text/plain"}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.serial++
+	request := fmt.Sprintf("00000000-0000-4000-8000-%012d", a.serial)
+	region := a.regions[s.region]
+	if !signed || s.key != AccessKey || region == nil {
+		return srv.protocol.refuse(request, srv.protocol.unauthorized())
+	}
+	return a.perform(&call{AWS: a, region: region, now: time.Now()}, srv, request, r, body)
+}
+
+func (a *AWS) perform(c *call, srv *service, request string, r *http.Request, body []byte) reply {
+	action, content, err := srv.protocol.action(srv.model, r, body)
+	a.books.calls[srv.name+":"+action]++
+	var in fields
+	if err == nil {
+		in, err = srv.read(action, content)
+	}
+	if err != nil {
+		return srv.protocol.refuse(request, a.refused(srv, action, err))
+	}
+	verdict := a.judge(c, srv, action, in)
+	if verdict.Err != nil {
+		return srv.protocol.refuse(request, verdict.Err)
+	}
+	out, err := srv.actions[action](c, in)
+	got, err := a.conclude(srv, action, request, out, err)
+	if err != nil {
+		a.errorf("%s:%s: the model of AWS does not allow this answer: %v", srv.name, action, err)
+		got = srv.protocol.refuse(request, refusal(http.StatusInternalServerError, "InternalFailure", "%v", err))
+	}
+	got.lost = verdict.Lose
+	return got
+}
+
+func (a *AWS) conclude(srv *service, action, request string, out fields, err error) (reply, error) {
+	if err == nil {
+		return srv.protocol.answer(srv.model, action, request, out)
+	}
+	var e *Error
+	if !errors.As(err, &e) {
+		return reply{}, err
+	}
+	return srv.protocol.refuse(request, e), nil
+}
+
+// read holds a request to the model.
+func (s *service) read(action string, content any) (fields, error) {
+	op, known := s.model.Operations[action]
+	if !known {
+		return nil, depart(outside, "Action", "The action %s is not valid for this web service.", action)
+	}
+	if s.actions[action] == nil {
+		return nil, depart(outside, "Action", "The action %s is one of AWS, but not done by package awstest.", action)
+	}
+	if op.Input == nil {
+		return fields{}, nil
+	}
+	in, err := s.protocol.decode(s.model, op.Input.Shape, content)
+	if err == nil {
+		err = s.model.constrain(op.Input.Shape, "", in)
+	}
+	return in, err
+}
+
+// refused notes a request that departs from the model, and says how AWS would
+// refuse it.
+func (a *AWS) refused(srv *service, action string, err error) *Error {
+	code := "InternalFailure"
+	var d *departure
+	if errors.As(err, &d) {
+		code = srv.protocol.code(d.fault)
+		if d.path == "Action" {
+			code = "InvalidAction"
+		}
+	}
+	told := fmt.Sprintf("%s:%s: %s: %v", srv.name, action, code, err)
+	a.books.refused = append(a.books.refused, told)
+	if !a.faults.expectRefusals {
+		a.errorf("a request departs from AWS' own model: %s", told)
+	}
+	return refusal(http.StatusBadRequest, code, "%v", err)
+}

@@ -1,0 +1,179 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package awstest
+
+import (
+	"strings"
+	"time"
+)
+
+// tagging is one change of the tags of a thing. The changes are kept, since
+// those who describe it may still see an earlier state.
+type tagging struct {
+	at         time.Time
+	key, value string
+	dropped    bool
+}
+
+type tags []tagging
+
+// at gives the tags as they were at a moment.
+func (t tags) at(moment time.Time) map[string]string {
+	out := map[string]string{}
+	for _, change := range t {
+		switch {
+		case change.at.After(moment):
+		case change.dropped:
+			delete(out, change.key)
+		default:
+			out[change.key] = change.value
+		}
+	}
+	return out
+}
+
+// last gives the tags as they are.
+func (t tags) last() map[string]string {
+	if len(t) == 0 {
+		return map[string]string{}
+	}
+	return t.at(t[len(t)-1].at)
+}
+
+// list writes tags for an answer.
+func tagList(m map[string]string) any {
+	if len(m) == 0 {
+		return nil
+	}
+	out := make([]fields, 0, len(m))
+	for _, k := range sortedKeys(m) {
+		out = append(out, fields{"Key": k, "Value": m[k]})
+	}
+	return out
+}
+
+// newTags reads tags from a request.
+func newTags(now time.Time, list []fields) (tags, error) {
+	var out tags
+	seen := map[string]bool{}
+	for _, tag := range list {
+		key := tag.text("Key")
+		switch {
+		case key == "":
+			return nil, refusal(400, "InvalidParameterValue", "Tag keys must not be empty")
+		case strings.HasPrefix(strings.ToLower(key), "aws:"):
+			return nil, invalid("Tag keys starting with 'aws:' are reserved for internal use")
+		case len(key) > 128 || len(tag.text("Value")) > 256:
+			return nil, invalid("Tag %q exceeds the maximum length of its key (128) or value (256)", key)
+		case seen[key]:
+			return nil, invalid("Duplicate tag key '%s' specified.", key)
+		}
+		seen[key] = true
+		out = append(out, tagging{at: now, key: key, value: tag.text("Value")})
+	}
+	if len(seen) > 50 {
+		return nil, refusal(400, "TagLimitExceeded", "The maximum number of Tags for a resource has been reached.")
+	}
+	return out, nil
+}
+
+// specified reads the tags that TagSpecifications has for a type of things.
+func specified(now time.Time, in fields, resource string, allowed ...string) (tags, error) {
+	var out []fields
+	for _, s := range in.subs("TagSpecifications") {
+		kind := s.text("ResourceType")
+		known := kind == resource
+		for _, other := range allowed {
+			known = known || kind == other
+		}
+		if !known {
+			return nil, invalid("'%s' is not a valid taggable resource type for this operation.", kind)
+		}
+		if kind == resource {
+			out = append(out, s.subs("Tags")...)
+		}
+	}
+	return newTags(now, out)
+}
+
+// tagged finds the tags of a thing by its id, and how EC2 says that there is
+// none.
+func (c *call) tagged(id string) (*tags, error) {
+	prefix, _, _ := strings.Cut(id, "-")
+	r := c.region
+	switch prefix {
+	case "i":
+		if i := r.instance(id); i != nil && i.visible(c) {
+			return &i.tags, nil
+		}
+		return nil, refusal(400, "InvalidInstanceID.NotFound", "The instance ID '%s' does not exist", id)
+	case "sg":
+		if g := r.group(id); g != nil {
+			return &g.tags, nil
+		}
+		return nil, refusal(400, "InvalidGroup.NotFound", "The security group '%s' does not exist", id)
+	case "vol":
+		for _, v := range r.volumes {
+			if v.id == id && v.state(c.now) != "" {
+				return &v.tags, nil
+			}
+		}
+		return nil, refusal(400, "InvalidVolume.NotFound", "The volume '%s' does not exist.", id)
+	case "sir":
+		for _, s := range r.spots {
+			if s.id == id {
+				return &s.tags, nil
+			}
+		}
+		return nil, refusal(400, "InvalidSpotInstanceRequestID.NotFound", "The spot instance request ID '%s' does not exist", id)
+	case "lt":
+		for _, t := range r.templates {
+			if t.id == id {
+				return &t.tags, nil
+			}
+		}
+		return nil, refusal(400, "InvalidLaunchTemplateId.NotFound", "The launch template ID '%s' does not exist", id)
+	}
+	return nil, refusal(400, "InvalidID", "The ID '%s' is not valid", id)
+}
+
+func createTags(c *call, in fields) (fields, error) {
+	changes, err := newTags(c.now, in.subs("Tags"))
+	if err != nil {
+		return nil, err
+	}
+	return nil, c.retag(in.texts("Resources"), func(tags) tags { return changes })
+}
+
+// deleteTags drops tags by their key, and only while they have the given value
+// if one is given.
+func deleteTags(c *call, in fields) (fields, error) {
+	return nil, c.retag(in.texts("Resources"), func(have tags) tags {
+		var changes tags
+		now := have.last()
+		for _, tag := range in.subs("Tags") {
+			key := tag.text("Key")
+			if !tag.has("Value") || now[key] == tag.text("Value") {
+				changes = append(changes, tagging{at: c.now, key: key, dropped: true})
+			}
+		}
+		return changes
+	})
+}
+
+// retag changes the tags of all things, or of none.
+func (c *call) retag(ids []string, change func(tags) tags) error {
+	found := make([]*tags, 0, len(ids))
+	for _, id := range ids {
+		t, err := c.tagged(id)
+		if err != nil {
+			return err
+		}
+		found = append(found, t)
+	}
+	for _, t := range found {
+		*t = append(*t, change(*t)...)
+	}
+	return nil
+}
