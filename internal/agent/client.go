@@ -64,7 +64,9 @@ func (c *Client) Furnish(ctx context.Context, s Supplies) error { return errors.
 // Watch calls tell with the state of the machine as it is now and then after
 // every change, until tell returns false or ctx ends. A machine that says nothing
 // for a few seconds, not even that it is there, is serve.ErrUnreachable.
-func (c *Client) Watch(ctx context.Context, tell func(State) bool) error { return errors.ErrUnsupported }
+func (c *Client) Watch(ctx context.Context, tell func(State) bool) error {
+	return errors.ErrUnsupported
+}
 
 // Logs opens what setup and run have printed. With opt.Follow it goes on until
 // the machine or ctx ends.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/logfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -176,11 +177,11 @@ func readNotes(dir string) (map[string]string, error) {
 }
 
 // Log gives a writer to the controller's log, which is rotated when it is full.
-func (c *Claim) Log() io.WriteCloser { return rotating(filepath.Join(c.dir, controllerLog)) }
+func (c *Claim) Log() io.WriteCloser { return logfile.Create(filepath.Join(c.dir, controllerLog)) }
 
 // Logs opens the controller's log. Following ends with ctx.
 func (c *Claim) Logs(ctx context.Context, opt serve.LogOptions) (io.ReadCloser, error) {
-	return openLog(ctx, filepath.Join(c.dir, controllerLog), opt, func(ctx context.Context) error {
+	return logfile.Open(ctx, filepath.Join(c.dir, controllerLog), opt, func(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	})

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/changes"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -172,11 +173,11 @@ func TestTerminateBreaksOffALaunch(t *testing.T) {
 	f := newFixture(t, func(c *config) { c.BootSeconds = 3600 })
 	req := f.request(1, "exec sleep 3600")
 	launched := make(chan error)
-	watch, err := newWatcher(f.home.replicas())
+	watch, err := changes.Watch(f.home.replicas())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer watch.close()
+	defer watch.Close()
 	go func() {
 		_, err := f.Launch(f.ctx, req)
 		launched <- err

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/logfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -36,7 +37,7 @@ type machine struct {
 	self     process
 	notices  chan os.Signal
 	deadline <-chan time.Time
-	log      *output
+	log      *logfile.Writer
 	// ending is set when the machine is about to end its program.
 	ending atomic.Bool
 }
@@ -58,7 +59,7 @@ func RunMachine(ctx context.Context, dir string) error {
 	if err != nil {
 		return fmt.Errorf("running the machine in %s: %w", dir, err)
 	}
-	defer m.log.close()
+	defer m.log.Close()
 	m.notices = notices
 	return m.live(ctx)
 }
@@ -94,7 +95,7 @@ func enter(dir string) (*machine, error) {
 	if m.self, err = identify(os.Getpid()); err != nil {
 		return nil, err
 	}
-	m.log = newOutput(filepath.Join(dir, logDir, logFile))
+	m.log = logfile.Create(filepath.Join(dir, logDir, logFile))
 	return m, nil
 }
 

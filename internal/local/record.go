@@ -35,12 +35,9 @@ const (
 	buried = ".gone-"
 )
 
-// The phases of a machine's program.
-const (
-	phaseSetup  = "setup"
-	phaseRun    = "run"
-	phaseExited = "exited"
-)
+// phaseExited is the phase of a machine whose program has ended. Before that it is
+// that of its task.
+const phaseExited = "exited"
 
 // state is what a machine says of itself. There is none before its program is
 // being started.
