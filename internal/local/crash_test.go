@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/changes"
+	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -255,7 +256,7 @@ func TestTerminateSparesAProcessWithARecycledID(t *testing.T) {
 	}
 	bystander := sleeper(t, nil)
 	r.state.Process.PID = bystander.PID
-	if err := writeJSON(filepath.Join(r.dir, stateFile), r.state); err != nil {
+	if err := jsonfile.Write(filepath.Join(r.dir, stateFile), r.state); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Terminate(f.ctx, req.Ref); err != nil {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/changes"
+	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/logfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 	"github.com/serve-infra/terraform-provider-serve/internal/task"
@@ -119,7 +120,7 @@ func (d *Deployer) agree(dir string) error {
 	if err != nil {
 		return fmt.Errorf("making credentials: %w", err)
 	}
-	return writeJSON(path, cred)
+	return jsonfile.Write(path, cred)
 }
 
 // start starts a controller.

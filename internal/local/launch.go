@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 	"github.com/serve-infra/terraform-provider-serve/internal/task"
 )
@@ -140,7 +141,7 @@ func (s *site) found() (err error) {
 			os.RemoveAll(temp)
 		}
 	}()
-	if err := writeJSON(filepath.Join(temp, refFile), s.instance); err != nil {
+	if err := jsonfile.Write(filepath.Join(temp, refFile), s.instance); err != nil {
 		return err
 	}
 	held, err := os.OpenFile(filepath.Join(temp, lockFile), os.O_CREATE|os.O_RDWR, 0o600)

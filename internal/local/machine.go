@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/logfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -134,7 +135,7 @@ func (m *machine) readNotice() {
 
 func (m *machine) claimedAt() time.Time {
 	var n notice
-	if err := readJSON(filepath.Join(m.dir, noticeFile), &n); err != nil {
+	if err := jsonfile.Read(filepath.Join(m.dir, noticeFile), &n); err != nil {
 		return time.Time{}
 	}
 	return n.Deadline

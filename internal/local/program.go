@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/task"
 )
 
@@ -44,7 +45,7 @@ func (m *machine) run(ctx context.Context) error {
 // record says how far the program is.
 func (m *machine) record(s state) error {
 	s.Process = m.self
-	return writeJSON(filepath.Join(m.dir, stateFile), s)
+	return jsonfile.Write(filepath.Join(m.dir, stateFile), s)
 }
 
 // tellReady tells the launcher, once, that the machine is up. A launcher that is

@@ -40,7 +40,8 @@ type Scripts struct {
 // which of the two has ended, and the exit code a shell would show. The error is
 // trouble of the machine's own: a program that fails is news, not trouble.
 //
-// The end of ctx kills the script, but not what it has started.
+// When ctx ends the script that is being run is ended as its command says; nothing
+// is started any more.
 func (s Scripts) Execute(ctx context.Context) (last string, code int, err error) {
 	if s.Setup != "" {
 		if code, err := s.execute(ctx, Setup, s.Setup); err != nil || code != 0 {
@@ -70,6 +71,9 @@ func (s Scripts) execute(ctx context.Context, phase, script string) (int, error)
 	}
 	if err := cmd.Start(); err != nil {
 		drained()
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
 		fmt.Fprintf(s.Log, "cannot start %s: %v\n", cmd.Path, err)
 		return commandNotFound, s.Begun()
 	}
