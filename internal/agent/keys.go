@@ -96,3 +96,9 @@ func keyPEM(c tls.Certificate) (string, error) {
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), nil
 }
+
+// seedOf gives what one of our own keys is made of.
+func seedOf(c tls.Certificate) []byte {
+	key, _ := c.PrivateKey.(ed25519.PrivateKey) // all of ours are
+	return key.Seed()
+}

@@ -1,19 +1,57 @@
 // Copyright (c) The terraform-provider-serve authors
 // SPDX-License-Identifier: MPL-2.0
 
-// Package bootstrap makes the user data by which a new machine becomes one that a
-// controller can furnish.
 package bootstrap
 
 import (
-	"errors"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
 	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
+
+// MaxBytes is how large the user data may be at most: EC2 takes no more.
+const MaxBytes = 16384
+
+// Dir is where everything is on the machine.
+const Dir = "/opt/serve"
+
+//go:embed receive.py
+var receiver string
+
+// start is what the service runs. The program gets its name once it is whole.
+const start = `if [ -x ` + Dir + `/agent ]; then exec ` + Dir + `/agent agent --dir ` + Dir + `; fi; exec python3 ` + Dir + `/receive.py`
+
+// unit is the service. What is left of the program when the agent has ended it is
+// killed; that the kernel kills the program for want of memory is for the agent to
+// tell, and no reason to stop it too.
+const unit = `[Unit]
+Description=Agent of a replica
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=/bin/sh -c '` + start + `'
+Restart=always
+RestartSec=1
+KillMode=mixed
+TimeoutStopSec=30
+OOMPolicy=continue
+LimitNOFILE=1048576
+
+[Install]
+WantedBy=multi-user.target
+`
 
 // Config is what a machine has to know before anybody has talked to it. It is
 // readable to everyone who may look at the machine's user data.
 type Config struct {
-	// Cloud says whose metadata service the machine has: "aws" or "gcp".
+	// Cloud says whose metadata service the machine has: "aws", "gcp", or none.
 	Cloud string
 	// Port is where the machine is to be talked to.
 	Port int
@@ -23,9 +61,64 @@ type Config struct {
 	Lease time.Duration
 	// Controller is the certificate of whoever may talk to the machine, in PEM.
 	Controller string
-	// Birth is the certificate that the machine shows, with its key, in PEM.
+	// Birth is the certificate that the machine shows at first, with its key, in PEM.
 	Birth string
 }
 
 // UserData gives the user data of a machine, in the form of cloud-init.
-func UserData(c Config) (string, error) { return "", errors.ErrUnsupported }
+// serve.ErrInvalid means that something in c cannot be.
+func UserData(c Config) (string, error) {
+	if err := c.check(); err != nil {
+		return "", fmt.Errorf("making user data: %w", err)
+	}
+	machine, err := json.Marshal(map[string]any{
+		"cloud": c.Cloud, "port": c.Port, "program": c.Program, "lease_seconds": c.Lease.Seconds(),
+	})
+	if err != nil {
+		return "", fmt.Errorf("making user data: %w", err)
+	}
+	var b strings.Builder
+	b.WriteString("#cloud-config\nwrite_files:\n")
+	for _, f := range []struct{ name, permissions, content string }{
+		{"machine.json", "0644", string(machine)},
+		{"controller.pem", "0644", c.Controller},
+		{"birth.pem", "0600", c.Birth},
+		{"receive.py", "0644", receiver},
+		{"serve-agent.service", "0644", unit},
+	} {
+		fmt.Fprintf(&b, "  - path: %s/%s\n    permissions: %q\n    content: |\n", Dir, f.name, f.permissions)
+		for line := range strings.Lines(f.content) {
+			if line = strings.TrimRight(line, "\n"); line != "" {
+				line = "      " + line
+			}
+			b.WriteString(line + "\n")
+		}
+	}
+	b.WriteString("runcmd:\n  - [systemctl, enable, --now, " + Dir + "/serve-agent.service]\n")
+	if b.Len() > MaxBytes {
+		return "", fmt.Errorf("making user data: it has %d bytes, and %d are allowed: %w", b.Len(), MaxBytes, serve.ErrInvalid)
+	}
+	return b.String(), nil
+}
+
+// check refuses what a machine could do nothing with, and what would not stay
+// what it is in a block of YAML.
+func (c Config) check() error {
+	digest := regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+	pem := regexp.MustCompile(`^(-----BEGIN [A-Z ]+-----\n([A-Za-z0-9+/=]+\n)+-----END [A-Z ]+-----\n)+$`)
+	switch {
+	case c.Cloud != "" && c.Cloud != "aws" && c.Cloud != "gcp":
+		return fmt.Errorf("there is no metadata service of cloud %q: %w", c.Cloud, serve.ErrInvalid)
+	case c.Port < 1 || c.Port > 65535:
+		return fmt.Errorf("there is no port %d: %w", c.Port, serve.ErrInvalid)
+	case !digest.MatchString(c.Program):
+		return fmt.Errorf("%q is not the digest of a program: %w", c.Program, serve.ErrInvalid)
+	case c.Lease < time.Second:
+		return fmt.Errorf("a lease of %v: %w", c.Lease, serve.ErrInvalid)
+	case !pem.MatchString(c.Controller):
+		return fmt.Errorf("the controller's certificate is not in PEM: %w", serve.ErrInvalid)
+	case !pem.MatchString(c.Birth):
+		return fmt.Errorf("the certificate of a new machine is not in PEM: %w", serve.ErrInvalid)
+	}
+	return nil
+}

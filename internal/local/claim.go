@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
+	"github.com/serve-infra/terraform-provider-serve/internal/logfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -101,7 +103,7 @@ func (c *Claim) Dir() string { return c.dir }
 // serve.ErrNotFound when it never was.
 func (c *Claim) Credentials() (serve.Credentials, error) {
 	var cred serve.Credentials
-	err := readJSON(filepath.Join(c.dir, credentialsFile), &cred)
+	err := jsonfile.Read(filepath.Join(c.dir, credentialsFile), &cred)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%w: %w", serve.ErrNotFound, err)
 	}
@@ -140,7 +142,7 @@ func (c *Claim) Taken() ([]string, error) {
 // Publish makes known that the controller now answers at url and the service at
 // endpoint. Whoever waits for that is woken.
 func (c *Claim) Publish(url, endpoint string) error {
-	return writeJSON(filepath.Join(c.dir, accessFile), Publication{URL: url, Endpoint: endpoint, Process: c.self})
+	return jsonfile.Write(filepath.Join(c.dir, accessFile), Publication{URL: url, Endpoint: endpoint, Process: c.self})
 }
 
 // Note keeps that the controller has machines in a cloud other than this machine,
@@ -152,7 +154,7 @@ func note(dir, cloud, where string) error {
 	if err := os.MkdirAll(filepath.Join(dir, cloudsDir), 0o700); err != nil {
 		return fmt.Errorf("noting the use of cloud %q: %w", cloud, err)
 	}
-	return writeJSON(filepath.Join(dir, cloudsDir, cloud), where)
+	return jsonfile.Write(filepath.Join(dir, cloudsDir, cloud), where)
 }
 
 // Notes gives what was noted: by which name the place in each cloud is known.
@@ -169,7 +171,7 @@ func readNotes(dir string) (map[string]string, error) {
 			continue // half written
 		}
 		var where string
-		if err := readJSON(filepath.Join(dir, cloudsDir, e.Name()), &where); err != nil {
+		if err := jsonfile.Read(filepath.Join(dir, cloudsDir, e.Name()), &where); err != nil {
 			return nil, fmt.Errorf("reading which clouds are used: %w", err)
 		}
 		notes[e.Name()] = where
@@ -178,11 +180,11 @@ func readNotes(dir string) (map[string]string, error) {
 }
 
 // Log gives a writer to the controller's log, which is rotated when it is full.
-func (c *Claim) Log() io.WriteCloser { return rotating(filepath.Join(c.dir, controllerLog)) }
+func (c *Claim) Log() io.WriteCloser { return logfile.Create(filepath.Join(c.dir, controllerLog)) }
 
 // Logs opens the controller's log. Following ends with ctx.
 func (c *Claim) Logs(ctx context.Context, opt serve.LogOptions) (io.ReadCloser, error) {
-	return openLog(ctx, filepath.Join(c.dir, controllerLog), opt, func(ctx context.Context) error {
+	return logfile.Open(ctx, filepath.Join(c.dir, controllerLog), opt, func(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	})
@@ -193,7 +195,7 @@ func (c *Claim) Release() { c.unlock() }
 
 func readPublication(dir string) (Publication, error) {
 	var p Publication
-	err := readJSON(filepath.Join(dir, accessFile), &p)
+	err := jsonfile.Read(filepath.Join(dir, accessFile), &p)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%w: %w", serve.ErrNotFound, err)
 	}
@@ -212,7 +214,7 @@ func holder(ctx context.Context, h home, service string) (p process, ok bool, er
 			return process{}, false, err
 		}
 		// What a dead holder has written must not be taken for the living one's.
-		if err := readJSON(path, &p); err == nil && p.alive() {
+		if err := jsonfile.Read(path, &p); err == nil && p.alive() {
 			return p, true, nil
 		}
 		select {

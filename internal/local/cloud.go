@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"path/filepath"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/logfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
@@ -108,5 +109,5 @@ func (c *Cloud) Logs(ctx context.Context, ref serve.Ref, opt serve.LogOptions) (
 		// It never was up, or has ended: nothing more will come.
 		opt.Follow = false
 	}
-	return openLog(ctx, filepath.Join(r.dir, logDir, logFile), opt, r.state.Process.wait)
+	return logfile.Open(ctx, filepath.Join(r.dir, logDir, logFile), opt, r.state.Process.wait)
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -128,7 +129,7 @@ func settledConfig(h home) (config, error) {
 	default:
 		return cfg, nil
 	}
-	return cfg, writeJSON(h.market(), cfg)
+	return cfg, jsonfile.Write(h.market(), cfg)
 }
 
 // validate says what is wrong with the market, as the person needs it who has

@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
 )
@@ -278,7 +279,7 @@ func TestAnEndpointStaysTaken(t *testing.T) {
 	if err := os.Mkdir(f.home.controller(".gone"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeJSON(filepath.Join(f.home.controller(".gone"), accessFile), Publication{Endpoint: "127.0.0.1:30002"}); err != nil {
+	if err := jsonfile.Write(filepath.Join(f.home.controller(".gone"), accessFile), Publication{Endpoint: "127.0.0.1:30002"}); err != nil {
 		t.Fatal(err)
 	}
 	for _, tc := range []struct {

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/changes"
+	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -172,11 +174,11 @@ func TestTerminateBreaksOffALaunch(t *testing.T) {
 	f := newFixture(t, func(c *config) { c.BootSeconds = 3600 })
 	req := f.request(1, "exec sleep 3600")
 	launched := make(chan error)
-	watch, err := newWatcher(f.home.replicas())
+	watch, err := changes.Watch(f.home.replicas())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer watch.close()
+	defer watch.Close()
 	go func() {
 		_, err := f.Launch(f.ctx, req)
 		launched <- err
@@ -254,7 +256,7 @@ func TestTerminateSparesAProcessWithARecycledID(t *testing.T) {
 	}
 	bystander := sleeper(t, nil)
 	r.state.Process.PID = bystander.PID
-	if err := writeJSON(filepath.Join(r.dir, stateFile), r.state); err != nil {
+	if err := jsonfile.Write(filepath.Join(r.dir, stateFile), r.state); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Terminate(f.ctx, req.Ref); err != nil {

@@ -16,7 +16,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/changes"
+	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
+	"github.com/serve-infra/terraform-provider-serve/internal/logfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/task"
 )
 
 // Timings of a deployment.
@@ -119,7 +123,7 @@ func (d *Deployer) agree(dir string) error {
 	if err != nil {
 		return fmt.Errorf("making credentials: %w", err)
 	}
-	return writeJSON(path, cred)
+	return jsonfile.Write(path, cred)
 }
 
 // brief notes what a controller is to know of other clouds. One that runs goes on
@@ -161,7 +165,7 @@ func (d *Deployer) start(ctx context.Context, h home, service string) (process, 
 	defer log.Close()
 	// Without an end: it is to outlive everything here.
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), d.o.Executable, "controller", "--home", string(h), "--name", service)
-	cmd.Env = append(inherited(os.Environ()), envHome+"="+string(h), envController+"="+service)
+	cmd.Env = append(task.Inherited(os.Environ()), envHome+"="+string(h), envController+"="+service)
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = apart()
@@ -179,11 +183,11 @@ func (d *Deployer) start(ctx context.Context, h home, service string) (process, 
 // await waits until the controller that runs as p answers; errEnded means that
 // it ended before.
 func (d *Deployer) await(ctx context.Context, h home, service string, p process) (serve.Client, error) {
-	files, err := newWatcher(h.controller(service))
+	files, err := changes.Watch(h.controller(service))
 	if err != nil {
 		return nil, fmt.Errorf("watching the controller: %w", err)
 	}
-	defer files.close()
+	defer files.Close()
 	waiting, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	done := make(chan struct{})
@@ -211,7 +215,7 @@ func (d *Deployer) await(ctx context.Context, h home, service string, p process)
 			if filepath.Base(e.Name) != accessFile {
 				continue
 			}
-		case err := <-files.failed:
+		case err := <-files.Failed:
 			d.o.Log.WarnContext(ctx, "watching the controller", "error", err)
 		case <-retry:
 		case err := <-ended:
@@ -227,7 +231,7 @@ func (d *Deployer) await(ctx context.Context, h home, service string, p process)
 
 // lastWordsOf gives the last lines of a controller's log.
 func lastWordsOf(ctx context.Context, dir string) string {
-	log, err := openLog(ctx, filepath.Join(dir, controllerLog), serve.LogOptions{Tail: lastWords}, nil)
+	log, err := logfile.Open(ctx, filepath.Join(dir, controllerLog), serve.LogOptions{Tail: lastWords}, nil)
 	if err != nil {
 		return err.Error()
 	}

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
@@ -131,7 +132,7 @@ func (d *Deployer) connect(ctx context.Context, h home, service string, p proces
 		return nil, fmt.Errorf("it has not published an address yet: %w", serve.ErrUnreachable)
 	}
 	var cred serve.Credentials
-	if err := readJSON(filepath.Join(dir, credentialsFile), &cred); err != nil {
+	if err := jsonfile.Read(filepath.Join(dir, credentialsFile), &cred); err != nil {
 		return nil, fmt.Errorf("%w: %w", serve.ErrUnreachable, err)
 	}
 	client, err := d.o.Connect(serve.Access{URL: public.URL, Token: cred.Token, Certificate: cred.Certificate})

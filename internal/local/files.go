@@ -13,28 +13,6 @@ import (
 	"strings"
 )
 
-// writeJSON replaces the file in one stroke, for its owner's eyes only.
-func writeJSON(path string, v any) error {
-	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	_, err = temp.Write(append(data, '\n'))
-	if err := errors.Join(err, temp.Close()); err != nil {
-		os.Remove(temp.Name())
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	if err := os.Rename(temp.Name(), path); err != nil {
-		os.Remove(temp.Name())
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return nil
-}
-
 // mustEncode encodes a value of strings and numbers, which cannot fail.
 func mustEncode(v any) []byte {
 	data, err := json.Marshal(v)
@@ -42,18 +20,6 @@ func mustEncode(v any) []byte {
 		panic(err)
 	}
 	return data
-}
-
-// readJSON reads what writeJSON wrote. A missing file is fs.ErrNotExist.
-func readJSON(path string, v any) error {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("reading %s: %w", path, err)
-	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return fmt.Errorf("reading %s: %w", path, err)
-	}
-	return nil
 }
 
 // exists reports whether there is anything at path.

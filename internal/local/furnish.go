@@ -6,17 +6,13 @@ package local
 import (
 	"context"
 	"fmt"
-	"io"
-	"maps"
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/serve-infra/terraform-provider-serve/internal/bundle"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/task"
 )
 
 // order is what a machine is told to do. It holds secrets, and is handed down
@@ -33,24 +29,11 @@ func (c *Cloud) orderFor(s site, req serve.LaunchRequest) (order, error) {
 	if err != nil {
 		return order{}, fmt.Errorf("reading the address: %w", err)
 	}
-	work := filepath.Join(s.dir, workDir)
-	env := append(inherited(os.Environ()), "PWD="+work)
-	if mountsHome(req.Task) {
-		env = append(env, "HOME="+filepath.Join(s.dir, homeDir))
-	}
-	// Of two settings of one variable the later wins.
-	for _, vars := range []map[string]string{req.Task.Envs, req.Task.Secrets} {
-		for _, name := range slices.Sorted(maps.Keys(vars)) {
-			env = append(env, name+"="+vars[name])
-		}
-	}
-	env = append(env,
-		"HOST="+host,
-		"PORT="+port,
-		"SKYPILOT_SERVE_REPLICA_ID="+strconv.FormatInt(req.Ref.Replica, 10),
-		"SERVE_NOTICE_FILE="+filepath.Join(s.dir, noticeFile),
-	)
-	env = append(env, tagsOf(s.home, req.Ref)...)
+	env := append(task.Inherited(os.Environ()), task.Variables(req.Task, req.Ref, task.Place{
+		Dir: filepath.Join(s.dir, workDir), Home: filepath.Join(s.dir, homeDir),
+		Host: host, Port: port, NoticeFile: filepath.Join(s.dir, noticeFile),
+	})...)
+	env = append(env, envHome+"="+string(s.home))
 	return order{Setup: req.Task.Setup, Run: req.Task.Run, Env: env}, nil
 }
 
@@ -61,21 +44,10 @@ func furnish(ctx context.Context, dir string, req serve.LaunchRequest) error {
 			return fmt.Errorf("furnishing the machine: %w", err)
 		}
 	}
-	if req.Task.Workdir != "" {
-		if err := unpack(ctx, req, req.Task.Workdir, filepath.Join(dir, workDir)); err != nil {
-			return fmt.Errorf("furnishing the working directory: %w", err)
-		}
-	}
-	for _, target := range slices.Sorted(maps.Keys(req.Task.FileMounts)) {
-		path, err := mountPath(dir, target)
-		if err == nil {
-			err = unpack(ctx, req, req.Task.FileMounts[target], path)
-		}
-		if err != nil {
-			return fmt.Errorf("furnishing the file mount %q: %w", target, err)
-		}
-	}
-	return nil
+	return task.Files{
+		Task: req.Task, Work: filepath.Join(dir, workDir), Open: req.Bundle,
+		Mount: func(target string) (string, error) { return mountPath(dir, target) },
+	}.Unpack(ctx)
 }
 
 // mountPath is where a mount lands: in the working copy, or in the replica's
@@ -91,35 +63,4 @@ func mountPath(dir, target string) (string, error) {
 		return "", fmt.Errorf("a local replica can have files below its working directory and below \"~/\" only: %w", serve.ErrInvalid)
 	}
 	return filepath.Join(dir, base, target), nil
-}
-
-func mountsHome(t serve.Task) bool {
-	for target := range t.FileMounts {
-		if strings.HasPrefix(target, "~/") {
-			return true
-		}
-	}
-	return false
-}
-
-func unpack(ctx context.Context, req serve.LaunchRequest, digest, path string) error {
-	content, err := req.Bundle(digest)
-	if err != nil {
-		return fmt.Errorf("opening bundle %s: %w", digest, err)
-	}
-	defer content.Close()
-	return bundle.Unpack(reader{ctx, content}, path)
-}
-
-// reader reads until its context ends.
-type reader struct {
-	ctx context.Context
-	io.Reader
-}
-
-func (r reader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.Reader.Read(p)
 }

@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
 )
 
 // identityFile holds a home's identity.
@@ -26,18 +28,18 @@ func Identity(root string) (string, error) {
 	}
 	path := filepath.Join(string(h), identityFile)
 	var identity string
-	if err := readJSON(path, &identity); err == nil || !errors.Is(err, fs.ErrNotExist) {
+	if err := jsonfile.Read(path, &identity); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return identity, err
 	}
 	// Of several who make it at once the first one's counts: a link is made or not.
 	fresh := filepath.Join(string(h), "."+identityFile+"-"+rand.Text())
-	if err := writeJSON(fresh, strings.ToLower(rand.Text())); err != nil {
+	if err := jsonfile.Write(fresh, strings.ToLower(rand.Text())); err != nil {
 		return "", err
 	}
 	defer os.Remove(fresh)
 	if err := os.Link(fresh, path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", fmt.Errorf("making the home's identity: %w", err)
 	}
-	err = readJSON(path, &identity)
+	err = jsonfile.Read(path, &identity)
 	return identity, err
 }

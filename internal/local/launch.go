@@ -17,7 +17,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/task"
 )
 
 // Launch makes the machine of req.Ref. A machine that was up once is returned
@@ -139,7 +141,7 @@ func (s *site) found() (err error) {
 			os.RemoveAll(temp)
 		}
 	}()
-	if err := writeJSON(filepath.Join(temp, refFile), s.instance); err != nil {
+	if err := jsonfile.Write(filepath.Join(temp, refFile), s.instance); err != nil {
 		return err
 	}
 	held, err := os.OpenFile(filepath.Join(temp, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
@@ -219,7 +221,7 @@ func (c *Cloud) start(ctx context.Context, s site, o order) error {
 	defer ready.Close()
 
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), c.executable, "local-machine", s.dir)
-	cmd.Env = append(inherited(os.Environ()), tagsOf(s.home, s.instance.Ref)...)
+	cmd.Env = append(task.Inherited(os.Environ()), tagsOf(s.home, s.instance.Ref)...)
 	cmd.Dir = s.dir
 	cmd.Stdout, cmd.Stderr = trouble, trouble
 	cmd.ExtraFiles = []*os.File{inheritedLock - 3: s.lock, inheritedOrder - 3: told, inheritedReady - 3: ready}

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
+	"github.com/serve-infra/terraform-provider-serve/internal/logfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -36,7 +38,7 @@ type machine struct {
 	self     process
 	notices  chan os.Signal
 	deadline <-chan time.Time
-	log      *output
+	log      *logfile.Writer
 	// ending is set when the machine is about to end its program.
 	ending atomic.Bool
 }
@@ -58,7 +60,7 @@ func RunMachine(ctx context.Context, dir string) error {
 	if err != nil {
 		return fmt.Errorf("running the machine in %s: %w", dir, err)
 	}
-	defer m.log.close()
+	defer m.log.Close()
 	m.notices = notices
 	return m.live(ctx)
 }
@@ -94,7 +96,7 @@ func enter(dir string) (*machine, error) {
 	if m.self, err = identify(os.Getpid()); err != nil {
 		return nil, err
 	}
-	m.log = newOutput(filepath.Join(dir, logDir, logFile))
+	m.log = logfile.Create(filepath.Join(dir, logDir, logFile))
 	return m, nil
 }
 
@@ -133,7 +135,7 @@ func (m *machine) readNotice() {
 
 func (m *machine) claimedAt() time.Time {
 	var n notice
-	if err := readJSON(filepath.Join(m.dir, noticeFile), &n); err != nil {
+	if err := jsonfile.Read(filepath.Join(m.dir, noticeFile), &n); err != nil {
 		return time.Time{}
 	}
 	return n.Deadline

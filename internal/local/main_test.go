@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -55,7 +56,7 @@ func newFixture(t *testing.T, change func(*config)) *fixture {
 	if change != nil {
 		change(&cfg)
 	}
-	if err := writeJSON(h.market(), cfg); err != nil {
+	if err := jsonfile.Write(h.market(), cfg); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -80,7 +81,7 @@ func (c *Cloud) SetCapacity(ctx context.Context, where string, market serve.Mark
 		if !found {
 			return fmt.Errorf("setting the capacity of %q: no such zone or region in %s: %w", where, h.market(), serve.ErrNotFound)
 		}
-		return writeJSON(h.market(), cfg)
+		return jsonfile.Write(h.market(), cfg)
 	})
 	if err != nil {
 		return err

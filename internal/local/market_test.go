@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -213,7 +214,7 @@ func TestAHandEditedMarketTakesMachinesToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	*cfg.Zones[0].Spot = 0
-	if err := writeJSON(f.home.market(), cfg); err != nil {
+	if err := jsonfile.Write(f.home.market(), cfg); err != nil {
 		t.Fatal(err)
 	}
 	f.await(notices, serve.NoticeGone)

@@ -8,13 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
-
+	"github.com/serve-infra/terraform-provider-serve/internal/changes"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -31,11 +31,11 @@ func (c *Cloud) Notices(ctx context.Context, service string, tell func(serve.Not
 	if err != nil {
 		return fmt.Errorf("watching machines: %w", err)
 	}
-	files, err := newWatcher(string(h), h.replicas())
+	files, err := changes.Watch(string(h), h.replicas())
 	if err != nil {
 		return fmt.Errorf("watching machines: %w", err)
 	}
-	defer files.close()
+	defer files.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	w := &watch{
 		cloud: c, home: h, service: service, tell: tell, files: files,
@@ -56,7 +56,7 @@ type watch struct {
 	home    home
 	service string
 	tell    func(serve.Notice)
-	files   *watcher
+	files   *changes.Watcher
 	seen    map[string]*sighting // by directory
 	gone    chan string          // directories of machines whose process has ended
 	waits   sync.WaitGroup
@@ -88,10 +88,10 @@ func (w *watch) run(ctx context.Context) error {
 		select {
 		case e, ok := <-w.files.Events:
 			if !ok {
-				return fsnotify.ErrClosed
+				return os.ErrClosed
 			}
 			err = w.changed(ctx, e)
-		case err = <-w.files.failed:
+		case err = <-w.files.Failed:
 		case dir := <-w.gone:
 			err = w.lost(ctx, dir)
 		case <-w.trace.C:
@@ -107,19 +107,19 @@ func (w *watch) run(ctx context.Context) error {
 
 // changed sees to a changed file. Files are replaced by renaming, which shows
 // as the creation of the new name.
-func (w *watch) changed(ctx context.Context, e fsnotify.Event) error {
+func (w *watch) changed(ctx context.Context, e changes.Event) error {
 	dir, name := filepath.Split(e.Name)
 	dir = filepath.Clean(dir)
 	switch {
 	case dir == string(w.home) && name == marketFile:
 		return w.lookAtMarket(ctx)
 	case dir == w.home.replicas() && !strings.HasPrefix(name, "."):
-		if e.Has(fsnotify.Create) {
+		if changes.Created(e) {
 			return w.meet(ctx, e.Name)
 		}
 		delete(w.seen, e.Name)
 		return w.lookAtMarket(ctx)
-	case w.seen[dir] != nil && e.Has(fsnotify.Create) && (name == stateFile || name == noticeFile):
+	case w.seen[dir] != nil && changes.Created(e) && (name == stateFile || name == noticeFile):
 		return w.look(ctx, dir)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -61,7 +62,7 @@ func claim(cfg config, records []record, reason string) ([]record, error) {
 			continue
 		}
 		r.notice = notice{Deadline: deadline, Reason: reason}
-		if err := writeJSON(filepath.Join(r.dir, noticeFile), r.notice); err != nil {
+		if err := jsonfile.Write(filepath.Join(r.dir, noticeFile), r.notice); err != nil {
 			return nil, err
 		}
 	}

@@ -13,14 +13,13 @@ import (
 	"syscall"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/task"
 )
 
-// The variables by which a process says to whom it belongs.
+// The variables by which a process says to whom it belongs, beside those of the
+// replica.
 const (
 	envHome       = "SERVE_HOME"
-	envService    = "SERVE_SERVICE"
-	envUID        = "SERVE_SERVICE_UID"
-	envReplica    = "SERVE_REPLICA_ID"
 	envController = "SERVE_CONTROLLER"
 )
 
@@ -45,12 +44,7 @@ type member struct {
 
 // tagsOf gives the variables that make a process one of the machine of ref.
 func tagsOf(h home, ref serve.Ref) []string {
-	return []string{
-		envHome + "=" + string(h),
-		envService + "=" + ref.Service,
-		envUID + "=" + ref.UID,
-		envReplica + "=" + strconv.FormatInt(ref.Replica, 10),
-	}
+	return append(task.Tags(ref), envHome+"="+string(h))
 }
 
 // ownerOf reads the tags out of an environment; ok is false when they are not
@@ -68,25 +62,11 @@ func ownerOf(h home, environ []string) (o owner, ok bool) {
 	if name := v[envController]; name != "" {
 		return owner{controller: name}, true
 	}
-	id, err := strconv.ParseInt(v[envReplica], 10, 64)
-	if err != nil || v[envService] == "" {
+	id, err := strconv.ParseInt(v[task.EnvReplica], 10, 64)
+	if err != nil || v[task.EnvService] == "" {
 		return owner{}, false
 	}
-	return owner{ref: serve.Ref{Service: v[envService], UID: v[envUID], Replica: id}}, true
-}
-
-// inherited gives the environment for a process that this one starts: without
-// what belongs to Terraform, to the plugin protocol and to ourselves.
-func inherited(environ []string) []string {
-	kept := make([]string, 0, len(environ)+16)
-	for _, e := range environ {
-		switch {
-		case strings.HasPrefix(e, "TF_"), strings.HasPrefix(e, "PLUGIN_"), strings.HasPrefix(e, "SERVE_"):
-		default:
-			kept = append(kept, e)
-		}
-	}
-	return kept
+	return owner{ref: serve.Ref{Service: v[task.EnvService], UID: v[task.EnvUID], Replica: id}}, true
 }
 
 // signal sends sig to the process if it is still there.

@@ -132,6 +132,3 @@ func members(h home) ([]member, error) {
 	}
 	return list, nil
 }
-
-// below is how a machine starts a program: in a process group of its own.
-func below() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

@@ -169,9 +169,3 @@ func readTags(h home, pid int) (owner, bool) {
 	}
 	return ownerOf(h, strings.Split(string(data), "\x00"))
 }
-
-// below is how a machine starts a program: in a process group of its own, and
-// to die with the thread that started it.
-func below() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-}

@@ -37,4 +37,3 @@ func lockOpen(*os.File) error                 { return unsupported() }
 func isOpenAs(uintptr, string) bool           { return false }
 func keep(*os.File)                           {}
 func apart() *syscall.SysProcAttr             { return nil }
-func below() *syscall.SysProcAttr             { return nil }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -35,12 +36,9 @@ const (
 	buried = ".gone-"
 )
 
-// The phases of a machine's program.
-const (
-	phaseSetup  = "setup"
-	phaseRun    = "run"
-	phaseExited = "exited"
-)
+// phaseExited is the phase of a machine whose program has ended. Before that it is
+// that of its task.
+const phaseExited = "exited"
 
 // state is what a machine says of itself. There is none before its program is
 // being started.
@@ -100,7 +98,7 @@ func (h home) records() ([]record, error) {
 // readRecord reads one machine; fs.ErrNotExist when it is not there.
 func readRecord(dir string) (record, error) {
 	r := record{dir: dir}
-	if err := readJSON(filepath.Join(dir, refFile), &r.instance); err != nil {
+	if err := jsonfile.Read(filepath.Join(dir, refFile), &r.instance); err != nil {
 		return record{}, err
 	}
 	// The lock comes first: what is read after it was free is final.
@@ -108,10 +106,10 @@ func readRecord(dir string) (record, error) {
 	if r.locked, err = isLocked(filepath.Join(dir, lockFile)); err != nil {
 		return record{}, err
 	}
-	if err := readJSON(filepath.Join(dir, stateFile), &r.state); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := jsonfile.Read(filepath.Join(dir, stateFile), &r.state); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return record{}, err
 	}
-	if err := readJSON(filepath.Join(dir, noticeFile), &r.notice); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := jsonfile.Read(filepath.Join(dir, noticeFile), &r.notice); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return record{}, err
 	}
 	r.ending = exists(filepath.Join(dir, endingFile))

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -104,7 +105,7 @@ func (c *Cloud) clear(ctx context.Context, h home, ref serve.Ref) error {
 		return err
 	}
 	var s state
-	if err := readJSON(filepath.Join(dir, stateFile), &s); err == nil {
+	if err := jsonfile.Read(filepath.Join(dir, stateFile), &s); err == nil {
 		c.children.reap(s.Process)
 	}
 	return remove(dir)

@@ -1,7 +1,7 @@
 // Copyright (c) The terraform-provider-serve authors
 // SPDX-License-Identifier: MPL-2.0
 
-package local
+package task
 
 import (
 	"fmt"
@@ -9,37 +9,17 @@ import (
 	"os"
 	"os/exec"
 	"time"
-
-	"gopkg.in/natefinch/lumberjack.v2"
-)
-
-// How much of a log is kept: the file being written and those before it.
-const (
-	logMegabytes = 10
-	logBackups   = 3
 )
 
 // drainPatience is for how long what a script has printed is waited for when it
 // has ended. A process it has left in the background may hold its output open.
 const drainPatience = 100 * time.Millisecond
 
-// rotating opens a log that is rotated when it is full.
-func rotating(path string) *lumberjack.Logger {
-	return &lumberjack.Logger{Filename: path, MaxSize: logMegabytes, MaxBackups: logBackups}
-}
-
-// output is where a machine's scripts print to.
-type output struct{ file *lumberjack.Logger }
-
-func newOutput(path string) *output { return &output{file: rotating(path)} }
-
-func (o *output) close() { o.file.Close() }
-
 // attach gives cmd an output of its own to print to. To be called when cmd has
 // ended, drained waits until what it printed is in the log. The copying goes on
 // for as long as anyone has the output open: a server that run has left in the
 // background must not be killed by its first line.
-func (o *output) attach(cmd *exec.Cmd) (drained func(), err error) {
+func attach(cmd *exec.Cmd, log io.Writer) (drained func(), err error) {
 	from, to, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("making an output: %w", err)
@@ -49,7 +29,7 @@ func (o *output) attach(cmd *exec.Cmd) (drained func(), err error) {
 	go func() {
 		defer close(done)
 		defer from.Close()
-		_, _ = io.Copy(lossy{o.file}, from)
+		_, _ = io.Copy(lossy{log}, from)
 	}()
 	return func() {
 		to.Close()

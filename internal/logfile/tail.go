@@ -1,7 +1,7 @@
 // Copyright (c) The terraform-provider-serve authors
 // SPDX-License-Identifier: MPL-2.0
 
-package local
+package logfile
 
 import (
 	"bytes"

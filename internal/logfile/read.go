@@ -1,7 +1,7 @@
 // Copyright (c) The terraform-provider-serve authors
 // SPDX-License-Identifier: MPL-2.0
 
-package local
+package logfile
 
 import (
 	"context"
@@ -12,23 +12,21 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
-	"github.com/fsnotify/fsnotify"
-
+	"github.com/serve-infra/terraform-provider-serve/internal/changes"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
-// openLog reads a rotated log. With opt.Follow it goes on until ended returns,
-// ctx ends or the reader is closed.
-func openLog(ctx context.Context, path string, opt serve.LogOptions, ended func(context.Context) error) (io.ReadCloser, error) {
+// Open reads the log at path, which need not be there yet. With opt.Follow it goes
+// on until ended returns, ctx ends or the reader is closed.
+func Open(ctx context.Context, path string, opt serve.LogOptions, ended func(context.Context) error) (io.ReadCloser, error) {
 	from, err := tail(path, opt.Tail)
 	if err != nil {
 		return nil, err
 	}
-	var changes *watcher
+	var watched *changes.Watcher
 	if opt.Follow {
-		if changes, err = newWatcher(filepath.Dir(path)); err != nil {
+		if watched, err = changes.Watch(filepath.Dir(path)); err != nil {
 			return nil, fmt.Errorf("following a log: %w", err)
 		}
 	}
@@ -42,7 +40,7 @@ func openLog(ctx context.Context, path string, opt serve.LogOptions, ended func(
 		defer close(l.done)
 		defer cancel()
 		defer stop()
-		w.CloseWithError(f.run(ctx, changes, ended))
+		w.CloseWithError(f.run(ctx, watched, ended))
 	}()
 	return l, nil
 }
@@ -75,11 +73,11 @@ type position struct {
 	offset int64
 }
 
-func (f *follower) run(ctx context.Context, changes *watcher, ended func(context.Context) error) error {
-	if changes == nil {
+func (f *follower) run(ctx context.Context, watched *changes.Watcher, ended func(context.Context) error) error {
+	if watched == nil {
 		return f.copy()
 	}
-	defer changes.close()
+	defer watched.Close()
 	waiting, cancel := context.WithCancel(ctx)
 	over := make(chan error, 1)
 	done := make(chan struct{})
@@ -96,10 +94,10 @@ func (f *follower) run(ctx context.Context, changes *watcher, ended func(context
 			return err
 		}
 		select {
-		case <-changes.Events:
-		case err := <-changes.failed:
+		case <-watched.Events:
+		case err := <-watched.Failed:
 			// That something has changed is all there is to know.
-			if !errors.Is(err, fsnotify.ErrEventOverflow) {
+			if !errors.Is(err, changes.ErrMissed) {
 				return err
 			}
 		case err := <-over:
@@ -156,53 +154,4 @@ func (f *follower) copyFile(path string) error {
 		return fmt.Errorf("reading a log: %w", err)
 	}
 	return nil
-}
-
-// logged is one file of a log.
-type logged struct {
-	path string
-	info fs.FileInfo
-}
-
-// logFiles lists the files of a log, the oldest first: those rotated away carry
-// the time of that in their names.
-//
-// A rotation in the middle of the listing would leave out the file that was
-// rotated. So a listing counts when the names are the same after it.
-func logFiles(path string) ([]logged, error) {
-	names, err := logNames(path)
-	for err == nil {
-		var files []logged
-		for _, name := range names {
-			file := filepath.Join(filepath.Dir(path), name)
-			if info, err := os.Lstat(file); err == nil {
-				files = append(files, logged{file, info})
-			}
-		}
-		before := names
-		if names, err = logNames(path); err == nil && slices.Equal(before, names) {
-			return files, nil
-		}
-	}
-	return nil, err
-}
-
-// logNames lists the names of a log's files, the oldest first.
-func logNames(path string) ([]string, error) {
-	current := filepath.Base(path)
-	ext := filepath.Ext(path)
-	entries, err := os.ReadDir(filepath.Dir(path))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("reading a log: %w", err)
-	}
-	var rotated, last []string
-	for _, e := range entries {
-		switch name := e.Name(); {
-		case name == current:
-			last = []string{name}
-		case strings.HasPrefix(name, strings.TrimSuffix(current, ext)+"-") && strings.HasSuffix(name, ext):
-			rotated = append(rotated, name)
-		}
-	}
-	return append(rotated, last...), nil
 }

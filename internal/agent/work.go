@@ -1,0 +1,144 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/task"
+)
+
+// work carries out the order, whenever there is something to do about it, until
+// ctx ends. Its error is trouble of the agent's own.
+func (a *agent) work(ctx context.Context) error {
+	for {
+		select {
+		case <-a.ordered:
+		case <-ctx.Done():
+			return nil
+		}
+		if err := a.carryOut(ctx, *a.current()); err != nil {
+			return err
+		}
+	}
+}
+
+// carryOut goes on with the order where it was: files that are in place and a
+// setup that has succeeded are not done again. A setup that was broken off is.
+func (a *agent) carryOut(ctx context.Context, o Order) error {
+	before, _ := a.board.look()
+	if before.Phase == PhaseFurnishing {
+		err := a.furnish(ctx, o)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return a.record(State{
+				Phase: PhaseExited, Last: PhaseFurnishing, ExitCode: 1,
+				Detail: err.Error(), Invalid: errors.Is(err, serve.ErrInvalid),
+			})
+		}
+	}
+	scripts := task.Scripts{
+		Setup: o.Task.Setup, Run: o.Task.Run, Log: a.output,
+		Command: func(ctx context.Context, script string) (*exec.Cmd, error) { return a.command(ctx, o, script) },
+		Begin:   func(phase string) error { return a.record(State{Phase: Phase(phase)}) },
+		Begun:   func() error { return nil },
+	}
+	if before.Phase == PhaseRun {
+		scripts.Setup = ""
+	}
+	last, code, err := scripts.Execute(ctx)
+	if ctx.Err() != nil {
+		return nil // it was ended with the machine, and goes on if that comes back
+	}
+	if err != nil {
+		return err
+	}
+	return a.record(State{Phase: PhaseExited, Last: Phase(last), ExitCode: code})
+}
+
+// record keeps how far the machine is, and shows it.
+func (a *agent) record(s State) error {
+	if err := jsonfile.Write(filepath.Join(a.dir, progressFile), s); err != nil {
+		return err
+	}
+	a.board.show(s)
+	return nil
+}
+
+// furnish puts the files of the order in place.
+func (a *agent) furnish(ctx context.Context, o Order) error {
+	files := task.Files{Task: o.Task, Work: a.path(workDir), Mount: a.mountPath, Open: a.bundles.Open}
+	if err := files.Unpack(ctx); err != nil {
+		return err
+	}
+	return a.bundles.Keep()
+}
+
+// mountPath is where a mount lands: the machine is the replica's alone, so that it
+// may be anywhere.
+func (a *agent) mountPath(target string) (string, error) {
+	path := filepath.FromSlash(target)
+	if below, ok := strings.CutPrefix(target, "~/"); ok {
+		return filepath.Join(homeDir(), filepath.FromSlash(below)), nil
+	}
+	if filepath.IsAbs(path) {
+		return path, nil
+	}
+	if filepath.Clean(path) == "." || !filepath.IsLocal(path) {
+		return "", fmt.Errorf("it leads out of the working directory: %w", serve.ErrInvalid)
+	}
+	return filepath.Join(a.path(workDir), path), nil
+}
+
+// homeDir is what "~" stands for: a service of the system has no HOME unless it
+// is given one.
+func homeDir() string {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "/root"
+	}
+	return home
+}
+
+// command makes the command that runs a script of the order.
+func (a *agent) command(ctx context.Context, o Order, script string) (*exec.Cmd, error) {
+	cmd := exec.CommandContext(ctx, task.Shell(), "-c", script)
+	cmd.Dir = a.path(workDir)
+	cmd.Env = append(append(task.Inherited(os.Environ()), "HOME="+homeDir()), a.variables(o)...)
+	// Asked to end it may finish what it does. What is left of it when its time is
+	// up goes with the machine.
+	cmd.Cancel = func() error { return task.Signal(cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = grace
+	return cmd, nil
+}
+
+// variables gives what the scripts are told by their environment.
+func (a *agent) variables(o Order) []string {
+	host := a.host
+	if host == "" {
+		host = net.IPv4zero.String()
+	}
+	return task.Variables(o.Task, o.Ref, task.Place{
+		Dir: a.path(workDir), Home: homeDir(),
+		Host: host, Port: strconv.Itoa(o.Port), NoticeFile: a.path(noticeDir, noticeFile),
+	})
+}
+
+// path gives the path of something in the agent's directory.
+func (a *agent) path(parts ...string) string {
+	return filepath.Join(append([]string{a.dir}, parts...)...)
+}
