@@ -17,13 +17,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // account is an AWS account, connected to when it is first used.
 type account struct {
 	o CloudOptions
 
-	mu     sync.Mutex
+	joining turns.Turns[struct{}]
+
+	mu     sync.Mutex // held for no longer than it takes to look
 	joined *joined
 	sites  map[string]*site
 }
@@ -47,17 +50,29 @@ type joined struct {
 
 // join connects. A failure is not remembered: what it was for may be mended.
 func (a *account) join(ctx context.Context) (*joined, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.joined != nil {
-		return a.joined, nil
+	ctx, leave, err := a.joining.Enter(ctx, struct{}{})
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if j := a.there(); j != nil {
+		return j, nil
 	}
 	j, err := a.o.join(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to AWS: %w", err)
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.joined = j
 	return j, nil
+}
+
+// there gives the account if it is connected to.
+func (a *account) there() *joined {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.joined
 }
 
 func (o CloudOptions) join(ctx context.Context) (*joined, error) {
@@ -116,10 +131,8 @@ func (j *joined) populated() []string {
 // unused says that there has never been a machine, for certain: then there is
 // nothing to ask AWS, which may not even be configured.
 func (a *account) unused() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	p, err := parsePlace(a.o.Known)
-	return a.joined == nil && err == nil && (a.o.Known != "" || a.o.Note != nil) && len(p.Regions) == 0
+	return a.there() == nil && err == nil && (a.o.Known != "" || a.o.Note != nil) && len(p.Regions) == 0
 }
 
 // note keeps that there may be machines in a region, before one is made there.
@@ -147,10 +160,35 @@ type site struct {
 	region string
 	ec2    *ec2.Client
 	ssm    *ssm.Client
+	// asking has one caller at a time ask for the same thing: the others find the
+	// answer.
+	asking turns.Turns[question]
 	lookout
 	catalog
 	grounds
 	images
+}
+
+// question is something that is asked of a region and kept for a while.
+type question uint8
+
+const (
+	whichTypes question = iota
+	whichZones
+	whichSpotPrices
+	whichRegularPrices
+	whichImage
+	whichGround
+)
+
+// alone does something that nobody else who asks the same question does meanwhile.
+func (s *site) alone(ctx context.Context, q question, do func(context.Context) error) error {
+	ctx, leave, err := s.asking.Enter(ctx, q)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return do(ctx)
 }
 
 // in gives a region of the account.

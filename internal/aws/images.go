@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,11 +23,8 @@ const imageLifetime = time.Hour
 // minDisk is the least size of a disk, in GiB, if nothing is asked for.
 const minDisk = 30
 
-// images are the machine images that were used in a region.
-type images struct {
-	mu    sync.Mutex
-	known map[string]machineImage
-}
+// images are the machine images that were used in a region, by their names.
+type images struct{ images map[string]dated[machineImage] }
 
 // machineImage is an AMI.
 type machineImage struct {
@@ -36,7 +32,6 @@ type machineImage struct {
 	// device is what its root disk is called, and size how large that is, in GiB.
 	device string
 	size   int32
-	until  time.Time
 }
 
 // image gives the image of a machine: one that is named, or the newest Amazon
@@ -50,21 +45,11 @@ func (s *site) image(ctx context.Context, r serve.Resource, m machineType) (mach
 			name = "/aws/service/deeplearning/ami/" + m.awsArchitecture + "/base-oss-nvidia-driver-gpu-amazon-linux-2023/latest/ami-id"
 		}
 	}
-	s.images.mu.Lock()
-	defer s.images.mu.Unlock()
-	if i, ok := s.images.known[name]; ok && time.Now().Before(i.until) {
-		return i, nil
-	}
-	i, err := s.findImage(ctx, name)
-	if err != nil {
-		return machineImage{}, err
-	}
-	if s.images.known == nil {
-		s.images.known = map[string]machineImage{}
-	}
-	i.until = time.Now().Add(imageLifetime)
-	s.images.known[name] = i
-	return i, nil
+	found, err := answers(ctx, s, whichImage, &s.images.images, imageLifetime, []string{name}, func(ctx context.Context, _ []string) (map[string]machineImage, error) {
+		i, err := s.findImage(ctx, name)
+		return map[string]machineImage{name: i}, err
+	})
+	return found[name], err
 }
 
 func (s *site) findImage(ctx context.Context, name string) (machineImage, error) {

@@ -31,6 +31,22 @@ type ground struct {
 	group   string
 }
 
+func (g *grounds) get(service string) (ground, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	known, ok := g.known[service]
+	return known, ok
+}
+
+func (g *grounds) put(service string, is ground) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.known == nil {
+		g.known = map[string]ground{}
+	}
+	g.known[service] = is
+}
+
 // drop forgets the ground of a service: somebody has changed it.
 func (g *grounds) drop(service string) {
 	g.mu.Lock()
@@ -40,27 +56,26 @@ func (g *grounds) drop(service string) {
 
 // ground gives the ground of a service, and makes its security group.
 func (s *site) ground(ctx context.Context, service string) (ground, error) {
-	s.grounds.mu.Lock()
-	defer s.grounds.mu.Unlock()
-	if g, ok := s.grounds.known[service]; ok {
-		return g, nil
-	}
-	g := ground{}
-	var err error
-	if g.vpc, err = s.vpc(ctx, s.conf.VPC); err != nil {
-		return ground{}, err
-	}
-	if g.subnets, err = s.subnets(ctx, g.vpc); err != nil {
-		return ground{}, err
-	}
-	if g.group, err = s.group(ctx, g.vpc, service); err != nil {
-		return ground{}, fmt.Errorf("making the security group of service %q: %w", service, err)
-	}
-	if s.grounds.known == nil {
-		s.grounds.known = map[string]ground{}
-	}
-	s.grounds.known[service] = g
-	return g, nil
+	var g ground
+	err := s.alone(ctx, whichGround, func(ctx context.Context) error {
+		var known bool
+		if g, known = s.grounds.get(service); known {
+			return nil
+		}
+		var err error
+		if g.vpc, err = s.vpc(ctx, s.conf.VPC); err != nil {
+			return err
+		}
+		if g.subnets, err = s.subnets(ctx, g.vpc); err != nil {
+			return err
+		}
+		if g.group, err = s.group(ctx, g.vpc, service); err != nil {
+			return fmt.Errorf("making the security group of service %q: %w", service, err)
+		}
+		s.grounds.put(service, g)
+		return nil
+	})
+	return g, err
 }
 
 // vpc gives the network that was asked for, or the default one.

@@ -84,13 +84,15 @@ func (s *site) offers(ctx context.Context, w wanted) ([]serve.Offer, error) {
 	if err != nil {
 		return nil, err
 	}
-	regular := map[string]float64{}
+	var priced []string
 	for _, m := range fit {
 		if len(zones[m.name]) > 0 && slices.Contains(m.markets, serve.OnDemand) {
-			if regular[m.name], err = s.regularPrice(ctx, m.name); err != nil {
-				return nil, err
-			}
+			priced = append(priced, m.name)
 		}
+	}
+	regular, err := s.regularPricesOf(ctx, priced)
+	if err != nil {
+		return nil, err
 	}
 	fit = cheapest(fit, spot, regular)
 	var offers []serve.Offer

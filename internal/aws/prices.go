@@ -27,91 +27,57 @@ const spotLifetime = 5 * time.Minute
 // linux is the product that spot prices are asked for.
 const linux = "Linux/UNIX"
 
-// spotPrices are the prices of some types in each zone, in US dollars per hour.
-type spotPrices map[string]spotPrice
-
-type spotPrice struct {
-	zones map[string]float64
-	until time.Time
-}
-
-// spotPricesOf gives what spot machines of some types cost now, by type and zone.
+// spotPricesOf gives what spot machines of some types cost now, in US dollars per
+// hour, by type and zone.
 func (s *site) spotPricesOf(ctx context.Context, names []string) (map[string]map[string]float64, error) {
-	s.catalog.mu.Lock()
-	defer s.catalog.mu.Unlock()
-	now := time.Now()
-	var missing []ec2types.InstanceType
-	for _, name := range names {
-		if now.After(s.catalog.spot[name].until) {
-			missing = append(missing, ec2types.InstanceType(name))
-		}
-	}
-	if len(missing) > 0 {
-		if err := s.askSpotPrices(ctx, missing, now); err != nil {
-			return nil, err
-		}
-	}
-	prices := make(map[string]map[string]float64, len(names))
-	for _, name := range names {
-		prices[name] = s.catalog.spot[name].zones
-	}
-	return prices, nil
+	return answers(ctx, s, whichSpotPrices, &s.catalog.spot, spotLifetime, names, s.askSpotPrices)
 }
 
-// askSpotPrices asks for the prices that were in force at a time. The caller holds
-// the catalog's lock.
-func (s *site) askSpotPrices(ctx context.Context, names []ec2types.InstanceType, at time.Time) error {
-	found := make(spotPrices, len(names))
-	for _, name := range names {
-		found[string(name)] = spotPrice{zones: map[string]float64{}, until: at.Add(spotLifetime)}
+// askSpotPrices asks for the prices that are in force.
+func (s *site) askSpotPrices(ctx context.Context, names []string) (map[string]map[string]float64, error) {
+	found := make(map[string]map[string]float64, len(names))
+	types := make([]ec2types.InstanceType, len(names))
+	for i, name := range names {
+		types[i], found[name] = ec2types.InstanceType(name), map[string]float64{}
 	}
-	newest := map[string]time.Time{}
+	now, newest := time.Now(), map[string]time.Time{}
 	pages := ec2.NewDescribeSpotPriceHistoryPaginator(s.ec2, &ec2.DescribeSpotPriceHistoryInput{
-		InstanceTypes: names, ProductDescriptions: []string{linux}, StartTime: aws.Time(at), EndTime: aws.Time(at),
+		InstanceTypes: types, ProductDescriptions: []string{linux}, StartTime: aws.Time(now), EndTime: aws.Time(now),
 	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return fmt.Errorf("asking for spot prices in %s: %w", s.region, meaning(err))
+			return nil, fmt.Errorf("asking for spot prices in %s: %w", s.region, meaning(err))
 		}
 		for _, p := range page.SpotPriceHistory {
 			price, err := strconv.ParseFloat(aws.ToString(p.SpotPrice), 64)
 			if err != nil {
-				return fmt.Errorf("reading a spot price in %s: %w", s.region, err)
+				return nil, fmt.Errorf("reading a spot price in %s: %w", s.region, err)
 			}
 			zone, of := aws.ToString(p.AvailabilityZone), found[string(p.InstanceType)]
 			pool := zone + " " + string(p.InstanceType)
-			if since := aws.ToTime(p.Timestamp); of.zones != nil && !since.Before(newest[pool]) {
-				of.zones[zone], newest[pool] = price, since
+			if since := aws.ToTime(p.Timestamp); of != nil && !since.Before(newest[pool]) {
+				of[zone], newest[pool] = price, since
 			}
 		}
 	}
-	if s.catalog.spot == nil {
-		s.catalog.spot = spotPrices{}
-	}
-	for name, price := range found {
-		s.catalog.spot[name] = price
-	}
-	return nil
+	return found, nil
 }
 
-// regularPrice gives what an on-demand machine of a type costs in the region; 0 for
-// one that has no price.
-func (s *site) regularPrice(ctx context.Context, name string) (float64, error) {
-	s.catalog.mu.Lock()
-	price, known := s.catalog.regular[name]
-	s.catalog.mu.Unlock()
-	if known {
-		return price, nil
-	}
-	price, err := s.askRegularPrice(ctx, name)
-	if err != nil {
-		return 0, fmt.Errorf("asking for the price of %s in %s: %w", name, s.region, err)
-	}
-	s.catalog.mu.Lock()
-	defer s.catalog.mu.Unlock()
-	s.catalog.regular[name] = price
-	return price, nil
+// regularPricesOf gives what on-demand machines of some types cost in the region,
+// in US dollars per hour; 0 for one that has no price.
+func (s *site) regularPricesOf(ctx context.Context, names []string) (map[string]float64, error) {
+	return answers(ctx, s, whichRegularPrices, &s.catalog.regular, catalogLifetime, names, func(ctx context.Context, names []string) (map[string]float64, error) {
+		found := make(map[string]float64, len(names))
+		for _, name := range names {
+			price, err := s.askRegularPrice(ctx, name)
+			if err != nil {
+				return nil, fmt.Errorf("asking for the price of %s in %s: %w", name, s.region, err)
+			}
+			found[name] = price
+		}
+		return found, nil
+	})
 }
 
 func (s *site) askRegularPrice(ctx context.Context, name string) (float64, error) {
@@ -166,39 +132,57 @@ func regularPriceOf(text string) (float64, error) {
 
 // zonesOf gives the zones of the region that have some types, for each type.
 func (s *site) zonesOf(ctx context.Context, names []string) (map[string][]string, error) {
-	s.catalog.mu.Lock()
-	defer s.catalog.mu.Unlock()
-	var missing []string
-	for _, name := range names {
-		if _, ok := s.catalog.zones[name]; !ok {
-			missing = append(missing, name)
+	return answers(ctx, s, whichZones, &s.catalog.zones, catalogLifetime, names, s.askZones)
+}
+
+func (s *site) askZones(ctx context.Context, names []string) (map[string][]string, error) {
+	found := make(map[string][]string, len(names))
+	pages := ec2.NewDescribeInstanceTypeOfferingsPaginator(s.ec2, &ec2.DescribeInstanceTypeOfferingsInput{
+		LocationType: ec2types.LocationTypeAvailabilityZone,
+		Filters:      []ec2types.Filter{{Name: aws.String("instance-type"), Values: names}},
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("asking which zones of %s have which types of instances: %w", s.region, meaning(err))
+		}
+		for _, o := range page.InstanceTypeOfferings {
+			found[string(o.InstanceType)] = append(found[string(o.InstanceType)], aws.ToString(o.Location))
 		}
 	}
-	if len(missing) > 0 {
-		found := map[string][]string{}
-		pages := ec2.NewDescribeInstanceTypeOfferingsPaginator(s.ec2, &ec2.DescribeInstanceTypeOfferingsInput{
-			LocationType: ec2types.LocationTypeAvailabilityZone,
-			Filters:      []ec2types.Filter{{Name: aws.String("instance-type"), Values: missing}},
-		})
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
+	for _, zones := range found {
+		slices.Sort(zones)
+	}
+	return found, nil
+}
+
+// answers gives what is known of some types of instances, and asks for what is
+// not, or not any more.
+func answers[T any](ctx context.Context, s *site, q question, known *map[string]dated[T], lifetime time.Duration, names []string,
+	ask func(context.Context, []string) (map[string]T, error),
+) (map[string]T, error) {
+	all := make(map[string]T, len(names))
+	err := s.alone(ctx, q, func(ctx context.Context) error {
+		now := time.Now()
+		missing := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return now.Before((*known)[name].until) })
+		if len(missing) > 0 {
+			found, err := ask(ctx, missing)
 			if err != nil {
-				return nil, fmt.Errorf("asking which zones of %s have which types of instances: %w", s.region, meaning(err))
+				return err
 			}
-			for _, o := range page.InstanceTypeOfferings {
-				found[string(o.InstanceType)] = append(found[string(o.InstanceType)], aws.ToString(o.Location))
+			if *known == nil {
+				*known = map[string]dated[T]{}
+			}
+			for _, name := range missing {
+				(*known)[name] = dated[T]{found[name], now.Add(lifetime)}
 			}
 		}
-		for _, name := range missing {
-			slices.Sort(found[name])
-			s.catalog.zones[name] = found[name]
+		for _, name := range names {
+			all[name] = (*known)[name].is
 		}
-	}
-	zones := make(map[string][]string, len(names))
-	for _, name := range names {
-		zones[name] = s.catalog.zones[name]
-	}
-	return zones, nil
+		return nil
+	})
+	return all, err
 }
 
 // marketPrice is a price that an offer is made at; ok is false when there is none.

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,16 +25,21 @@ import (
 // believed.
 const catalogLifetime = 24 * time.Hour
 
-// catalog is what can be had in a region.
+// catalog is what can be had in a region. Each part is touched only by whoever has
+// the turn to ask for it.
 type catalog struct {
-	mu    sync.Mutex
 	until time.Time
 	types []machineType
-	// zones are those that have a type, and regular what it costs in US dollars per
-	// hour, for types that were asked for.
-	zones   map[string][]string
-	regular map[string]float64
-	spot    spotPrices
+	// For types that were asked for: the zones that have it, and what it costs.
+	zones   map[string]dated[[]string]
+	spot    map[string]dated[map[string]float64]
+	regular map[string]dated[float64]
+}
+
+// dated is an answer that is good until a time.
+type dated[T any] struct {
+	is    T
+	until time.Time
 }
 
 // machineType is a type of instance.
@@ -56,12 +60,22 @@ type machineType struct {
 }
 
 // typesOf gives all types that a region knows.
-func (s *site) typesOf(ctx context.Context) ([]machineType, error) {
-	s.catalog.mu.Lock()
-	defer s.catalog.mu.Unlock()
-	if time.Now().Before(s.catalog.until) {
-		return s.catalog.types, nil
-	}
+func (s *site) typesOf(ctx context.Context) (all []machineType, err error) {
+	err = s.alone(ctx, whichTypes, func(ctx context.Context) error {
+		if !time.Now().Before(s.catalog.until) {
+			types, err := s.askTypes(ctx)
+			if err != nil {
+				return err
+			}
+			s.catalog.types, s.catalog.until = types, time.Now().Add(catalogLifetime)
+		}
+		all = s.catalog.types
+		return nil
+	})
+	return all, err
+}
+
+func (s *site) askTypes(ctx context.Context) ([]machineType, error) {
 	var all []machineType
 	pages := ec2.NewDescribeInstanceTypesPaginator(s.ec2, &ec2.DescribeInstanceTypesInput{})
 	for pages.HasMorePages() {
@@ -78,8 +92,6 @@ func (s *site) typesOf(ctx context.Context) ([]machineType, error) {
 	slices.SortFunc(all, func(a, b machineType) int {
 		return cmp.Or(cmp.Compare(a.cpus, b.cpus), cmp.Compare(a.memory, b.memory), strings.Compare(a.name, b.name))
 	})
-	s.catalog.types, s.catalog.until = all, time.Now().Add(catalogLifetime)
-	s.catalog.zones, s.catalog.regular = map[string][]string{}, map[string]float64{}
 	return all, nil
 }
 
