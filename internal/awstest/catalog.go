@@ -31,8 +31,7 @@ type kind struct {
 	burstable   bool
 }
 
-func (k kind) vcpus() int     { return k.cores * k.threads }
-func (k kind) family() string { f, _, _ := strings.Cut(k.name, "."); return f }
+func (k kind) vcpus() int { return k.cores * k.threads }
 
 // class is the group of types that share a quota.
 func (k kind) class() string {

@@ -63,11 +63,3 @@ func orNil(s string) any {
 	}
 	return s
 }
-
-// orNever makes nothing of the zero time.
-func orNever(t time.Time) any {
-	if t.IsZero() {
-		return nil
-	}
-	return t
-}

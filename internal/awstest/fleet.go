@@ -222,8 +222,7 @@ func (c *call) ranked(bids []bid, in fields, market string) []bid {
 		if planZones(c.region, &p, b.in.text("SubnetId"), b.in.sub("Placement").text("AvailabilityZone")) != nil {
 			return k.price
 		}
-		usd, _ := c.region.spotNow(p.zones[0].name, k.name, c.now)
-		return usd
+		return c.region.spotNow(p.zones[0].name, k.name, c.now)
 	}
 	out := slices.Clone(bids)
 	slices.SortStableFunc(out, func(a, b bid) int {

@@ -6,6 +6,7 @@ package awstest
 import (
 	"cmp"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -120,18 +121,19 @@ func (r rule) permission() fields {
 	return p
 }
 
+// strange reports whether a text can be neither the name nor the description of a
+// group: EC2 allows certain characters only, up to 255 of them.
+func strange(s string) bool {
+	allowed := regexp.MustCompile(`^[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}$`)
+	return !allowed.MatchString(s)
+}
+
 func createSecurityGroup(c *call, in fields) (fields, error) {
 	name, description := in.text("GroupName"), in.text("Description")
-	// The characters that EC2 allows in either.
-	strange := func(s string) bool {
-		return strings.ContainsFunc(s, func(r rune) bool {
-			return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(" ._-:/()#,@[]+=&;{}!$*", r))
-		})
-	}
 	switch {
-	case name == "" || len(name) > 255 || strange(name) || strings.HasPrefix(name, "sg-") || name == "default":
+	case strange(name) || strings.HasPrefix(name, "sg-") || name == "default":
 		return nil, invalid("Value (%s) for parameter GroupName is invalid.", name)
-	case description == "" || len(description) > 255 || strange(description):
+	case strange(description):
 		return nil, invalid("Value (%s) for parameter GroupDescription is invalid. Character sets beyond ASCII are not supported.", description)
 	case in.has("VpcId") && in.text("VpcId") != c.region.vpc:
 		return nil, refusal(400, "InvalidVpcID.NotFound", "The vpc ID '%s' does not exist", in.text("VpcId"))

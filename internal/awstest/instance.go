@@ -171,12 +171,12 @@ func (i *instance) describe(r *region, at time.Time) fields {
 	if s.code == 48 {
 		return out // its network and its disks are no longer its own
 	}
-	maps.Copy(out, i.attached(r, at))
+	maps.Copy(out, i.attached(r))
 	return out
 }
 
 // attached tells of what an instance has as long as it lasts.
-func (i *instance) attached(r *region, at time.Time) fields {
+func (i *instance) attached(r *region) fields {
 	groups := r.identify(i.plan.groups)
 	var public any
 	if i.public != "" {

@@ -51,18 +51,9 @@ func (p jsonProtocol) value(m *model, shape, path string, content any) (any, err
 			return p.structure(m, s, path, v)
 		}
 	case []any:
-		if s.Type != "list" {
-			break
+		if s.Type == "list" {
+			return p.list(m, s, path, v)
 		}
-		out := make([]any, 0, len(v))
-		for i, e := range v {
-			x, err := p.value(m, s.Member.Shape, fmt.Sprintf("%s.%d", path, i+1), e)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, x)
-		}
-		return out, nil
 	case string:
 		if s.Type == "string" || s.Type == "blob" {
 			return s.scalar(path, v)
@@ -81,6 +72,18 @@ func (p jsonProtocol) value(m *model, shape, path string, content any) (any, err
 		}
 	}
 	return nil, depart(mistyped, path, "%s must be a %s, not %v", path, s.Type, content)
+}
+
+func (p jsonProtocol) list(m *model, s *shape, path string, content []any) ([]any, error) {
+	out := make([]any, 0, len(content))
+	for i, e := range content {
+		x, err := p.value(m, s.Member.Shape, fmt.Sprintf("%s.%d", path, i+1), e)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, x)
+	}
+	return out, nil
 }
 
 func (p jsonProtocol) structure(m *model, s *shape, path string, content map[string]any) (fields, error) {
@@ -127,21 +130,7 @@ func (p jsonProtocol) write(m *model, shape, path string, value any) (any, error
 		if !ok {
 			return nil, broken(path, "%s is a structure, not %T", shape, value)
 		}
-		out := map[string]any{}
-		for _, name := range sortedKeys(f) {
-			r, ok := s.Members[name]
-			if absent(f[name]) {
-				continue
-			} else if !ok {
-				return nil, broken(path, "%s has no %s", shape, name)
-			}
-			v, err := p.write(m, r.Shape, join(path, name), f[name])
-			if err != nil {
-				return nil, err
-			}
-			out[name] = v
-		}
-		return out, nil
+		return p.writeMembers(m, shape, path, f)
 	case "list":
 		list := reflect.ValueOf(value)
 		if list.Kind() != reflect.Slice {
@@ -166,6 +155,24 @@ func (p jsonProtocol) write(m *model, shape, path string, value any) (any, error
 		return text, err
 	}
 	return json.RawMessage(text), nil
+}
+
+func (p jsonProtocol) writeMembers(m *model, shape, path string, value fields) (any, error) {
+	out := map[string]any{}
+	for _, name := range sortedKeys(value) {
+		r, ok := m.Shapes[shape].Members[name]
+		if absent(value[name]) {
+			continue
+		} else if !ok {
+			return nil, broken(path, "%s has no %s", shape, name)
+		}
+		v, err := p.write(m, r.Shape, join(path, name), value[name])
+		if err != nil {
+			return nil, err
+		}
+		out[name] = v
+	}
+	return out, nil
 }
 
 func (p jsonProtocol) refuse(_ string, e *Error) reply {

@@ -5,6 +5,7 @@ package awstest
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -54,8 +55,7 @@ func (r *region) used(class, market string, now time.Time) int {
 
 // room is how many more instances a pool has.
 func (r *region) room(zone, kind, market string, now time.Time) int {
-	for at := len(r.limits) - 1; at >= 0; at-- {
-		l := r.limits[at]
+	for _, l := range slices.Backward(r.limits) {
 		if !l.pool.holds(zone, kind, market) {
 			continue
 		}
@@ -105,7 +105,7 @@ func (c *call) site(p plan, least int) (zone, int, error) {
 	r := c.region
 	var why error
 	for _, z := range p.zones {
-		if current, _ := r.spotNow(z.name, p.kind.name, c.now); p.market == Spot && p.maxPrice > 0 && p.maxPrice < current {
+		if current := r.spotNow(z.name, p.kind.name, c.now); p.market == Spot && p.maxPrice > 0 && p.maxPrice < current {
 			why = refusal(400, "SpotMaxPriceTooLow",
 				"Your Spot request price of %v is lower than the minimum required Spot request fulfillment price of %v.", p.maxPrice, current)
 			continue

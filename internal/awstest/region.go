@@ -83,15 +83,15 @@ func (r *region) instance(id string) *instance {
 	return r.instances[i]
 }
 
-// spotNow is the price of a pool of spot instances.
-func (r *region) spotNow(zone, kind string, now time.Time) (float64, bool) {
+// spotNow is the price of a pool of spot instances, 0 where there are none.
+func (r *region) spotNow(zone, kind string, now time.Time) float64 {
 	history := r.prices[zone+" "+kind]
 	for _, p := range slices.Backward(history) {
 		if !p.from.After(now) {
-			return p.usd, true
+			return p.usd
 		}
 	}
-	return 0, false
+	return 0
 }
 
 // address is the next private address of a subnet.

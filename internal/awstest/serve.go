@@ -211,8 +211,7 @@ func (s *service) read(action string, content any) (fields, error) {
 // refuse it.
 func (a *AWS) refused(srv *service, action string, err error) *Error {
 	code := "InternalFailure"
-	var d *departure
-	if errors.As(err, &d) {
+	if d, ok := errors.AsType[*departure](err); ok {
 		code = srv.protocol.code(d.fault)
 		if d.path == "Action" {
 			code = "InvalidAction"

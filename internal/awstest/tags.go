@@ -4,6 +4,7 @@
 package awstest
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -100,42 +101,48 @@ func specified(now time.Time, in fields, resource string, allowed ...string) (ta
 // tagged finds the tags of a thing by its id, and how EC2 says that there is
 // none.
 func (c *call) tagged(id string) (*tags, error) {
-	prefix, _, _ := strings.Cut(id, "-")
 	r := c.region
-	switch prefix {
+	var found *tags
+	missing := refusal(400, "InvalidID", "The ID '%s' is not valid", id)
+	switch prefix, _, _ := strings.Cut(id, "-"); prefix {
 	case "i":
+		missing = refusal(400, "InvalidInstanceID.NotFound", "The instance ID '%s' does not exist", id)
 		if i := r.instance(id); i != nil && i.visible(c) {
-			return &i.tags, nil
+			found = &i.tags
 		}
-		return nil, refusal(400, "InvalidInstanceID.NotFound", "The instance ID '%s' does not exist", id)
 	case "sg":
+		missing = refusal(400, "InvalidGroup.NotFound", "The security group '%s' does not exist", id)
 		if g := r.group(id); g != nil {
-			return &g.tags, nil
+			found = &g.tags
 		}
-		return nil, refusal(400, "InvalidGroup.NotFound", "The security group '%s' does not exist", id)
 	case "vol":
-		for _, v := range r.volumes {
-			if v.id == id && v.state(c.now) != "" {
-				return &v.tags, nil
-			}
+		missing = refusal(400, "InvalidVolume.NotFound", "The volume '%s' does not exist.", id)
+		if v := find(r.volumes, func(v *volume) bool { return v.id == id }); v != nil && v.state(c.now) != "" {
+			found = &v.tags
 		}
-		return nil, refusal(400, "InvalidVolume.NotFound", "The volume '%s' does not exist.", id)
 	case "sir":
-		for _, s := range r.spots {
-			if s.id == id {
-				return &s.tags, nil
-			}
+		missing = refusal(400, "InvalidSpotInstanceRequestID.NotFound", "The spot instance request ID '%s' does not exist", id)
+		if s := find(r.spots, func(s *spotRequest) bool { return s.id == id }); s != nil {
+			found = &s.tags
 		}
-		return nil, refusal(400, "InvalidSpotInstanceRequestID.NotFound", "The spot instance request ID '%s' does not exist", id)
 	case "lt":
-		for _, t := range r.templates {
-			if t.id == id {
-				return &t.tags, nil
-			}
+		missing = refusal(400, "InvalidLaunchTemplateId.NotFound", "The launch template ID '%s' does not exist", id)
+		if t := find(r.templates, func(t *template) bool { return t.id == id }); t != nil {
+			found = &t.tags
 		}
-		return nil, refusal(400, "InvalidLaunchTemplateId.NotFound", "The launch template ID '%s' does not exist", id)
 	}
-	return nil, refusal(400, "InvalidID", "The ID '%s' is not valid", id)
+	if found == nil {
+		return nil, missing
+	}
+	return found, nil
+}
+
+// find gives the first thing that is as is wanted, or nil.
+func find[T any](list []*T, is func(*T) bool) *T {
+	if i := slices.IndexFunc(list, is); i >= 0 {
+		return list[i]
+	}
+	return nil
 }
 
 func createTags(c *call, in fields) (fields, error) {

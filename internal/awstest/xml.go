@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -113,36 +114,28 @@ func (x *xmlWriter) value(shape, tag string, value any) error {
 // write makes text of a value that is no list and no structure, and checks that
 // it is of its shape.
 func (s *shape) write(path string, value any) (string, error) {
+	text, kind := "", ""
 	switch v := value.(type) {
 	case string:
 		if len(s.Enum) > 0 && !slices.Contains(s.Enum, v) {
 			return "", broken(path, "%q is none of %q", v, s.Enum)
 		}
-		if s.Type == "string" {
-			return v, nil
-		}
+		text, kind = v, "string"
 	case bool:
-		if s.Type == "boolean" {
-			return strconv.FormatBool(v), nil
-		}
+		text, kind = strconv.FormatBool(v), "boolean"
 	case int, int64:
-		if s.Type == "integer" || s.Type == "long" {
-			return fmt.Sprint(v), nil
-		}
+		text, kind = fmt.Sprint(v), "integer long"
 	case float64:
-		if s.Type == "float" || s.Type == "double" {
-			return strconv.FormatFloat(v, 'f', -1, 64), nil
-		}
+		text, kind = strconv.FormatFloat(v, 'f', -1, 64), "float double"
 	case time.Time:
-		if s.Type == "timestamp" {
-			return v.UTC().Format("2006-01-02T15:04:05.000Z"), nil
-		}
+		text, kind = v.UTC().Format("2006-01-02T15:04:05.000Z"), "timestamp"
 	case []byte:
-		if s.Type == "blob" {
-			return base64.StdEncoding.EncodeToString(v), nil
-		}
+		text, kind = base64.StdEncoding.EncodeToString(v), "blob"
 	}
-	return "", broken(path, "a %s cannot be %#v", s.Type, value)
+	if !slices.Contains(strings.Fields(kind), s.Type) {
+		return "", broken(path, "a %s cannot be %#v", s.Type, value)
+	}
+	return text, nil
 }
 
 // absent reports whether a value is left out of an answer.
