@@ -4,6 +4,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,8 @@ func (a *agent) work(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if err := a.carryOut(ctx, *a.current()); err != nil {
+		// What was ended with the machine goes on if that comes back.
+		if err := a.carryOut(ctx, *a.current()); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
@@ -42,7 +44,7 @@ func (a *agent) carryOut(ctx context.Context, o Order) error {
 	if before.Phase == PhaseFurnishing {
 		err := a.furnish(ctx, o)
 		if ctx.Err() != nil {
-			return nil
+			return ctx.Err()
 		}
 		if err != nil {
 			return a.record(State{
@@ -61,10 +63,7 @@ func (a *agent) carryOut(ctx context.Context, o Order) error {
 		scripts.Setup = ""
 	}
 	last, code, err := scripts.Execute(ctx)
-	if ctx.Err() != nil {
-		return nil // it was ended with the machine, and goes on if that comes back
-	}
-	if err != nil {
+	if err := cmp.Or(ctx.Err(), err); err != nil {
 		return err
 	}
 	return a.record(State{Phase: PhaseExited, Last: Phase(last), ExitCode: code})
