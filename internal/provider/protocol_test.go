@@ -21,15 +21,20 @@ import (
 func serving(t *testing.T, f *infra) tfprotov6.ProviderServer {
 	t.Helper()
 	server := providerserver.NewProtocol6(New(options(f))())()
-	cluster, ok := kubernetesAttribute().GetType().TerraformType(t.Context()).(tftypes.Object)
-	if !ok {
-		t.Fatal("kubernetes is no object")
+	schemas, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
+	if err != nil || len(schemas.Diagnostics) > 0 {
+		t.Fatalf("the schema is not valid: %v %+v", err, schemas)
 	}
-	kind := tftypes.Object{AttributeTypes: map[string]tftypes.Type{"home": tftypes.String, "kubernetes": cluster}}
+	kind, ok := schemas.Provider.ValueType().(tftypes.Object)
+	if !ok {
+		t.Fatal("the provider's configuration is no object")
+	}
+	nothing := map[string]tftypes.Value{}
+	for name, attribute := range kind.AttributeTypes {
+		nothing[name] = tftypes.NewValue(attribute, nil)
+	}
 	resp, err := server.ConfigureProvider(t.Context(), &tfprotov6.ConfigureProviderRequest{
-		Config: pack(t, kind, tftypes.NewValue(kind, map[string]tftypes.Value{
-			"home": tftypes.NewValue(tftypes.String, nil), "kubernetes": tftypes.NewValue(cluster, nil),
-		})),
+		Config: pack(t, kind, tftypes.NewValue(kind, nothing)),
 	})
 	if err != nil || len(resp.Diagnostics) > 0 {
 		t.Fatalf("configuring the provider: %v %v", err, resp)

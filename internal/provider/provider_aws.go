@@ -6,12 +6,8 @@ package provider
 import (
 	"context"
 	"maps"
-	"net/url"
-	"regexp"
-	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
-	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
@@ -114,61 +110,4 @@ func awsOf(o types.Object) *AWS {
 		a.AssumeRole = &AssumeRole{ARN: r.RoleARN.ValueString(), SessionName: r.SessionName.ValueString(), ExternalID: r.ExternalID.ValueString()}
 	}
 	return a
-}
-
-// The forms of what AWS gives names.
-const (
-	awsRegionForm = `^[a-z]{2,3}(-[a-z]+)+-[0-9]+$`
-	roleARNForm   = `^arn:[a-z-]+:iam::[0-9]{12}:role/.+$`
-	vpcForm       = `^vpc-[0-9a-f]+$`
-	takenTagForm  = `^(serve-infra|aws):`
-)
-
-// validateAWS says what cannot be meant. What is not known yet may be there.
-func validateAWS(ctx context.Context, o types.Object) diag.Diagnostics {
-	var diags diag.Diagnostics
-	m, ok := decode[awsModel](ctx, o, &diags)
-	if !ok {
-		return diags
-	}
-	at := path.Root("aws")
-	refuse := func(at path.Path, why string) { diags.AddAttributeError(at, "Invalid "+at.String(), why) }
-	form := func(at path.Path, v types.String, form, why string) {
-		if known(v) && !regexp.MustCompile(form).MatchString(v.ValueString()) {
-			refuse(at, "\""+v.ValueString()+"\" "+why)
-		}
-	}
-	const region = "is not a region of AWS, which have names like \"us-east-1\"."
-	form(at.AtName("region"), m.Region, awsRegionForm, region)
-	form(at.AtName("vpc_id"), m.VPCID, vpcForm, "is not the id of a network, which is like \"vpc-0123456789abcdef0\".")
-	for i, v := range m.Regions.Elements() {
-		if v, ok := v.(types.String); ok {
-			form(at.AtName("regions").AtListIndex(i), v, awsRegionForm, region)
-		}
-	}
-	if known(m.VPCID) && !m.Regions.IsUnknown() && len(m.Regions.Elements()) != 1 {
-		refuse(at.AtName("vpc_id"), "A network is in one region; name that, and no other, by regions.")
-	}
-	for _, key := range slices.Sorted(maps.Keys(m.DefaultTags.Elements())) {
-		if regexp.MustCompile(takenTagForm).MatchString(key) {
-			refuse(at.AtName("default_tags").AtMapKey(key), "Tags that begin with \"serve-infra:\" are the provider's own, and those that begin with \"aws:\" are those of AWS.")
-		}
-	}
-	for _, service := range slices.Sorted(maps.Keys(m.Endpoints.Elements())) {
-		here := at.AtName("endpoints").AtMapKey(service)
-		if !slices.Contains(awsServices(), service) {
-			refuse(here, "There is no service \""+service+"\" that would be asked; there are "+words(awsServices())+".")
-		}
-		v, ok := m.Endpoints.Elements()[service].(types.String)
-		if !ok || !known(v) {
-			continue
-		}
-		if u, err := url.Parse(v.ValueString()); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			refuse(here, "\""+v.ValueString()+"\" is not a URL, as in \"https://ec2.example.com\".")
-		}
-	}
-	if r, ok := decode[assumeRoleModel](ctx, m.AssumeRole, &diags); ok {
-		form(at.AtName("assume_role").AtName("role_arn"), r.RoleARN, roleARNForm, "is not the ARN of a role, as in \"arn:aws:iam::123456789012:role/serve\".")
-	}
-	return diags
 }
