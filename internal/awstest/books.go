@@ -11,8 +11,9 @@ import (
 
 // books are what is counted.
 type books struct {
-	calls   map[string]int
-	refused []string
+	calls    map[string]int
+	refused  []string
+	sessions []Session
 }
 
 // Books are what AWS knows, without lag and without limits: what a test holds
@@ -24,6 +25,7 @@ type Books struct {
 	Templates []string       // ids of launch templates
 	Calls     map[string]int // how often what was asked for, such as ec2:RunInstances, refused or not
 	Refused   []string       // requests that depart from AWS' model
+	Sessions  []Session      // roles that were taken on
 }
 
 // Instance is an entry in the books.
@@ -70,7 +72,7 @@ func (a *AWS) Books() Books {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := time.Now()
-	b := Books{Calls: maps.Clone(a.books.calls), Refused: slices.Clone(a.books.refused)}
+	b := Books{Calls: maps.Clone(a.books.calls), Refused: slices.Clone(a.books.refused), Sessions: slices.Clone(a.books.sessions)}
 	for _, name := range regionNames() {
 		r := a.regions[name]
 		for _, i := range r.instances {

@@ -55,6 +55,7 @@ type Call struct {
 	Service string // ec2, ssm, ...
 	Action  string
 	Region  string
+	Caller  string         // the ARN of whoever calls
 	In      map[string]any // the parameters, by the names in the model
 	Time    time.Time
 }
@@ -157,7 +158,7 @@ func (a *AWS) judge(c *call, srv *service, action string, in fields) Verdict {
 	if a.faults.hook == nil {
 		return Verdict{}
 	}
-	return a.faults.hook(Call{Service: srv.name, Action: action, Region: c.region.name, In: in, Time: c.now})
+	return a.faults.hook(Call{Service: srv.name, Action: action, Region: c.region.name, Caller: c.by, In: in, Time: c.now})
 }
 
 // seen is the moment that descriptions are of.

@@ -10,8 +10,9 @@ import (
 
 func stsActions() map[string]handler {
 	return map[string]handler{
-		"GetCallerIdentity": func(*call, fields) (fields, error) {
-			return fields{"Account": Account, "UserId": "AIDASERVEFORTESTS0001", "Arn": "arn:aws:iam::" + Account + ":user/serve"}, nil
+		"AssumeRole": assumeRole,
+		"GetCallerIdentity": func(c *call, _ fields) (fields, error) {
+			return fields{"Account": Account, "UserId": "AIDASERVEFORTESTS0001", "Arn": c.by}, nil
 		},
 	}
 }

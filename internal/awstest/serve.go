@@ -45,6 +45,7 @@ type call struct {
 	*AWS
 	region *region
 	now    time.Time
+	by     string // the ARN of the caller
 }
 
 // reply is what goes back over the wire.
@@ -147,10 +148,11 @@ func (a *AWS) answer(r *http.Request) reply {
 	a.serial++
 	request := fmt.Sprintf("00000000-0000-4000-8000-%012d", a.serial)
 	region := a.regions[s.region]
-	if !signed || s.key != AccessKey || region == nil {
+	by := a.caller(s.key)
+	if !signed || by == "" || region == nil {
 		return srv.protocol.refuse(request, srv.protocol.unauthorized())
 	}
-	return a.perform(&call{AWS: a, region: region, now: time.Now()}, srv, request, r, body)
+	return a.perform(&call{AWS: a, region: region, now: time.Now(), by: by}, srv, request, r, body)
 }
 
 func (a *AWS) perform(c *call, srv *service, request string, r *http.Request, body []byte) reply {
