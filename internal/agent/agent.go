@@ -169,11 +169,12 @@ func (a *agent) run(ctx context.Context) error {
 			fail(err)
 		}
 	})
-	end := func() {
+	end := sync.OnceFunc(func() {
 		a.warn(Warning{Kind: WarningShutdown, At: time.Now(), Deadline: time.Now().Add(grace)})
 		stop()
 		worker.Wait()
-	}
+	})
+	parts.Go(func() { a.lastCall(living, end) })
 	if a.lease.wait(living) == nil {
 		a.log.Warn("no controller was heard of for the lease: the machine ends", "lease", a.lease.length)
 		end()
@@ -207,6 +208,28 @@ func (a *agent) warn(w Warning) {
 	n := notice{Deadline: w.Deadline, Reason: w.Detail}
 	if err := jsonfile.Write(a.path(noticeDir, noticeFile), n); err != nil {
 		a.log.Error("telling the program of the machine's end", "error", err)
+	}
+}
+
+// lastCall ends the program of a machine that is going to be taken when as much
+// time is left as a program is given to end: clouds ask nobody at the deadline.
+func (a *agent) lastCall(ctx context.Context, end func()) {
+	for {
+		s, changed := a.board.look()
+		var call <-chan time.Time
+		for _, w := range s.Warnings {
+			if w.Kind == WarningInterruption {
+				call = time.After(time.Until(w.Deadline) - grace)
+			}
+		}
+		select {
+		case <-call:
+			end()
+			return
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

@@ -60,6 +60,9 @@ type rig struct {
 	keys    Keys
 	program *Program
 	cloud   *cloud
+
+	mu      sync.Mutex
+	service *os.Process // what unit has started last
 }
 
 func newRig(t *testing.T, lease time.Duration) *rig {
@@ -162,7 +165,14 @@ func (r *rig) unit() (stop func()) {
 			cmd := exec.CommandContext(ctx, "/bin/sh", "-c", string(start[1]))
 			cmd.Stdout, cmd.Stderr = r.Output(), r.Output()
 			cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-			if err := cmd.Run(); err != nil && ctx.Err() == nil {
+			err := cmd.Start()
+			if err == nil {
+				r.mu.Lock()
+				r.service = cmd.Process
+				r.mu.Unlock()
+				err = cmd.Wait()
+			}
+			if err != nil && ctx.Err() == nil {
 				r.Logf("the service has ended: %v", err)
 			}
 		}
@@ -170,6 +180,47 @@ func (r *rig) unit() (stop func()) {
 	stop = sync.OnceFunc(func() { cancel(); <-done })
 	r.Cleanup(stop)
 	return stop
+}
+
+// kill ends what unit has started as a fault would.
+func (r *rig) kill() {
+	r.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.service.Kill(); err != nil {
+		r.Fatal(err)
+	}
+}
+
+// work gives the path of a file in the working directory.
+func (r *rig) work(name string) string { return filepath.Join(r.dir, workDir, name) }
+
+// touch makes an empty file in the working directory, which a script waits for.
+func (r *rig) touch(name string) {
+	r.Helper()
+	if err := os.WriteFile(r.work(name), nil, 0o600); err != nil {
+		r.Fatal(err)
+	}
+}
+
+// printed waits until the log is as it is to be.
+func (r *rig) printed(c *Client, is func(log string) bool) string {
+	r.Helper()
+	var text string
+	r.eventually("it prints what it is to", func() bool { text = r.log(c); return is(text) })
+	return text
+}
+
+// eventually waits until something holds.
+func (r *rig) eventually(what string, holds func() bool) {
+	r.Helper()
+	for !holds() {
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-r.ctx.Done():
+			r.Fatalf("it never came to be that %s", what)
+		}
+	}
 }
 
 // client gives a client of the machine, which is a young one.

@@ -56,7 +56,7 @@ func (a *agent) carryOut(ctx context.Context, o Order) error {
 	scripts := task.Scripts{
 		Setup: o.Task.Setup, Run: o.Task.Run, Log: a.output,
 		Command: func(ctx context.Context, script string) (*exec.Cmd, error) { return a.command(ctx, o, script) },
-		Begin:   func(phase string) error { return a.record(State{Phase: Phase(phase)}) },
+		Begin:   func(phase string) error { return a.begin(Phase(phase)) },
 		Begun:   func() error { return nil },
 	}
 	if before.Phase == PhaseRun {
@@ -81,7 +81,13 @@ func (a *agent) record(s State) error {
 // furnish puts the files of the order in place.
 func (a *agent) furnish(ctx context.Context, o Order) error {
 	files := task.Files{Task: o.Task, Work: a.path(workDir), Mount: a.mountPath, Open: a.bundles.Open}
-	if err := files.Unpack(ctx); err != nil {
+	return files.Unpack(ctx)
+}
+
+// begin keeps that a script is about to begin. Only then is it sure that the
+// bundles are not unpacked once more.
+func (a *agent) begin(phase Phase) error {
+	if err := a.record(State{Phase: phase}); err != nil {
 		return err
 	}
 	return a.bundles.Keep()
