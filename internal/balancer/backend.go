@@ -57,6 +57,8 @@ type backend struct {
 	state atomic.Int64
 	// suspect is until when other backends are preferred, as time since the epoch.
 	suspect atomic.Int64
+	// toll is what it has cost requests; see toll.go.
+	toll toll
 	// drained is closed when the backend has left and is idle.
 	drained chan struct{}
 
@@ -122,6 +124,7 @@ func (b *Balancer) retire(be *backend) {
 		return
 	}
 	delete(b.known, be.id)
+	b.pass(be)
 	be.mu.Lock()
 	idle := be.idle
 	be.idle = nil

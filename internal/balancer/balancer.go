@@ -62,7 +62,8 @@
 //
 // The backends and settings are one immutable snapshot behind an atomic
 // pointer. A request takes no lock but its backend's, twice and for a moment:
-// to take a connection and to give it back. The package needs no Close:
+// to take a connection and to give it back. What becomes of it is counted without
+// one (stats.go, toll.go). The package needs no Close:
 // connections close when idle, and there is no goroutine for one that is.
 package balancer
 
@@ -138,8 +139,9 @@ type Balancer struct {
 	buffers   buffers
 	exchanges sync.Pool // of *exchange
 
-	mu    sync.Mutex         // guards changes of current, and known
+	mu    sync.Mutex         // guards changes of current, and what follows
 	known map[int64]*backend // by id: those in current, and those that left and are not idle yet
+	past  []*backend         // those forgotten last
 }
 
 // New makes a balancer without backends.

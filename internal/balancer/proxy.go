@@ -54,7 +54,8 @@ func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols {
 		err = x.tunnel(resp)
 	} else if err == nil {
-		if x.relay(resp) != nil {
+		if err := x.relay(resp); err != nil {
+			x.lost(err)
 			// The client has the beginning, and must see that this is all.
 			panic(http.ErrAbortHandler)
 		}

@@ -162,12 +162,13 @@ func (x *exchange) relayBody(body io.Reader) error {
 			x.conn.unflushed = x.client
 		}
 		switch {
-		case err == io.EOF: //nolint:errorlint // readers return io.EOF itself
+		case err == io.EOF:
 			return nil
 		case err != nil:
 			if x.body.fault(nil) == nil {
-				err = cmp.Or(x.conn.ended(), err)
-				x.blame(x.request.Context(), &failure{backend: x.backend, err: err, sent: true})
+				f := &failure{backend: x.backend, err: cmp.Or(x.conn.ended(), err), sent: true}
+				x.blame(x.request.Context(), f)
+				return f
 			}
 			return err
 		case n < readerSize/2:

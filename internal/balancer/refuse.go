@@ -16,6 +16,7 @@ const statusClientGone = 499
 
 // fail answers a request that no backend has answered.
 func (x *exchange) fail(err error) {
+	x.lost(err)
 	w, r := x.client, x.request
 	status, message := http.StatusBadGateway, "no replica has answered the request"
 	var malformed *bodyError

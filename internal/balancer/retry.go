@@ -50,6 +50,9 @@ func (x *exchange) roundTrip() (*http.Response, error) {
 		tried[i] = be
 		if i > 0 {
 			x.balancer.counters.retries.Add(1)
+			if failed := tried[i-1]; failed != be {
+				failed.toll.retried.Add(1)
+			}
 		}
 		resp, err := x.try(be, fresh)
 		if err == nil {

@@ -55,6 +55,7 @@ func (x *exchange) tunnel(resp *http.Response) error {
 	}()
 	x.pour(client, x.conn, client, x.conn.reader)
 	<-sent
+	x.lost(nil)
 	return nil
 }
 

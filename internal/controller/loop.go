@@ -28,6 +28,9 @@ type loop struct {
 	memory policy.Memory
 	// busy are looks at how long requests were under way, of the last minute.
 	busy []busy
+	// tolls are what failures of replicas have cost requests, as far as it is not in
+	// the ledger.
+	tolls map[int64]tolled
 	// metric is the external metric that is asked for, nil without one.
 	metric *metric
 	plan   policy.Output
@@ -89,6 +92,7 @@ func newLoop(ctx context.Context, c *Controller, workers *sync.WaitGroup, state 
 		listening: map[string]bool{},
 		sweeping:  map[serve.Ref]bool{},
 		shown:     map[int64]serve.Status{},
+		tolls:     map[int64]tolled{},
 		timer:     time.NewTimer(time.Hour),
 	}
 	for _, r := range state.Replicas {

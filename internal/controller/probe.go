@@ -133,6 +133,7 @@ func (l *loop) answered(id int64, p *prober, err error) {
 		l.dirty = true
 	}
 	if err == nil {
+		l.forgive(id)
 		l.succeeded(r)
 		return
 	}

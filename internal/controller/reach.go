@@ -32,9 +32,10 @@ type way struct {
 
 // dial connects to a replica.
 func (c *Controller) dial(ctx context.Context, id int64, address string) (net.Conn, error) {
-	if w, ok := c.ways.Load(id); ok {
-		way := w.(way)
-		return way.Dial(ctx, way.ref, address)
+	if known, ok := c.ways.Load(id); ok {
+		if w, ok := known.(way); ok {
+			return w.Dial(ctx, w.ref, address)
+		}
 	}
 	return new(net.Dialer).DialContext(ctx, "tcp", address)
 }

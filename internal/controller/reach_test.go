@@ -31,11 +31,11 @@ func (a *apart) Launch(ctx context.Context, req serve.LaunchRequest) (serve.Inst
 }
 
 func (a *apart) Dial(ctx context.Context, ref serve.Ref, address string) (net.Conn, error) {
-	real, ok := a.real.Load(ref)
+	to, ok := a.real.Load(ref)
 	if !ok || address != nowhere {
 		return nil, fmt.Errorf("there is no replica %v at %s", ref, address)
 	}
-	return new(net.Dialer).DialContext(ctx, "tcp", real.(string))
+	return new(net.Dialer).DialContext(ctx, "tcp", fmt.Sprint(to))
 }
 
 func TestACloudMayHaveAWayOfItsOwnToItsMachines(t *testing.T) {

@@ -167,6 +167,7 @@ func (l *loop) sweep(ref serve.Ref) {
 func (l *loop) forget() {
 	l.replicas, l.settling = map[int64]*running{}, map[int64]bool{}
 	l.c.ways.Clear()
+	l.tolls = map[int64]tolled{}
 	l.memory, l.plan, l.offers = policy.Memory{}, policy.Output{}, offers{}
 	l.recovered = false
 }

@@ -38,6 +38,8 @@ type Traffic interface {
 	Requests(now time.Time) int
 	// Busy is for how long requests have been under way, all together. It grows.
 	Busy() time.Duration
+	// Toll is what failures have cost requests since it was last asked, by replica.
+	Toll() map[int64]balancer.Toll
 	// Drain returns when no request is under way to a replica that is not among
 	// the backends any more, or when ctx ends.
 	Drain(ctx context.Context, id int64)

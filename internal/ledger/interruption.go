@@ -3,7 +3,12 @@
 
 package ledger
 
-import "github.com/serve-infra/terraform-provider-serve/internal/serve"
+import (
+	"maps"
+	"slices"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
 
 // interrupted reports whether a replica ends because its machine was, or will
 // be, taken away. That of an on-demand machine is as good a reason to know.
@@ -45,4 +50,23 @@ func settle(list []serve.Interruption, l serve.Ledger) []serve.Interruption {
 		}
 	}
 	return list
+}
+
+// Toll is what the failures of a replica have cost requests.
+type Toll struct{ Retried, Lost int64 }
+
+// Charge enters what requests the interruptions have cost, by replica, and gives
+// what is in no interruption of the books. Nothing changes in those who hold l.
+func Charge(l serve.Ledger, tolls map[int64]Toll) (charged serve.Ledger, rest map[int64]Toll) {
+	if len(tolls) == 0 {
+		return l, nil
+	}
+	l.Interruptions, rest = slices.Clone(l.Interruptions), maps.Clone(tolls)
+	for i := range l.Interruptions {
+		one := &l.Interruptions[i]
+		one.RequestsRetried += rest[one.Replica].Retried
+		one.RequestsLost += rest[one.Replica].Lost
+		delete(rest, one.Replica)
+	}
+	return l, rest
 }

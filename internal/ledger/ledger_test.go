@@ -269,3 +269,22 @@ func TestTheTimelineIsThinned(t *testing.T) {
 		t.Errorf("the last spans are %+v", recent)
 	}
 }
+
+func TestWhatRequestsAreCharged(t *testing.T) {
+	l := serve.Ledger{Interruptions: []serve.Interruption{{Replica: 1, RequestsLost: 1}, {Replica: 2}}}
+	before := asJSON(t, l)
+	charged, rest := Charge(l, map[int64]Toll{1: {Retried: 3, Lost: 1}, 7: {Lost: 4}})
+	want := []serve.Interruption{{Replica: 1, RequestsRetried: 3, RequestsLost: 2}, {Replica: 2}}
+	if diff := cmp.Diff(want, charged.Interruptions); diff != "" {
+		t.Errorf("interruptions (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[int64]Toll{7: {Lost: 4}}, rest); diff != "" {
+		t.Errorf("the rest (-want +got):\n%s", diff)
+	}
+	if after := asJSON(t, l); after != before {
+		t.Errorf("charging changed the ledger from\n%s\nto\n%s", before, after)
+	}
+	if same, rest := Charge(charged, nil); len(rest) != 0 || asJSON(t, same) != asJSON(t, charged) {
+		t.Errorf("nothing was charged: %+v, %v", same, rest)
+	}
+}

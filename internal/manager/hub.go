@@ -124,6 +124,11 @@ func (h *hub) saw(f *follower, s sighting) {
 			of.elsewhere += time.Duration(more)
 		}
 	}
+	for uid, toll := range s.Toll {
+		if of := h.shared[uid]; of != nil {
+			of.add(toll)
+		}
+	}
 	for _, uid := range s.Waiting {
 		if of := h.shared[uid]; of != nil {
 			of.hints.arrived()
@@ -164,6 +169,8 @@ type shared struct {
 
 	// elsewhere is for how long requests were under way at the other copies.
 	elsewhere time.Duration
+	// toll is what failures have cost there, as far as nobody has asked for it yet.
+	toll map[int64]balancer.Toll
 
 	// setting is held while backends are put in force; see [shared.SetBackends].
 	setting sync.Mutex
@@ -247,6 +254,26 @@ func (s *shared) Busy() time.Duration {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
 	return s.Front.Busy() + s.elsewhere
+}
+
+// Toll is what failures have cost requests at all copies since it was last asked.
+func (s *shared) Toll() map[int64]balancer.Toll {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	s.add(s.Front.Toll())
+	toll := s.toll
+	s.toll = nil
+	return toll
+}
+
+// add adds to the toll. The caller holds hub.mu.
+func (s *shared) add(toll map[int64]balancer.Toll) {
+	if s.toll == nil && len(toll) > 0 {
+		s.toll = map[int64]balancer.Toll{}
+	}
+	for id, t := range toll {
+		s.toll[id] = s.toll[id].Plus(t)
+	}
 }
 
 // SetHold has all copies hold requests for as long.

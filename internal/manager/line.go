@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/balancer"
 	"github.com/serve-infra/terraform-provider-serve/internal/controller"
 )
 
@@ -155,7 +156,7 @@ func (l *line) tell(ctx context.Context, out *json.Encoder) {
 }
 
 func (s sighting) empty() bool {
-	return len(s.Arrived)+len(s.Busy)+len(s.Waiting)+len(s.Failed)+len(s.States) == 0
+	return len(s.Arrived)+len(s.Busy)+len(s.Toll)+len(s.Waiting)+len(s.Failed)+len(s.States) == 0
 }
 
 // take gives what there is to tell.
@@ -174,7 +175,7 @@ func (l *line) take() sighting {
 	clear(l.states)
 	s.Waiting = slices.Compact(slices.Sorted(slices.Values(s.Waiting)))
 	s.Arrived = l.arrived(time.Now())
-	s.Busy = map[string]int64{}
+	s.Busy, s.Toll = map[string]int64{}, map[string]map[int64]balancer.Toll{}
 	for uid := range l.versions {
 		if front := l.m.front(uid); front != nil {
 			now := front.Busy()
@@ -182,6 +183,9 @@ func (l *line) take() sighting {
 				s.Busy[uid] = int64(now - before)
 			}
 			l.busy[uid] = now
+			if toll := front.Toll(); len(toll) > 0 {
+				s.Toll[uid] = toll
+			}
 		}
 	}
 	return s

@@ -312,3 +312,37 @@ func TestWhatIsUnderWayElsewhereCounts(t *testing.T) {
 		t.Errorf("the request was answered %d", status)
 	}
 }
+
+func TestWhatARequestElsewhereHasCostCounts(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	arrived, release := make(chan serve.Ref, 1), make(chan struct{})
+	one := r.start(0)
+	r.directory.declare(spec("web", 2))
+	r.directory.await(t, "web", "two replicas", ready(2))
+	two := r.start(0)
+	eventually(t, "the second copy to be ready", two.Ready)
+	if one.reign() == nil {
+		t.Fatal("the first copy does not lead")
+	}
+	defer close(release)
+	r.cloud.OnRequest(func(ref serve.Ref) {
+		arrived <- ref
+		<-release
+	})
+	answered := make(chan int)
+	go func() {
+		status, _ := two.get(r.first)
+		answered <- status
+	}()
+	lost := <-arrived
+	r.cloud.OnRequest(nil)
+	r.cloud.Tell(serve.Notice{Kind: serve.NoticeGone, Ref: lost})
+	if status := <-answered; status != http.StatusOK {
+		t.Errorf("the request was answered %d", status)
+	}
+	r.directory.await(t, "web", "what it has cost", func(rep serve.Report) bool {
+		all := rep.Service.Ledger.Interruptions
+		return len(all) == 1 && all[0].Replica == lost.Replica && all[0].RequestsRetried == 1 && all[0].RequestsLost == 0
+	})
+}

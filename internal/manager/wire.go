@@ -50,6 +50,9 @@ type sighting struct {
 	// Busy is how much longer requests for a service have been under way here since
 	// the last sighting, in nanoseconds.
 	Busy map[string]int64 `json:"busy,omitempty"`
+	// Toll is what failures of replicas of a service have cost requests here since
+	// the last sighting.
+	Toll map[string]map[int64]balancer.Toll `json:"toll,omitempty"`
 	// Waiting names the services for which one has found no replica.
 	Waiting []string `json:"waiting,omitempty"`
 	// Failed lists replicas of a service on which one has failed.

@@ -69,7 +69,7 @@ func service() serve.Service {
 		},
 		Ledger: serve.Ledger{Since: at, At: at, Spot: serve.Usage{Hours: 1, Dollars: 2}, Ready: 1, Target: 2, Interrupted: 1,
 			Machines:      []serve.Machine{{Replica: 1, Market: serve.Spot, Price: 0.5, Regular: 1.5}},
-			Interruptions: []serve.Interruption{{Replica: 9, Market: serve.Spot, Location: offer.Location, At: at}},
+			Interruptions: []serve.Interruption{{Replica: 9, Market: serve.Spot, Location: offer.Location, At: at, RequestsRetried: 71, RequestsLost: 3}},
 			Timeline:      []serve.Span{{At: at, Spot: 1, Ready: 1, Target: 2}}},
 	}
 }
@@ -127,7 +127,7 @@ func TestNothingGetsOutOfItsPlace(t *testing.T) {
 			}
 		}
 	}
-	for _, shown := range []string{"event 100", "what else was considered", "below target now", "looking for a place", "$2.50"} {
+	for _, shown := range []string{"event 100", "what else was considered", "below target now", "looking for a place", "$2.50", "<td>71</td>\n<td>3</td>"} {
 		if !strings.Contains(text, shown) {
 			t.Errorf("the page does not show %q", shown)
 		}

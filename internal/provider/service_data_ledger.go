@@ -18,6 +18,9 @@ type viewInterruption struct {
 	At            types.String  `tfsdk:"at"`
 	NoticeSeconds types.Float64 `tfsdk:"notice_seconds"`
 	BelowSeconds  types.Float64 `tfsdk:"below_target_seconds"`
+
+	RequestsRetried types.Int64 `tfsdk:"requests_retried"`
+	RequestsLost    types.Int64 `tfsdk:"requests_lost"`
 }
 
 // interruptionsSchema describes them.
@@ -32,6 +35,8 @@ func interruptionsSchema() schema.ListNestedAttribute {
 			"at":                   viewText("When it was heard of, in RFC 3339."),
 			"notice_seconds":       viewFloat("How long before its end that was."),
 			"below_target_seconds": viewFloat("For how long fewer replicas than the target took requests until it was made good."),
+			"requests_retried":     viewNumber("How many requests the replica failed that were sent to another one. Those it failed before anybody knew of its end are among them."),
+			"requests_lost":        viewNumber("How many requests got no answer, or only the beginning of one, because the replica failed."),
 		}},
 	}
 }
@@ -48,6 +53,9 @@ func (m *viewModel) account(books serve.Ledger) {
 			At:            moment(one.At),
 			NoticeSeconds: number(one.NoticeSeconds),
 			BelowSeconds:  number(one.BelowSeconds),
+
+			RequestsRetried: types.Int64Value(one.RequestsRetried),
+			RequestsLost:    types.Int64Value(one.RequestsLost),
 		}
 	}
 }

@@ -31,7 +31,7 @@ func TestTheDataSourceShowsWhatMoves(t *testing.T) {
 					c.svc.QPS, c.svc.CostPerHour, c.svc.ActiveRevisions, c.svc.Message = 1.5, 1, []int64{1}, "All is well"
 					c.svc.Good, c.svc.RolledBack = 1, &serve.RolledBack{Revision: 2, Good: 1, Reason: "replica 3 failed"}
 					c.svc.Ledger = serve.Ledger{Spot: serve.Usage{Dollars: 1.5}, OnDemand: serve.Usage{Dollars: 0.25}, Saved: 3, At: time.Unix(1700000000, 0),
-						Interruptions: []serve.Interruption{{Replica: 4, Market: serve.Spot, Location: serve.ParseLocation("local/west/west-a"), At: time.Unix(1700000000, 0), NoticeSeconds: 120, BelowSeconds: 1.5}}}
+						Interruptions: []serve.Interruption{{Replica: 4, Market: serve.Spot, Location: serve.ParseLocation("local/west/west-a"), At: time.Unix(1700000000, 0), NoticeSeconds: 120, BelowSeconds: 1.5, RequestsRetried: 6, RequestsLost: 1}}}
 					c.svc.History = []serve.Revised{
 						{Revision: 2, At: time.Unix(1700000000, 0), Changed: []string{"envs", "run"}, GivenUpAt: time.Unix(1700000000, 0), Reason: "replica 3 failed"},
 						{Revision: 3, At: time.Unix(1700000000, 0), BackTo: 1, ProvenAt: time.Unix(1700000000, 0)},
@@ -59,6 +59,7 @@ func TestTheDataSourceShowsWhatMoves(t *testing.T) {
 				shows(knownvalue.ListExact([]knownvalue.Check{knownvalue.ObjectExact(map[string]knownvalue.Check{
 					"replica_id": knownvalue.Int64Exact(4), "market": knownvalue.StringExact("spot"), "location": knownvalue.StringExact("local/west/west-a"),
 					"at": knownvalue.StringExact("2023-11-14T22:13:20Z"), "notice_seconds": knownvalue.Int64Exact(120), "below_target_seconds": knownvalue.Float64Exact(1.5),
+					"requests_retried": knownvalue.Int64Exact(6), "requests_lost": knownvalue.Int64Exact(1),
 				})}), tfjsonpath.New("interruptions")),
 				shows(knownvalue.ListExact([]knownvalue.Check{knownvalue.Int64Exact(1)}), tfjsonpath.New("active_revisions")),
 				shows(knownvalue.ListExact([]knownvalue.Check{

@@ -69,6 +69,10 @@ type Interruption struct {
 	// BelowSeconds is how long fewer replicas than the target took requests until
 	// it was made good. Those of one moment share that time, and each has it all.
 	BelowSeconds float64 `json:"below_seconds"`
+	// RequestsRetried is how many requests its replica failed that were sent to
+	// another one, and RequestsLost how many got no whole answer because of it.
+	RequestsRetried int64 `json:"requests_retried"`
+	RequestsLost    int64 `json:"requests_lost"`
 	// Over is when it was made good: the machine gone, and again as many replicas
 	// as the target. Zero before.
 	Over time.Time `json:"over,omitzero"`

@@ -48,7 +48,7 @@ func exampleState() serve.State {
 		Old: map[int64]serve.Spec{1: old},
 		Ledger: serve.Ledger{Since: at, At: at, Spot: serve.Usage{Hours: 1.5, Dollars: 0.1 + 0.2}, Saved: -0.5, Interrupted: 1,
 			Machines:      []serve.Machine{{Replica: 1, Market: serve.Spot, Price: 0.0312, Regular: 0.1, Interrupted: true}},
-			Interruptions: []serve.Interruption{{Replica: 1, Market: serve.Spot, Location: offer.Location, At: at, NoticeSeconds: 120}},
+			Interruptions: []serve.Interruption{{Replica: 1, Market: serve.Spot, Location: offer.Location, At: at, NoticeSeconds: 120, RequestsRetried: 2, RequestsLost: 1}},
 			Timeline:      []serve.Span{{At: at, Spot: 1. / 3, Target: 2, BelowSeconds: 0.25}}},
 		Memory: json.RawMessage(`{"placer":{"aws":[1,2.5,null]},"big":9007199254740993}`),
 	}
