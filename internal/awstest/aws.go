@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/machinetest"
 )
 
 // What every request must be signed with, and the account that it is of.
@@ -42,7 +44,6 @@ type AWS struct {
 	t        testing.TB
 	options  Options
 	services map[string]*service
-	console  *consoles
 
 	mu      sync.Mutex
 	random  *rand.Rand
@@ -62,7 +63,7 @@ type AWS struct {
 func New(t testing.TB, options Options) *AWS {
 	t.Helper()
 	if options.Machines {
-		needMachines(t)
+		machinetest.Need(t)
 		if options.Stopping == 0 {
 			options.Stopping = 10 * time.Second
 		}
@@ -72,7 +73,7 @@ func New(t testing.TB, options Options) *AWS {
 		t.Fatalf("beginning to be AWS: %v", err)
 	}
 	a := &AWS{
-		t: t, options: options, services: services, console: newConsoles(),
+		t: t, options: options, services: services,
 		random:  rand.New(rand.NewPCG(options.Seed, 0x5e2)), //nolint:gosec // ids for tests, the same in each run
 		regions: map[string]*region{},
 		faults:  faults{buckets: map[string]*bucket{}, forbidden: map[string]bool{}, failing: map[string][]*Error{}},
@@ -96,7 +97,10 @@ func (a *AWS) end() {
 		for _, i := range r.instances {
 			i.unplanned()
 			if i.machine != nil {
-				i.machine.kill()
+				i.machine.Kill()
+			}
+			if text := i.console.text(); text != "" && a.t.Failed() {
+				a.t.Logf("the console of instance %s:\n%s", i.id, text)
 			}
 		}
 	}
@@ -138,7 +142,7 @@ func (a *AWS) id(prefix string) string {
 	return fmt.Sprintf("%s-0%016x", prefix, a.random.Uint64())
 }
 
-// logf tells the test something, if it has not ended.
+// errorf tells the test that something is wrong, and goes on.
 func (a *AWS) errorf(format string, args ...any) {
 	a.t.Helper()
 	a.t.Errorf(format, args...)

@@ -6,6 +6,8 @@ package awstest
 import (
 	"maps"
 	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/machinetest"
 )
 
 // How long EC2 still tells of an instance that is gone.
@@ -31,7 +33,8 @@ type instance struct {
 	interrupt       time.Time // when it will be interrupted, as it was told
 	rebalance       time.Time // when it was told that it might be
 	unplugged       bool
-	machine         *machine
+	machine         *machinetest.Machine // while something runs on it
+	console         *console
 	timer           *time.Timer // that ends a machine
 }
 
@@ -86,8 +89,12 @@ func (i *instance) end(a *AWS, ends time.Time, why reason) {
 	}
 	i.unplanned()
 	i.ends, i.reason = ends, why
-	if !a.options.Machines {
+	switch {
+	case !a.options.Machines:
 		i.gone = ends.Add(a.options.Stopping)
+		return
+	case i.machine == nil:
+		i.gone = ends // it was stopped
 		return
 	}
 	wait := time.Until(ends)
@@ -105,7 +112,7 @@ func (i *instance) end(a *AWS, ends time.Time, why reason) {
 // halt stops the machine of an instance, which tells when it has ended.
 func (i *instance) halt(a *AWS) {
 	if i.machine != nil {
-		i.machine.stop(a.options.Stopping)
+		i.machine.Stop(a.options.Stopping)
 	}
 }
 

@@ -149,7 +149,7 @@ func (c *call) create(p plan, z zone, reservation string, index int) *instance {
 	}
 	r.instances = append(r.instances, i)
 	if c.options.Machines {
-		c.start(i)
+		c.start(r, i)
 	}
 	return i
 }

@@ -70,7 +70,7 @@ func (a *AWS) Kill(id string) bool {
 		i.unplanned()
 		i.reason, i.ends, i.gone = failedEnds(), now, now
 		if i.machine != nil {
-			i.machine.kill()
+			i.machine.Kill()
 		}
 	})
 }
@@ -81,7 +81,7 @@ func (a *AWS) Unplug(id string) bool {
 	return a.change(id, func(i *instance, _ time.Time) {
 		i.unplugged = true
 		if i.machine != nil {
-			i.machine.freeze()
+			i.machine.Freeze()
 		}
 	})
 }

@@ -16,7 +16,15 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
+	"github.com/serve-infra/terraform-provider-serve/internal/machinetest"
 )
+
+func TestMain(m *testing.M) {
+	if machinetest.Be() {
+		return
+	}
+	m.Run()
+}
 
 // configured is a configuration of the SDK for a region. Nothing is tried again,
 // so that tests see what is answered.

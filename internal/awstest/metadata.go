@@ -1,0 +1,160 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package awstest
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// metadata is the service that an instance asks about itself, in its second
+// version: with a token, unless the instance may do without.
+type metadata struct {
+	aws      *AWS
+	region   *region
+	instance *instance
+	tokens   map[string]time.Time // and until when they are good
+}
+
+// The headers of the service.
+const (
+	tokenHeader = "X-Aws-Ec2-Metadata-Token"
+	spanHeader  = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"
+)
+
+// ServeHTTP implements [http.Handler].
+func (m *metadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	m.aws.mu.Lock()
+	defer m.aws.mu.Unlock()
+	now := time.Now()
+	w.Header().Set("Content-Type", "text/plain")
+	if r.URL.Path == "/latest/api/token" {
+		m.give(w, r, now)
+		return
+	}
+	token := r.Header.Get(tokenHeader)
+	if until, ok := m.tokens[token]; !(ok && now.Before(until)) && (token != "" || m.instance.plan.tokens == "required") {
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	// The first part of a path is a version, of which "latest" is one.
+	_, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	text, ok := tell(m.facts(now), path)
+	switch {
+	case r.Method != http.MethodGet:
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	case !ok:
+		http.NotFound(w, r)
+	default:
+		_, _ = w.Write([]byte(text)) // whoever has gone needs no answer
+	}
+}
+
+// give gives a token. Whoever asks by way of a proxy gets none.
+func (m *metadata) give(w http.ResponseWriter, r *http.Request, now time.Time) {
+	seconds, err := strconv.Atoi(r.Header.Get(spanHeader))
+	switch {
+	case r.Method != http.MethodPut:
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	case r.Header.Get("X-Forwarded-For") != "":
+		w.WriteHeader(http.StatusForbidden)
+	case err != nil || seconds < 1 || seconds > 21600:
+		w.WriteHeader(http.StatusBadRequest)
+	default:
+		token := "token-" + hex16(m.aws.random.Uint64())
+		m.tokens[token] = now.Add(time.Duration(seconds) * time.Second)
+		w.Header().Set(spanHeader, strconv.Itoa(seconds))
+		_, _ = w.Write([]byte(token)) // whoever has gone needs no answer
+	}
+}
+
+// tell gives the text at a path, or what is below it.
+func tell(facts map[string]string, path string) (string, bool) {
+	if text, ok := facts[path]; ok {
+		return text, true
+	}
+	dir := strings.TrimSuffix(path, "/") + "/"
+	var names []string
+	for _, fact := range sortedKeys(facts) {
+		below, ok := strings.CutPrefix(fact, dir)
+		if !ok {
+			continue
+		}
+		name, _, deeper := strings.Cut(below, "/")
+		if deeper {
+			name += "/"
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, "\n"), len(names) > 0
+}
+
+// facts is all that the service tells at a moment.
+func (m *metadata) facts(now time.Time) map[string]string {
+	i := m.instance
+	lifeCycle := OnDemand
+	if i.spot != nil {
+		lifeCycle = Spot
+	}
+	var groups []string
+	for _, id := range i.plan.groups {
+		if g := m.region.group(id); g != nil {
+			groups = append(groups, g.name)
+		}
+	}
+	facts := map[string]string{
+		"ami-id": i.plan.image.id, "ami-launch-index": strconv.Itoa(i.index), "instance-id": i.id, "instance-type": i.plan.kind.name,
+		"instance-life-cycle": lifeCycle, "local-ipv4": i.private, "reservation-id": i.reservation,
+		"local-hostname":              "ip-" + strings.ReplaceAll(i.private, ".", "-") + ".ec2.internal",
+		"hostname":                    "ip-" + strings.ReplaceAll(i.private, ".", "-") + ".ec2.internal",
+		"placement/availability-zone": i.zone.name, "placement/availability-zone-id": i.zone.id, "placement/region": m.region.name,
+		"security-groups": strings.Join(groups, "\n"), "services/domain": "amazonaws.com", "services/partition": "aws",
+	}
+	if i.public != "" {
+		facts["public-ipv4"] = i.public
+	}
+	if i.plan.metadataTags == "enabled" {
+		for key, value := range i.tags.at(now) {
+			facts["tags/instance/"+key] = value
+		}
+	}
+	m.warnings(facts)
+	out := map[string]string{"dynamic/instance-identity/document": m.document()}
+	for name, text := range facts {
+		out["meta-data/"+name] = text
+	}
+	if len(i.plan.userData) > 0 {
+		out["user-data"] = string(i.plan.userData)
+	}
+	return out
+}
+
+// warnings adds what there is only when the end of the instance is near.
+func (m *metadata) warnings(facts map[string]string) {
+	const form = "2006-01-02T15:04:05Z"
+	if at := m.instance.interrupt; !at.IsZero() {
+		facts["spot/instance-action"] = `{"action": "terminate", "time": "` + at.UTC().Format(form) + `"}`
+		facts["spot/termination-time"] = at.UTC().Format(form)
+	}
+	if at := m.instance.rebalance; !at.IsZero() {
+		facts["events/recommendations/rebalance"] = `{"noticeTime":"` + at.UTC().Format(form) + `"}`
+	}
+}
+
+// document is what an instance shows of itself to others, without the signature.
+func (m *metadata) document() string {
+	i := m.instance
+	b, _ := json.MarshalIndent(map[string]any{ // strings can always be written
+		"accountId": Account, "architecture": i.plan.kind.arch, "availabilityZone": i.zone.name, "imageId": i.plan.image.id,
+		"instanceId": i.id, "instanceType": i.plan.kind.name, "pendingTime": i.launched.UTC().Format("2006-01-02T15:04:05Z"),
+		"privateIp": i.private, "region": m.region.name, "version": "2017-09-30",
+	}, "", "  ")
+	return string(b)
+}
