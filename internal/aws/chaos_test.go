@@ -299,16 +299,17 @@ type noTraffic struct {
 	backends []balancer.Backend
 }
 
-func (*noTraffic) Attach(func(), func(int64))   {}
-func (*noTraffic) SetDial(balancer.Dial)        {}
-func (*noTraffic) URL() string                  { return "http://nowhere" }
-func (*noTraffic) SetTLS(*serve.TLS) error      { return nil }
-func (*noTraffic) Configure(balancer.Settings)  {}
-func (*noTraffic) SetHold(time.Duration)        {}
-func (*noTraffic) Requests(time.Time) int       { return 0 }
-func (*noTraffic) Busy() time.Duration          { return 0 }
-func (*noTraffic) Drain(context.Context, int64) {}
-func (*noTraffic) Abort(int64)                  {}
+func (*noTraffic) Attach(func(), func(int64))    {}
+func (*noTraffic) SetDial(balancer.Dial)         {}
+func (*noTraffic) URL() string                   { return "http://nowhere" }
+func (*noTraffic) SetTLS(*serve.TLS) error       { return nil }
+func (*noTraffic) Configure(balancer.Settings)   {}
+func (*noTraffic) SetHold(time.Duration)         {}
+func (*noTraffic) Requests(time.Time) int        { return 0 }
+func (*noTraffic) Busy() time.Duration           { return 0 }
+func (*noTraffic) Drain(context.Context, int64)  {}
+func (*noTraffic) Abort(int64)                   {}
+func (*noTraffic) Toll() map[int64]balancer.Toll { return nil }
 func (n *noTraffic) SetBackends(all []balancer.Backend) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
