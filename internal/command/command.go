@@ -48,7 +48,7 @@ func entries() []entry {
 		{name: "status", arguments: "[NAME...] [--watch] [--json] [--endpoint] [-v]", summary: "show services and their replicas", run: (*Program).status},
 		{name: "logs", arguments: "NAME [ID] [--follow] [--tail N] [--controller]", summary: "show what a replica, or the controller, has printed", run: (*Program).logs},
 		{name: "events", arguments: "NAME [--follow] [--json]", summary: "show what happened and why", run: (*Program).events},
-		{name: "page", arguments: "NAME [--listen 127.0.0.1:0] [--public]", summary: "serve a status page for a browser; --public allows addresses others can reach, and there is no login", run: (*Program).page},
+		{name: "page", arguments: "NAME [--listen HOST:PORT] [--public]", summary: "say where a service's status page is, or serve it; --public allows addresses others can reach, and there is no login", run: (*Program).page},
 		{name: "terminate", arguments: "NAME ID [--purge]", summary: "drain and end one replica; it is replaced", run: (*Program).terminate},
 		{name: "down", arguments: "NAME", summary: "end a service and its controller without Terraform", run: (*Program).down},
 		{name: "preempt", arguments: "NAME ID", summary: "take a local replica's machine away, as a spot market does", run: (*Program).preempt},

@@ -24,6 +24,7 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/bundle"
 	"github.com/serve-infra/terraform-provider-serve/internal/controller"
 	"github.com/serve-infra/terraform-provider-serve/internal/local"
+	"github.com/serve-infra/terraform-provider-serve/internal/page"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -86,11 +87,18 @@ func (p *Program) controller(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer endpoint.Close()
+	browsers, err := openPage(ctx, claim)
+	if err != nil {
+		return err
+	}
+	defer browsers.Close()
 	c := controller.New(controller.Options{
 		Service: *name, Store: store, Bundles: bundles, Traffic: controller.NewFront(endpoint, log), Log: log,
 		Clouds:  around.clouds(),
 		Archive: controller.ArchiveDir(filepath.Join(claim.Dir(), "logs")),
 		OwnLog:  claim.Logs,
+
+		StatusPage: "http://" + browsers.Addr().String() + "/",
 	})
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -101,7 +109,14 @@ func (p *Program) controller(ctx context.Context, args []string) (err error) {
 	})
 	group.Go(func() error {
 		defer cancel()
-		return serveAPI(ctx, c, claim, credentials, endpoint, log)
+		return serveAPI(ctx, c, credentials, log, func(url string) error {
+			return claim.Publish(url, endpoint.Addr(), browsers.Addr().String())
+		})
+	})
+	group.Go(func() error {
+		defer cancel()
+		find := func(context.Context) (serve.Client, error) { return c, nil }
+		return servePage(ctx, browsers, page.OnlyLoopback(p.statusPage(ctx, *name, find)))
 	})
 	group.Go(func() error {
 		defer cancel()
@@ -141,7 +156,7 @@ func openEndpoint(ctx context.Context, claim *local.Claim) (*controller.Endpoint
 }
 
 // serveAPI answers the provider and the command line, and publishes where.
-func serveAPI(ctx context.Context, c *controller.Controller, claim *local.Claim, credentials serve.Credentials, endpoint *controller.Endpoint, log *slog.Logger) error {
+func serveAPI(ctx context.Context, c *controller.Controller, credentials serve.Credentials, log *slog.Logger, publish func(url string) error) error {
 	secure, err := api.ServerTLS(credentials)
 	if err != nil {
 		return err
@@ -158,7 +173,7 @@ func serveAPI(ctx context.Context, c *controller.Controller, claim *local.Claim,
 	}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
-	if err := claim.Publish("https://"+listener.Addr().String(), endpoint.Addr()); err != nil {
+	if err := publish("https://" + listener.Addr().String()); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	if err := server.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {

@@ -4,69 +4,53 @@
 package command
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net"
-	"net/http"
-	"time"
 
-	"github.com/serve-infra/terraform-provider-serve/internal/metrics"
 	"github.com/serve-infra/terraform-provider-serve/internal/page"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
-// page serves the status page of a service until it is interrupted.
+// page says where a service's controller shows its status page. If it does not, or
+// an address is asked for, the page is served here until that is interrupted.
 func (p *Program) page(ctx context.Context, args []string) error {
 	f := newFlags("page")
-	listen := f.String("listen", "127.0.0.1:0", "")
+	listen := f.String("listen", "", "")
 	public := f.Bool("public", false, "")
 	names, err := f.parse(args, 1, 1)
 	if err != nil {
 		return err
 	}
-	private := page.IsLoopback(*listen)
+	address := cmp.Or(*listen, "127.0.0.1:0")
+	private := page.IsLoopback(address)
 	if !private && !*public {
-		return usageError{fmt.Sprintf("the page has no login, and others may reach %s; --public serves it there all the same", *listen)}
+		return usageError{fmt.Sprintf("the page has no login, and others may reach %s; --public serves it there all the same", address)}
 	}
 	find := func(ctx context.Context) (serve.Client, error) {
 		client, _, err := p.find(ctx, f.place(), names[0])
 		return client, err
 	}
-	if _, err := find(ctx); err != nil {
+	client, err := find(ctx)
+	if err != nil {
 		return err
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/", page.New(names[0], find))
-	mux.Handle("GET /metrics", metrics.Handler(p.Version, func() (samples []metrics.Sample, leads bool) {
-		client, err := find(ctx)
-		if err != nil {
-			return nil, false
+	if *listen == "" {
+		// What cannot be seen now may be seen later: the page says so itself.
+		if s, err := client.Service(ctx); err == nil && s.StatusPage != "" {
+			fmt.Fprintf(p.Stdout, "The page of %s is at %s for as long as its controller runs.\n", names[0], s.StatusPage)
+			return nil
 		}
-		s, err := client.Service(ctx)
-		if err != nil {
-			return nil, false
-		}
-		return []metrics.Sample{{Name: names[0], Service: &s}}, true
-	}))
-	var handler http.Handler = mux
+	}
+	handler := p.statusPage(ctx, names[0], find)
 	if private {
 		handler = page.OnlyLoopback(handler)
 	}
-	listener, err := net.Listen("tcp", *listen)
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("listening for browsers: %w", err)
 	}
-	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second,
-		// A browser that follows the service goes on for as long as it is let.
-		BaseContext: func(net.Listener) context.Context { return ctx },
-	}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-	defer stop()
 	fmt.Fprintf(p.Stdout, "The page of %s is at http://%s/ until this is interrupted.\n", names[0], listener.Addr())
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving the page: %w", err)
-	}
-	return nil
+	return servePage(ctx, listener, handler)
 }

@@ -47,7 +47,13 @@ func TestAccPage(t *testing.T) {
 	service := await(t, client, "2/2 on spot again", func(s serve.Service) bool {
 		return spotOnly(2)(s) && len(s.Ledger.Machines) == 2 && s.Ledger.Interrupted == 1 && !s.Ledger.Interruptions[0].Over.IsZero()
 	})
-	url := s.page("web")
+	url := service.StatusPage
+	if out, err := exec.Command(s.binary, "page", "web", "--home", s.home).CombinedOutput(); err != nil || !strings.Contains(string(out), " at "+url+" ") {
+		t.Errorf("the page is at %q, and the program says %s, %v", url, out, err)
+	}
+	if metrics := fetch(t, url+"metrics"); !strings.Contains(metrics, `serve_interruptions_total{service="web"} 1`) {
+		t.Errorf("metrics are\n%s", metrics)
+	}
 
 	// The page says what the API says.
 	var data struct {
@@ -75,6 +81,13 @@ func TestAccPage(t *testing.T) {
 		if got := figure(t, text, name); got < bounds[0] || got > bounds[1] || got <= 0 {
 			t.Errorf("%s is %v on the page, and from %v to %v by the API", name, got, bounds[0], bounds[1])
 		}
+	}
+
+	// It says it elsewhere as well.
+	var other struct{ Interruptions []serve.Interruption }
+	mustDo(t, func() error { return json.Unmarshal([]byte(fetch(t, s.page("web")+"data")), &other) })
+	if diff := cmp.Diff(data.Interruptions, other.Interruptions); diff != "" {
+		t.Errorf("interruptions (-controller +page):\n%s", diff)
 	}
 
 	// A browser shows it, and hears of changes.
@@ -108,7 +121,7 @@ func TestAccPage(t *testing.T) {
 // when it is interrupted, and gives its URL.
 func (s *site) page(name string) string {
 	s.t.Helper()
-	cmd := exec.Command(s.binary, "page", name, "--home", s.home)
+	cmd := exec.Command(s.binary, "page", name, "--home", s.home, "--listen", "127.0.0.1:0")
 	cmd.Stderr = s.t.Output()
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -65,6 +65,9 @@ type Options struct {
 	Archive Archive
 	// OwnLog opens the controller's own log; nil if there is none to show.
 	OwnLog func(ctx context.Context, opt serve.LogOptions) (io.ReadCloser, error)
+	// StatusPage is the URL at which browsers are shown the service; empty if there is
+	// none.
+	StatusPage string
 	// Launches bounds how many launches and teardowns run at once, where a
 	// teardown counts half; 0 means 16.
 	Launches int

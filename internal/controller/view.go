@@ -41,7 +41,7 @@ func (l *loop) show() serve.Service {
 	s := &l.state
 	v := serve.Service{
 		Name: s.Name, UID: s.UID, Revision: s.Revision,
-		Endpoint:  l.c.o.Traffic.URL(),
+		Endpoint: l.c.o.Traffic.URL(), StatusPage: l.c.o.StatusPage,
 		CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt, FirstReadyAt: s.FirstReadyAt,
 		Good: s.Good, RolledBack: s.RolledBack, History: s.History,
 		Target:   l.memory.Target,

@@ -45,9 +45,11 @@ type Claim struct {
 
 // Publication is what a controller has made known of itself.
 type Publication struct {
-	// URL is where the controller answers, Endpoint where the service does.
+	// URL is where the controller answers, Endpoint where the service does, and Page
+	// where browsers are shown it; empty when they are not.
 	URL      string `json:"url"`
 	Endpoint string `json:"endpoint"`
+	Page     string `json:"page,omitempty"`
 	// Process is the controller's.
 	Process process `json:"process"`
 }
@@ -140,9 +142,9 @@ func (c *Claim) Taken() ([]string, error) {
 }
 
 // Publish makes known that the controller now answers at url and the service at
-// endpoint. Whoever waits for that is woken.
-func (c *Claim) Publish(url, endpoint string) error {
-	return jsonfile.Write(filepath.Join(c.dir, accessFile), Publication{URL: url, Endpoint: endpoint, Process: c.self})
+// endpoint, and where its page is. Whoever waits for that is woken.
+func (c *Claim) Publish(url, endpoint, page string) error {
+	return jsonfile.Write(filepath.Join(c.dir, accessFile), Publication{URL: url, Endpoint: endpoint, Page: page, Process: c.self})
 }
 
 // Note keeps that the controller has machines in a cloud other than this machine,

@@ -49,7 +49,7 @@ func runController(root, service string) error {
 	if err != nil {
 		return err
 	}
-	if err := claim.Publish("http://"+l.Addr().String(), "http://endpoint"); err != nil {
+	if err := claim.Publish("http://"+l.Addr().String(), "http://endpoint", ""); err != nil {
 		return err
 	}
 	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -240,7 +240,7 @@ func TestAServiceIsClaimedOnce(t *testing.T) {
 	if _, err := ClaimController(f.ctx, string(f.home), "web"); !errors.Is(err, serve.ErrConflict) {
 		t.Errorf("the second claim = %v, want ErrConflict", err)
 	}
-	if err := first.Publish("http://one", "http://two"); err != nil {
+	if err := first.Publish("http://one", "http://two", "three"); err != nil {
 		t.Fatal(err)
 	}
 	first.Release()
@@ -249,7 +249,7 @@ func TestAServiceIsClaimedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer second.Release()
-	if p, err := second.Published(); err != nil || p.URL != "http://one" || p.Endpoint != "http://two" {
+	if p, err := second.Published(); err != nil || p.URL != "http://one" || p.Endpoint != "http://two" || p.Page != "three" {
 		t.Errorf("Published = %+v, %v; want what the one before has published", p, err)
 	}
 	if _, err := second.Credentials(); !errors.Is(err, serve.ErrNotFound) {
@@ -272,7 +272,7 @@ func TestAnEndpointStaysTaken(t *testing.T) {
 		return c
 	}
 	web := claim("web")
-	if err := web.Publish("https://127.0.0.1:4", "127.0.0.1:30001"); err != nil {
+	if err := web.Publish("https://127.0.0.1:4", "127.0.0.1:30001", ""); err != nil {
 		t.Fatal(err)
 	}
 	// One that was destroyed, but for its files: whoever did it was killed.

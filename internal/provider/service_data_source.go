@@ -34,6 +34,7 @@ type viewModel struct {
 	Status          types.String  `tfsdk:"status"`
 	Message         types.String  `tfsdk:"message"`
 	Endpoint        types.String  `tfsdk:"endpoint"`
+	StatusPageURL   types.String  `tfsdk:"status_page_url"`
 	CreatedAt       types.String  `tfsdk:"created_at"`
 	Revision        types.Int64   `tfsdk:"revision"`
 	ActiveRevisions []int64       `tfsdk:"active_revisions"`
@@ -187,7 +188,7 @@ func (d *serviceDataSource) look(ctx context.Context, infra, namespace, name str
 func (m *viewModel) show(svc serve.Service, events []serve.Event, now time.Time) {
 	m.Status = types.StringValue(string(svc.Status))
 	m.Message = text(svc.Message)
-	m.Endpoint = text(svc.Endpoint)
+	m.Endpoint, m.StatusPageURL = text(svc.Endpoint), text(svc.StatusPage)
 	m.CreatedAt = moment(svc.CreatedAt)
 	m.Revision = types.Int64Value(svc.Revision)
 	m.ActiveRevisions = append([]int64{}, svc.ActiveRevisions...)

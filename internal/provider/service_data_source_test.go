@@ -29,6 +29,7 @@ func TestTheDataSourceShowsWhatMoves(t *testing.T) {
 			PreConfig: func() {
 				f.alter("web", func(c *controller) {
 					c.svc.QPS, c.svc.CostPerHour, c.svc.ActiveRevisions, c.svc.Message = 1.5, 1, []int64{1}, "All is well"
+					c.svc.StatusPage = "http://127.0.0.1:40001/"
 					c.svc.Good, c.svc.RolledBack = 1, &serve.RolledBack{Revision: 2, Good: 1, Reason: "replica 3 failed"}
 					c.svc.Ledger = serve.Ledger{Spot: serve.Usage{Dollars: 1.5}, OnDemand: serve.Usage{Dollars: 0.25}, Saved: 3, At: time.Unix(1700000000, 0),
 						Interruptions: []serve.Interruption{{Replica: 4, Market: serve.Spot, Location: serve.ParseLocation("local/west/west-a"), At: time.Unix(1700000000, 0), NoticeSeconds: 120, BelowSeconds: 1.5, RequestsRetried: 6, RequestsLost: 1}}}
@@ -48,6 +49,7 @@ func TestTheDataSourceShowsWhatMoves(t *testing.T) {
 				shows(knownvalue.StringExact("local"), tfjsonpath.New("infra")),
 				shows(knownvalue.StringExact("READY"), tfjsonpath.New("status")),
 				shows(knownvalue.StringExact("All is well"), tfjsonpath.New("message")),
+				shows(knownvalue.StringExact("http://127.0.0.1:40001/"), tfjsonpath.New("status_page_url")),
 				shows(knownvalue.Int64Exact(1), tfjsonpath.New("good_revision")),
 				shows(knownvalue.StringExact("Revision 2 was given up for revision 1, as replica 3 failed."), tfjsonpath.New("rolled_back")),
 				shows(knownvalue.Int64Exact(2), tfjsonpath.New("ready")),

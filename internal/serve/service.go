@@ -84,8 +84,12 @@ type Service struct {
 	Message  string `json:"message,omitempty"`
 	// Failure says why the newest revision will not become ready as it is; empty
 	// while it may. An older revision can still be serving.
-	Failure   string    `json:"failure,omitempty"`
-	Endpoint  string    `json:"endpoint"`
+	Failure  string `json:"failure,omitempty"`
+	Endpoint string `json:"endpoint"`
+	// StatusPage is the URL at which browsers are shown the service, empty if its
+	// controller has no address for them.
+	StatusPage string `json:"status_page,omitempty"`
+
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
 	// FirstReadyAt is when the service first had a ready replica; zero before.
