@@ -159,7 +159,7 @@ func (a *agent) run(ctx context.Context) error {
 	defer parts.Wait()
 	server := a.server()
 	parts.Go(func() {
-		if err := server.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.ServeTLS(plainListener{listener}, "", ""); !errors.Is(err, http.ErrServerClosed) {
 			fail(err)
 		}
 	})

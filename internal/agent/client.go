@@ -157,7 +157,7 @@ func (c *Client) shake(ctx context.Context, protocol string) (*tls.Conn, error) 
 	if err != nil {
 		return nil, err
 	}
-	conn := tls.Client(raw, clientTLS(c.keys.controller, protocol, c.accept))
+	conn := tls.Client(plain{raw}, clientTLS(c.keys.controller, protocol, c.accept))
 	if err := conn.HandshakeContext(ctx); err != nil {
 		raw.Close()
 		return nil, err

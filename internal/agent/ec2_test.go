@@ -61,18 +61,19 @@ func TestWhatEC2SaysIsTold(t *testing.T) {
 	}
 }
 
-// noticed checks that the program was told of what interrupts it, and of nothing else.
+// noticed checks that the program is told of what interrupts it, and of nothing else.
 func (r *rig) noticed(w Warning) {
 	r.Helper()
-	text, err := os.ReadFile(r.dir + "/notice/notice.json")
+	path := r.dir + "/notice/notice.json"
 	if w.Kind != WarningInterruption {
-		if !os.IsNotExist(err) {
+		if text, err := os.ReadFile(path); !os.IsNotExist(err) {
 			r.Errorf("the program was told %s: %v", text, err)
 		}
 		return
 	}
-	var n struct{ Deadline time.Time }
-	if err != nil || json.Unmarshal(text, &n) != nil || !n.Deadline.Equal(w.Deadline) {
-		r.Errorf("the program was told %s and not of %v: %v", text, w.Deadline, err)
-	}
+	r.eventually("the program is told", func() bool {
+		text, err := os.ReadFile(path)
+		var n notice
+		return err == nil && json.Unmarshal(text, &n) == nil && n.Deadline.Equal(w.Deadline) && n.Reason == w.Detail
+	})
 }

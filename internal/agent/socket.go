@@ -4,6 +4,8 @@
 package agent
 
 import (
+	"errors"
+	"io"
 	"net"
 	"syscall"
 	"time"
@@ -36,4 +38,32 @@ func dialer() *net.Dialer {
 
 func listenConfig() net.ListenConfig {
 	return net.ListenConfig{KeepAliveConfig: keepAlive(), Control: control}
+}
+
+// errBrokenOff is a connection that ended without a word.
+var errBrokenOff = errors.New("the connection broke off")
+
+// plain is a connection below TLS. That it ends is told within TLS, and otherwise
+// a failure: crypto/tls would take it for the end, and half an answer for a whole one.
+type plain struct{ net.Conn }
+
+// Read implements [net.Conn].
+func (p plain) Read(b []byte) (int, error) {
+	n, err := p.Conn.Read(b)
+	if errors.Is(err, io.EOF) {
+		err = errBrokenOff
+	}
+	return n, err
+}
+
+// plainListener accepts connections below TLS.
+type plainListener struct{ net.Listener }
+
+// Accept implements [net.Listener].
+func (l plainListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return plain{conn}, nil
 }
