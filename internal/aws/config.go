@@ -5,8 +5,10 @@ package aws
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -56,6 +58,16 @@ type AssumeRole struct {
 // throttled wait for longer and longer, and hold back the others.
 const attempts = 8
 
+// again says of which errors the SDK is not to judge itself. EC2 answers that it has
+// no machine with status 500, and has none a moment later either: there are other
+// offers to be tried.
+func again(err error) aws.Ternary {
+	if m := meaningOf(err); errors.Is(m, serve.ErrCapacity) || errors.Is(m, serve.ErrQuota) {
+		return aws.FalseTernary
+	}
+	return aws.UnknownTernary
+}
+
 // priceRegion is one of the few that can be asked for prices.
 const priceRegion = "us-east-1"
 
@@ -65,7 +77,10 @@ func (c Config) load(ctx context.Context, transport http.RoundTripper) (aws.Conf
 		config.WithAppID("terraform-provider-serve"),
 		config.WithRetryer(func() aws.Retryer {
 			return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
-				o.StandardOptions = append(o.StandardOptions, func(s *retry.StandardOptions) { s.MaxAttempts = attempts })
+				o.StandardOptions = append(o.StandardOptions, func(s *retry.StandardOptions) {
+					s.MaxAttempts = attempts
+					s.Retryables = slices.Insert(s.Retryables, 0, retry.IsErrorRetryable(retry.IsErrorRetryableFunc(again)))
+				})
 			})
 		}),
 	}
