@@ -72,6 +72,8 @@ type Cloud struct {
 	live map[serve.Ref]sighting
 	// reached are the machines that were talked to.
 	reached map[serve.Ref]reached
+	// ending counts who is ending the machine of a replica.
+	ending map[serve.Ref]int
 	// listeners are told of each instance that is added to live.
 	listeners map[*inbox]struct{}
 }
@@ -99,7 +101,7 @@ func NewCloud(o CloudOptions) *Cloud {
 	}
 	return &Cloud{
 		o: o, log: o.Log, account: account{o: o, sites: map[string]*site{}},
-		live: map[serve.Ref]sighting{}, reached: map[serve.Ref]reached{}, listeners: map[*inbox]struct{}{},
+		live: map[serve.Ref]sighting{}, reached: map[serve.Ref]reached{}, listeners: map[*inbox]struct{}{}, ending: map[serve.Ref]int{},
 	}
 }
 
@@ -111,6 +113,11 @@ func (c *Cloud) Name() string { return cloudName }
 func (c *Cloud) remember(s sighting) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.keep(s)
+}
+
+// keep is remember with the Cloud locked.
+func (c *Cloud) keep(s sighting) {
 	c.live[s.Ref] = s
 	for in := range c.listeners {
 		if in.service == s.Ref.Service {
@@ -123,10 +130,29 @@ func (c *Cloud) forget(ref serve.Ref) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.live, ref)
+	for in := range c.listeners {
+		if in.ended != nil {
+			in.ended[ref] = true
+		}
+	}
 	if r, ok := c.reached[ref]; ok {
 		delete(c.reached, ref)
 		r.Close()
 	}
+}
+
+// end notes that a replica's machine is being ended, until the returned function is
+// called.
+func (c *Cloud) end(ref serve.Ref) (ended func()) {
+	count := func(n int) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.ending[ref] += n; c.ending[ref] == 0 {
+			delete(c.ending, ref)
+		}
+	}
+	count(1)
+	return func() { count(-1) }
 }
 
 // known gives what was launched or found here for a reference, and not terminated.

@@ -24,8 +24,10 @@ const maxRepose = 15 * time.Second
 type inbox struct {
 	service string
 	wake    chan struct{}
-	// items are guarded by the lock of the Cloud.
+	// items are guarded by the lock of the Cloud, and so is ended: the replicas whose
+	// machines were ended while they were listed.
 	items []sighting
+	ended map[serve.Ref]bool
 }
 
 func (in *inbox) put(s sighting) {
@@ -40,7 +42,7 @@ func (in *inbox) put(s sighting) {
 func (c *Cloud) listen(service string) (in *inbox, end func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	in = &inbox{service: service, wake: make(chan struct{}, 1)}
+	in = &inbox{service: service, wake: make(chan struct{}, 1), ended: map[serve.Ref]bool{}}
 	for ref, s := range c.live {
 		if ref.Service == service {
 			in.put(s)
@@ -63,6 +65,21 @@ func (c *Cloud) take(in *inbox) []sighting {
 	return items
 }
 
+// adopt takes on what was found for an inbox, but for what somebody has ended
+// meanwhile. One that is not running is being launched, or is gone already, which
+// those who have listed it know.
+func (c *Cloud) adopt(in *inbox, found []sighting) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range found {
+		if _, known := c.live[s.Ref]; known || !s.Running || in.ended[s.Ref] || c.ending[s.Ref] > 0 {
+			continue
+		}
+		c.keep(s)
+	}
+	in.ended = nil
+}
+
 // Notices hears from every machine of the service what it has to tell, and asks EC2
 // about those that it does not hear from any more. AWS does not tell when there
 // is capacity again.
@@ -73,13 +90,7 @@ func (c *Cloud) Notices(ctx context.Context, service string, tell func(serve.Not
 	if err != nil {
 		return fmt.Errorf("listening to the machines of service %q: %w", service, err)
 	}
-	for _, s := range found {
-		// One that is not running is being launched, or is gone already, which those
-		// who have listed it know.
-		if _, known := c.known(s.Ref); !known && s.Running {
-			c.remember(s)
-		}
-	}
+	c.adopt(in, found)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	n := notices{cloud: c, tell: tell}

@@ -38,6 +38,7 @@ func (c *Cloud) terminate(ctx context.Context, ref serve.Ref) error {
 	if c.account.unused() {
 		return nil
 	}
+	defer c.end(ref)()
 	was, launched := c.known(ref)
 	c.forget(ref) // and so nobody is told that it has gone
 	j, err := c.account.join(ctx)
