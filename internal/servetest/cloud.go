@@ -297,19 +297,27 @@ func (t *cloudTest) launchAgain() {
 
 func (t *cloudTest) list() {
 	want := make(map[serve.Ref]bool)
-	for _, ref := range []serve.Ref{
+	refs := []serve.Ref{
 		{Service: "web", UID: "5f3c", Replica: 1},
 		{Service: "web", UID: "5f3c", Replica: 2},
 		{Service: "web", UID: "77aa", Replica: 1},
 		{Service: "web-1", UID: "5f3c", Replica: 1},
 		{Service: "we", UID: "5f3c", Replica: 1},
-	} {
+	}
+	errs := make([]error, len(refs))
+	var all sync.WaitGroup
+	for i, ref := range refs {
 		req := t.request()
 		req.Ref = ref
-		t.launched(req)
+		t.ends(ref)
+		all.Go(func() { _, errs[i] = t.cloud.Launch(t.ctx, req) })
 		if ref.Service == "web" {
 			want[ref] = true
 		}
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatalf("Launch: %v", err)
 	}
 	got := make(map[serve.Ref]bool)
 	for _, i := range t.listed("web") {
