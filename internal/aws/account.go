@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/pricing"
+	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
@@ -160,6 +161,7 @@ type site struct {
 	region string
 	ec2    *ec2.Client
 	ssm    *ssm.Client
+	quotas *servicequotas.Client
 	// asking has one caller at a time ask for the same thing: the others find the
 	// answer.
 	asking turns.Turns[question]
@@ -204,7 +206,7 @@ func (a *account) in(ctx context.Context, region string) (*site, error) {
 	}
 	cfg := j.config.Copy()
 	cfg.Region = region
-	s := &site{joined: j, region: region, ec2: j.conf.ec2(cfg), ssm: j.conf.ssm(cfg)}
+	s := &site{joined: j, region: region, ec2: j.conf.ec2(cfg), ssm: j.conf.ssm(cfg), quotas: j.conf.quotas(cfg)}
 	a.sites[region] = s
 	return s, nil
 }

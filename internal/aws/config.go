@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/pricing"
+	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
@@ -37,8 +38,8 @@ type Config struct {
 	Regions []string `json:"regions,omitempty"`
 	// DefaultTags are put on everything that is made.
 	DefaultTags map[string]string `json:"default_tags,omitempty"`
-	// Endpoints replaces those of some services, by their names in the AWS command
-	// line: "ec2", "ssm", "sts", "pricing".
+	// Endpoints replaces those of some services, by their names in that
+	// provider: "ec2", "pricing", "servicequotas", "ssm", "sts".
 	Endpoints map[string]string `json:"endpoints,omitempty"`
 	// VPC is the network that machines are in; empty is the default one of each
 	// region.
@@ -137,6 +138,10 @@ func (c Config) ec2(cfg aws.Config) *ec2.Client {
 
 func (c Config) ssm(cfg aws.Config) *ssm.Client {
 	return ssm.NewFromConfig(cfg, func(o *ssm.Options) { c.endpoint("ssm", &o.BaseEndpoint) })
+}
+
+func (c Config) quotas(cfg aws.Config) *servicequotas.Client {
+	return servicequotas.NewFromConfig(cfg, func(o *servicequotas.Options) { c.endpoint("servicequotas", &o.BaseEndpoint) })
 }
 
 // prices gives a client of the price list, which only a few regions have.

@@ -31,13 +31,18 @@ type surroundings struct {
 	note  func(cloud, where string) error
 	// secret is what the keys of machines are made of; nil where none are launched.
 	secret func() ([]byte, error)
-	log    *slog.Logger
+	// scouting is set where nothing is looked for that was made before.
+	scouting bool
+	log      *slog.Logger
 }
 
 // clouds gives the clouds that a controller on this machine has machines from:
 // its own first, and those that a service can name besides.
 func (s surroundings) clouds() []serve.Cloud {
 	scope := func() (string, error) { return local.Identity(s.home) }
+	if s.scouting {
+		scope = nil // it would be made, and be there when nothing else is
+	}
 	cluster := kube.NewCloud(kube.CloudOptions{Config: kube.Config{Context: s.notes[kubernetes]}, Scope: scope, Log: s.log})
 	pods := serve.Cloud(cluster)
 	if s.note != nil {

@@ -121,6 +121,9 @@ func localDeployer(home, executable string, amazonConfig *aws.Config) serve.Depl
 		Clouds: func(notes map[string]string) []serve.Cloud {
 			return surroundings{home: home, executable: executable, notes: notes, log: log}.clouds()
 		},
+		Scouts: func(notes map[string]string) []serve.Cloud {
+			return surroundings{home: home, executable: executable, notes: notes, scouting: true, log: log}.clouds()
+		},
 		Brief: func(notes map[string]string) (map[string]string, error) {
 			if amazonConfig == nil {
 				return nil, nil

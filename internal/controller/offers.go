@@ -4,9 +4,7 @@
 package controller
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -106,40 +104,8 @@ func describeResources(resources serve.Resources) string {
 }
 
 // askOffers gives the offers for every entry of the resources, in a fixed order.
-// An entry that names no cloud is for the first, the controller's own.
 func (l *loop) askOffers(resources serve.Resources, clouds []serve.Cloud) ([]serve.Offer, error) {
 	ctx, cancel := context.WithTimeout(l.ctx, askTimeout)
 	defer cancel()
-	var list []serve.Offer
-	var failed error
-	for i, entry := range resources.Entries() {
-		for c, cloud := range clouds {
-			if named := entry.Location().Cloud; named != cloud.Name() && (named != "" || c > 0) {
-				continue
-			}
-			offered, err := cloud.Offers(ctx, entry)
-			failed = errors.Join(failed, err)
-			for _, o := range offered {
-				o.Entry = i
-				if len(resources.Ordered) > 0 {
-					o.Rank = i
-				}
-				list = append(list, o)
-			}
-		}
-	}
-	return dedupe(list), failed
-}
-
-// dedupe keeps the first of several entries that lead to the same pool.
-func dedupe(list []serve.Offer) []serve.Offer {
-	slices.SortStableFunc(list, func(a, b serve.Offer) int { return cmp.Compare(a.Rank, b.Rank) })
-	seen := map[string]bool{}
-	return slices.DeleteFunc(list, func(o serve.Offer) bool {
-		if seen[o.Key()] {
-			return true
-		}
-		seen[o.Key()] = true
-		return false
-	})
+	return serve.Offers(ctx, resources, clouds)
 }

@@ -55,6 +55,7 @@ type Deployer struct {
 var (
 	_ serve.Deployer    = (*Deployer)(nil)
 	_ serve.NameChecker = (*Deployer)(nil)
+	_ serve.Scout       = (*Deployer)(nil)
 )
 
 // NewDeployer gives the deployer. It touches nothing.
@@ -70,6 +71,9 @@ func (d *Deployer) Name() string { return cloudName }
 
 // Clouds names the one that controllers here have machines from, which are pods.
 func (d *Deployer) Clouds() []string { return []string{cloudName} }
+
+// Scout implements [serve.Scout].
+func (d *Deployer) Scout(string) ([]serve.Cloud, error) { return []serve.Cloud{d.pods}, nil }
 
 // Namespace implements [serve.Namespaced].
 func (d *Deployer) Namespace() (string, error) {

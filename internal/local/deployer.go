@@ -40,6 +40,9 @@ type DeployerOptions struct {
 	// Clouds gives those a controller with such notes has machines from, and so
 	// those Destroy sweeps; nil means the local one alone. See [Claim.Note].
 	Clouds func(notes map[string]string) []serve.Cloud
+	// Scouts gives the same for whoever only asks them, with nothing made for that;
+	// nil gives those of Clouds.
+	Scouts func(notes map[string]string) []serve.Cloud
 	// Brief gives what a controller is to know of other clouds before it starts, by
 	// their names, in place of what is noted; nil changes nothing.
 	Brief func(notes map[string]string) (map[string]string, error)

@@ -54,6 +54,17 @@ func (d *deployers) known(infra string) bool {
 	return !d.home.IsUnknown()
 }
 
+// knownCloud reports whether it is known how a cloud is reached.
+func (d *deployers) knownCloud(cloud string) bool {
+	switch cloud {
+	case kubernetesInfra:
+		return fullyKnown(d.kubernetes)
+	case "aws":
+		return fullyKnown(d.aws)
+	}
+	return true
+}
+
 // open gives every deployer by its name. A failure is not remembered: what it was
 // for may be mended. Without a home there is no deployer that needs one, and noHome
 // says why.

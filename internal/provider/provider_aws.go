@@ -77,7 +77,7 @@ func awsAttribute() schema.SingleNestedAttribute {
 			},
 			"endpoints": schema.MapAttribute{
 				Optional: true, ElementType: types.StringType,
-				MarkdownDescription: "URLs in place of those of AWS, by the names of services: `ec2`, `pricing`, `ssm`, `sts`. Defaults to `$AWS_ENDPOINT_URL` and the like.",
+				MarkdownDescription: "URLs in place of those of AWS, by the names of services: " + words(awsServices()) + ". Defaults to `$AWS_ENDPOINT_URL` and the like.",
 			},
 			"vpc_id": text("Network that replicas are in, which must be in the one region that `regions` name. Defaults to the default network of each region."),
 			"use_private_addresses": schema.BoolAttribute{
@@ -89,7 +89,7 @@ func awsAttribute() schema.SingleNestedAttribute {
 }
 
 // awsServices are those whose endpoints can be replaced.
-func awsServices() []string { return []string{"ec2", "pricing", "ssm", "sts"} }
+func awsServices() []string { return []string{"ec2", "pricing", "servicequotas", "ssm", "sts"} }
 
 // awsOf gives the configuration, of which all is known; nil if there is none.
 func awsOf(o types.Object) *AWS {

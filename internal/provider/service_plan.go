@@ -44,24 +44,35 @@ func (r *serviceResource) ModifyPlan(ctx context.Context, req resource.ModifyPla
 	set("workdir_digest", plan.WorkdirDigest)
 	set("file_mounts_digests", plan.FileMountsDigests)
 	if req.State.Raw.IsNull() {
+		resp.Diagnostics.Append(r.preflight(ctx, plan, req.Config.Raw)...)
 		return
 	}
-
 	var state serviceModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	dead := state.isUnreachable(ctx, &resp.Diagnostics)
 	if !dead && resp.Plan.Raw.Equal(req.State.Raw) {
 		return
 	}
+	if dead || plan.asksForOthers(state) {
+		resp.Diagnostics.Append(r.preflight(ctx, plan, req.Config.Raw)...)
+	}
+	unknown, err := unknowns(req.Config.Raw)
+	anew := dead || err != nil || len(unknown) > 0 || !plan.sameSpec(ctx, state, &resp.Diagnostics)
+	plan.update(ctx, state, dead, anew, set, &resp.Diagnostics)
+}
+
+// update says which of the computed attributes an update changes: that of a service
+// whose controller is dead, or of which there will be a new revision.
+func (m serviceModel) update(ctx context.Context, state serviceModel, dead, anew bool, set func(string, any), diags *diag.Diagnostics) {
 	set("status", types.ObjectUnknown(attributeTypes(statusAttributes())))
 	set("replica_status", types.MapUnknown(types.ObjectType{AttrTypes: attributeTypes(replicaAttributes())}))
 	set("revision", state.Revision)
-	if unknown, err := unknowns(req.Config.Raw); dead || err != nil || len(unknown) > 0 || !plan.sameSpec(ctx, state, &resp.Diagnostics) {
+	if anew {
 		set("revision", types.Int64Unknown())
 	}
 	// A controller that is started again may have to take another port, and with
 	// TLS the endpoint begins with https.
-	if dead || plan.TLS.IsNull() != state.TLSDigest.IsNull() || !plan.sameEndpoint(ctx, state, &resp.Diagnostics) {
+	if dead || m.TLS.IsNull() != state.TLSDigest.IsNull() || !m.sameEndpoint(ctx, state, diags) {
 		set("endpoint", types.StringUnknown())
 	}
 }
