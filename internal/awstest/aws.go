@@ -36,6 +36,8 @@ type Options struct {
 	// Stopping is how long an instance shuts down. With Machines it is how long it
 	// may: then everything on it is killed. Zero stands for ten seconds there.
 	Stopping time.Duration
+	// Ports are what elastic addresses pass on of to Machines.
+	Ports []int
 }
 
 // AWS is one account in three regions. Its methods may be called from several
@@ -101,6 +103,12 @@ func (a *AWS) end() {
 			}
 			if text := i.console.text(); text != "" && a.t.Failed() {
 				a.t.Logf("the console of instance %s:\n%s", i.id, text)
+			}
+		}
+		for _, e := range r.addresses {
+			a.part(e)
+			if e.claim != nil {
+				_ = e.claim.Close() // it is anybody's
 			}
 		}
 	}

@@ -23,6 +23,7 @@ type Books struct {
 	Volumes   []Volume       // that are there
 	Groups    []Group        // security groups but the default ones
 	Templates []string       // ids of launch templates
+	Addresses []Address      // elastic ones
 	Calls     map[string]int // how often what was asked for, such as ec2:RunInstances, refused or not
 	Refused   []string       // requests that depart from AWS' model
 	Sessions  []Session      // roles that were taken on
@@ -67,6 +68,12 @@ type Group struct {
 	Tags             map[string]string
 }
 
+// Address is an entry in the books.
+type Address struct {
+	ID, Region, IP, Instance string // no instance for one that leads nowhere
+	Tags                     map[string]string
+}
+
 // Books gives the books as of now.
 func (a *AWS) Books() Books {
 	a.mu.Lock()
@@ -91,6 +98,13 @@ func (a *AWS) Books() Books {
 		for _, t := range r.templates {
 			b.Templates = append(b.Templates, t.id)
 		}
+		for _, e := range r.addresses {
+			entry := Address{ID: e.id, Region: name, IP: e.ip, Tags: e.tags.last()}
+			if i := e.leads(now); i != nil {
+				entry.Instance = i.id
+			}
+			b.Addresses = append(b.Addresses, entry)
+		}
 	}
 	return b
 }
@@ -98,7 +112,7 @@ func (a *AWS) Books() Books {
 func (i *instance) entry(region string, now time.Time) Instance {
 	e := Instance{
 		ID: i.id, Region: region, Zone: i.zone.name, Type: i.plan.kind.name, Market: i.plan.market, State: i.state(now).name,
-		ClientToken: i.plan.token, Tags: i.tags.last(), PrivateIP: i.private, PublicIP: i.public, UserData: string(i.plan.userData),
+		ClientToken: i.plan.token, Tags: i.tags.last(), PrivateIP: i.private, PublicIP: i.reached(), UserData: string(i.plan.userData),
 		Launched: i.launched, Interrupt: i.interrupt, Rebalance: i.rebalance,
 	}
 	if !i.live(now) {

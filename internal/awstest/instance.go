@@ -4,6 +4,7 @@
 package awstest
 
 import (
+	"cmp"
 	"maps"
 	"time"
 
@@ -22,6 +23,7 @@ type instance struct {
 	plan            plan
 	zone            zone
 	private, public string
+	elastic         string // the elastic address that leads here, in place of public
 	launched        time.Time
 	running         time.Time // never, for a machine that has not started yet
 	ends, gone      time.Time // begins to shut down, and is gone
@@ -74,6 +76,9 @@ func (i *instance) live(at time.Time) bool {
 // held reports whether the instance still takes its place in a pool, and uses
 // its volumes and groups.
 func (i *instance) held(at time.Time) bool { return i.state(at).code != 48 }
+
+// reached is the address at which others reach the instance, if there is one.
+func (i *instance) reached() string { return cmp.Or(i.elastic, i.public) }
 
 // visible reports whether those who describe instances are told of it.
 func (i *instance) visible(c *call) bool {
@@ -186,8 +191,8 @@ func (i *instance) describe(r *region, at time.Time) fields {
 func (i *instance) attached(r *region) fields {
 	groups := r.identify(i.plan.groups)
 	var public any
-	if i.public != "" {
-		public = fields{"PublicIp": i.public, "IpOwnerId": "amazon"}
+	if i.reached() != "" {
+		public = fields{"PublicIp": i.reached(), "IpOwnerId": "amazon"}
 	}
 	devices := []fields{}
 	for _, v := range i.volumes {
@@ -196,7 +201,7 @@ func (i *instance) attached(r *region) fields {
 		}})
 	}
 	return fields{
-		"VpcId": r.vpc, "SubnetId": i.zone.subnet, "PrivateIpAddress": i.private, "PublicIpAddress": orNil(i.public),
+		"VpcId": r.vpc, "SubnetId": i.zone.subnet, "PrivateIpAddress": i.private, "PublicIpAddress": orNil(i.reached()),
 		"SecurityGroups": groups, "SourceDestCheck": true, "BlockDeviceMappings": devices,
 		"NetworkInterfaces": []fields{{
 			"NetworkInterfaceId": "eni-" + i.id[2:], "VpcId": r.vpc, "SubnetId": i.zone.subnet, "OwnerId": Account,
@@ -223,7 +228,7 @@ func (i *instance) facets(r *region, at time.Time) facets {
 	}
 	if i.held(at) {
 		f["vpc-id"], f["subnet-id"] = []string{r.vpc}, []string{i.zone.subnet}
-		f["private-ip-address"], f["ip-address"] = []string{i.private}, []string{i.public}
+		f["private-ip-address"], f["ip-address"] = []string{i.private}, []string{i.reached()}
 		f["instance.group-id"], f["network-interface.group-id"] = i.plan.groups, i.plan.groups
 	}
 	if !i.live(at) {

@@ -70,6 +70,13 @@ func (a *AWS) over(i *instance, err error) {
 	default:
 		i.reason, i.ends, i.gone = selfEnds(), now, now
 	}
+	for _, r := range a.regions {
+		for _, e := range r.addresses {
+			if e.instance == i && !i.held(now) {
+				a.part(e)
+			}
+		}
+	}
 }
 
 // broke notes that a machine did not run as it should, which is the test's trouble

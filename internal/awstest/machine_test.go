@@ -27,18 +27,26 @@ type booted struct {
 	id  string
 }
 
-func boot(t *testing.T, script string, change func(*ec2.RunInstancesInput)) *booted {
+func boot(t *testing.T, text string, change func(*ec2.RunInstancesInput)) *booted {
 	t.Helper()
 	a := awstest.New(t, awstest.Options{Machines: true})
 	b := &booted{T: t, aws: a, ec2: direct(a, "us-east-1")}
 	b.id = run(t, b.ec2, func(in *ec2.RunInstancesInput) {
-		in.UserData = aws.String(base64.StdEncoding.EncodeToString([]byte("#!/bin/sh\n" + script + "\n")))
+		in.UserData = script(text)
 		if change != nil {
 			change(in)
 		}
 	})
 	return b
 }
+
+// script is user data that is run.
+func script(text string) *string {
+	return aws.String(base64.StdEncoding.EncodeToString([]byte("#!/bin/sh\n" + text + "\n")))
+}
+
+// must is for what there is for certain.
+func must(i awstest.Instance, _ bool) awstest.Instance { return i }
 
 // await waits until the books have an instance as it is wanted.
 func (b *booted) await(what string, is func(awstest.Instance) bool) awstest.Instance {

@@ -117,8 +117,8 @@ func (m *metadata) facts(now time.Time) map[string]string {
 		"placement/availability-zone": i.zone.name, "placement/availability-zone-id": i.zone.id, "placement/region": m.region.name,
 		"security-groups": strings.Join(groups, "\n"), "services/domain": "amazonaws.com", "services/partition": "aws",
 	}
-	if i.public != "" {
-		facts["public-ipv4"] = i.public
+	if i.reached() != "" {
+		facts["public-ipv4"] = i.reached()
 	}
 	if i.plan.metadataTags == "enabled" {
 		for key, value := range i.tags.at(now) {

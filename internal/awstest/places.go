@@ -188,6 +188,9 @@ func describeTags(c *call, in fields) (fields, error) {
 			add(v.id, "volume", v.tags)
 		}
 	}
+	for _, a := range c.region.addresses {
+		add(a.id, "elastic-ip", a.tags)
+	}
 	for _, g := range c.region.groups {
 		add(g.id, "security-group", g.tags)
 	}

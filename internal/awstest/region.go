@@ -19,6 +19,7 @@ type region struct {
 	volumes   []*volume
 	spots     []*spotRequest
 	templates []*template
+	addresses []*address
 	launches  map[string]*launched // by client token
 	limits    []limit
 	prices    map[string][]price // by zone and type, oldest first

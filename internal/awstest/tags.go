@@ -107,34 +107,39 @@ func (c *call) tagged(id string) (*tags, error) {
 	switch prefix, _, _ := strings.Cut(id, "-"); prefix {
 	case "i":
 		missing = refusal(400, "InvalidInstanceID.NotFound", "The instance ID '%s' does not exist", id)
-		if i := r.instance(id); i != nil && i.visible(c) {
-			found = &i.tags
-		}
+		seen := slices.DeleteFunc(slices.Clone(r.instances), func(i *instance) bool { return !i.visible(c) })
+		found = tagsOf(id, seen, func(i *instance) (string, *tags) { return i.id, &i.tags })
 	case "sg":
 		missing = refusal(400, "InvalidGroup.NotFound", "The security group '%s' does not exist", id)
-		if g := r.group(id); g != nil {
-			found = &g.tags
-		}
+		found = tagsOf(id, r.groups, func(g *group) (string, *tags) { return g.id, &g.tags })
 	case "vol":
 		missing = refusal(400, "InvalidVolume.NotFound", "The volume '%s' does not exist.", id)
-		if v := find(r.volumes, func(v *volume) bool { return v.id == id }); v != nil && v.state(c.now) != "" {
-			found = &v.tags
-		}
+		there := slices.DeleteFunc(slices.Clone(r.volumes), func(v *volume) bool { return v.state(c.now) == "" })
+		found = tagsOf(id, there, func(v *volume) (string, *tags) { return v.id, &v.tags })
 	case "sir":
 		missing = refusal(400, "InvalidSpotInstanceRequestID.NotFound", "The spot instance request ID '%s' does not exist", id)
-		if s := find(r.spots, func(s *spotRequest) bool { return s.id == id }); s != nil {
-			found = &s.tags
-		}
+		found = tagsOf(id, r.spots, func(s *spotRequest) (string, *tags) { return s.id, &s.tags })
+	case "eipalloc":
+		missing = refusal(400, "InvalidAllocationID.NotFound", "The allocation ID '%s' does not exist", id)
+		found = tagsOf(id, r.addresses, func(a *address) (string, *tags) { return a.id, &a.tags })
 	case "lt":
 		missing = refusal(400, "InvalidLaunchTemplateId.NotFound", "The launch template ID '%s' does not exist", id)
-		if t := find(r.templates, func(t *template) bool { return t.id == id }); t != nil {
-			found = &t.tags
-		}
+		found = tagsOf(id, r.templates, func(t *template) (string, *tags) { return t.id, &t.tags })
 	}
 	if found == nil {
 		return nil, missing
 	}
 	return found, nil
+}
+
+// tagsOf gives the tags of the thing of that id, or nil.
+func tagsOf[T any](id string, list []*T, of func(*T) (string, *tags)) *tags {
+	for _, thing := range list {
+		if name, t := of(thing); name == id {
+			return t
+		}
+	}
+	return nil
 }
 
 // find gives the first thing that is as is wanted, or nil.

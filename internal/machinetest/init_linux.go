@@ -196,7 +196,8 @@ func (s *system) freeze() {
 
 func (s *system) powerOff() { s.end() }
 
-// shutDown ends all services, and then asks everything else to end, for a moment.
+// shutDown ends all services, and then asks everything else to end, which it
+// has a moment for.
 func (s *system) shutDown() {
 	s.say("the machine shuts down")
 	s.mu.Lock()
@@ -210,14 +211,21 @@ func (s *system) shutDown() {
 		all.Go(func() { s.stopUnit(name) })
 	}
 	all.Wait()
-	if syscall.Kill(-1, syscall.SIGTERM) == nil {
-		<-time.After(lastMoment)
+	_ = syscall.Kill(-1, syscall.SIGTERM) // there may be none
+	for end := time.Now().Add(lastMoment); !alone() && time.Now().Before(end); {
+		<-time.After(5 * time.Millisecond)
 	}
 	s.say("power off")
 }
 
 // lastMoment is for how long whatever is no service may go on.
-const lastMoment = 50 * time.Millisecond
+const lastMoment = 5 * time.Second
+
+// alone reports whether there is no other process.
+func alone() bool {
+	all, err := filepath.Glob("/proc/[0-9]*")
+	return err == nil && len(all) == 1
+}
 
 // newInvocation names one start of a service. Systemd tells it in the environment,
 // too, by which whatever comes of the service is known.

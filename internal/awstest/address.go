@@ -1,0 +1,181 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package awstest
+
+import (
+	"net"
+	"slices"
+	"time"
+)
+
+// address is an Elastic IP address: it is the account's, and leads to one instance
+// at a time.
+type address struct {
+	id, ip string
+	tags   tags
+	// association names that it leads to an instance, as long as that is there.
+	association string
+	instance    *instance
+	// claim keeps others from the address, where it is one of loopback, and ways pass
+	// on what comes.
+	claim net.Listener
+	ways  []net.Listener
+}
+
+// addressLimit is how many an account has in a region if it asks for no more.
+const addressLimit = 5
+
+// leads gives the instance that an address leads to, or nil.
+func (a *address) leads(now time.Time) *instance {
+	if a.instance == nil || !a.instance.held(now) {
+		return nil
+	}
+	return a.instance
+}
+
+func noAllocation(id string) error {
+	return refusal(400, "InvalidAllocationID.NotFound", "The allocation ID '%s' does not exist", id)
+}
+
+func (r *region) addressOf(id string) (*address, error) {
+	a := find(r.addresses, func(a *address) bool { return a.id == id })
+	if a == nil {
+		return nil, noAllocation(id)
+	}
+	return a, nil
+}
+
+func allocateAddress(c *call, in fields) (fields, error) {
+	if in.has("Address") || in.has("PublicIpv4Pool") || in.text("Domain") == "standard" {
+		return nil, refusal(400, "UnsupportedOperation", "Only addresses that AWS chooses, for VPCs, are had here")
+	}
+	if len(c.region.addresses) >= addressLimit {
+		return nil, refusal(400, "AddressLimitExceeded", "The maximum number of addresses has been reached.")
+	}
+	t, err := specified(c.now, in, "elastic-ip")
+	if err != nil {
+		return nil, err
+	}
+	a := &address{id: c.id("eipalloc"), tags: t}
+	if c.options.Machines {
+		if a.claim, err = settle(); err != nil {
+			return nil, err
+		}
+		a.ip, _, _ = net.SplitHostPort(a.claim.Addr().String()) // it was joined a moment ago
+	} else {
+		_, a.ip = c.region.address(c.region.zones[0])
+	}
+	c.region.addresses = append(c.region.addresses, a)
+	return fields{
+		"AllocationId": a.id, "PublicIp": a.ip, "Domain": "vpc", "PublicIpv4Pool": "amazon", "NetworkBorderGroup": c.region.name,
+	}, nil
+}
+
+// associateAddress leads an address to an instance, whose own public address is
+// gone from then on.
+func associateAddress(c *call, in fields) (fields, error) {
+	a, err := c.region.addressOf(in.text("AllocationId"))
+	if err != nil {
+		return nil, err
+	}
+	list, err := c.choose([]string{in.text("InstanceId")})
+	if err != nil {
+		return nil, err
+	}
+	i := list[0]
+	switch before := a.leads(c.now); {
+	case i.state(c.now).name != "running" && i.state(c.now).name != "stopped":
+		return nil, refusal(400, "IncorrectInstanceState", "The %s instance '%s' is not in a valid state for this operation.", i.state(c.now).name, i.id)
+	case before == i:
+		return fields{"AssociationId": a.association}, nil
+	case before != nil && !in.flag("AllowReassociation"):
+		return nil, refusal(400, "Resource.AlreadyAssociated", "resource %s is already associated with associate-id %s", a.id, a.association)
+	}
+	c.part(a)
+	for _, other := range c.region.addresses {
+		if other.instance == i {
+			c.part(other)
+		}
+	}
+	a.association, a.instance, i.elastic = c.id("eipassoc"), i, a.ip
+	c.lead(a)
+	return fields{"AssociationId": a.association}, nil
+}
+
+// part has an address lead nowhere. Its instance has its own public address again.
+func (a *AWS) part(e *address) {
+	for _, l := range e.ways {
+		_ = l.Close() // nobody is to come any more
+	}
+	e.ways = nil
+	if e.instance != nil && e.instance.elastic == e.ip {
+		e.instance.elastic = ""
+	}
+	e.association, e.instance = "", nil
+}
+
+func disassociateAddress(c *call, in fields) (fields, error) {
+	id := in.text("AssociationId")
+	a := find(c.region.addresses, func(a *address) bool { return id != "" && a.association == id && a.leads(c.now) != nil })
+	if a == nil {
+		return nil, refusal(400, "InvalidAssociationID.NotFound", "The association ID '%s' does not exist", id)
+	}
+	c.part(a)
+	return nil, nil
+}
+
+func releaseAddress(c *call, in fields) (fields, error) {
+	a, err := c.region.addressOf(in.text("AllocationId"))
+	if err != nil {
+		return nil, err
+	}
+	if a.leads(c.now) != nil {
+		return nil, refusal(400, "InvalidIPAddress.InUse", "Address '%s' is in use.", a.ip)
+	}
+	c.part(a)
+	if a.claim != nil {
+		_ = a.claim.Close() // it is anybody's
+	}
+	c.region.addresses = slices.DeleteFunc(c.region.addresses, func(o *address) bool { return o == a })
+	return nil, nil
+}
+
+func describeAddresses(c *call, in fields) (fields, error) {
+	at := c.seen()
+	list, err := require(c.region.addresses, in.texts("AllocationIds"), func(a *address) string { return a.id }, noAllocation)
+	if err != nil {
+		return nil, err
+	}
+	list, err = require(list, in.texts("PublicIps"), func(a *address) string { return a.ip }, func(ip string) error {
+		return refusal(400, "InvalidAddress.NotFound", "Address '%s' not found.", ip)
+	})
+	if err != nil {
+		return nil, err
+	}
+	list, err = pick(list, in.subs("Filters"), func(a *address) facets {
+		f := facets{
+			"allocation-id": {a.id}, "public-ip": {a.ip}, "domain": {"vpc"}, "association-id": nil, "instance-id": nil, "private-ip-address": nil,
+		}
+		if i := a.leads(c.now); i != nil {
+			f["association-id"], f["instance-id"], f["private-ip-address"] = []string{a.association}, []string{i.id}, []string{i.private}
+		}
+		return f.tagged(a.tags.at(at))
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := []fields{}
+	for _, a := range list {
+		f := fields{
+			"AllocationId": a.id, "PublicIp": a.ip, "Domain": "vpc", "PublicIpv4Pool": "amazon", "NetworkBorderGroup": c.region.name,
+			"Tags": tagList(a.tags.at(at)),
+		}
+		if i := a.leads(c.now); i != nil {
+			f["AssociationId"], f["InstanceId"], f["PrivateIpAddress"] = a.association, i.id, i.private
+			f["NetworkInterfaceId"], f["NetworkInterfaceOwnerId"] = "eni-"+i.id[2:], Account
+		}
+		out = append(out, f)
+	}
+	return fields{"Addresses": out}, nil
+}
