@@ -62,6 +62,8 @@ type agent struct {
 	output  *logfile.Writer
 	// identity is what is shown to who connects.
 	identity atomic.Pointer[tls.Certificate]
+	// engine runs the container of an order that has one. It is the worker's alone.
+	engine engine
 	// closing ends what would go on for ever when all is over.
 	closing context.Context
 
@@ -205,8 +207,12 @@ func (a *agent) warn(w Warning) {
 	if w.Kind != WarningInterruption {
 		return
 	}
-	n := notice{Deadline: w.Deadline, Reason: w.Detail}
-	if err := jsonfile.Write(a.path(noticeDir, noticeFile), n); err != nil {
+	n, path := notice{Deadline: w.Deadline, Reason: w.Detail}, a.path(noticeDir, noticeFile)
+	err := jsonfile.Write(path, n)
+	if err == nil {
+		err = os.Chmod(path, 0o644) // in a container it may be another user who reads it
+	}
+	if err != nil {
 		a.log.Error("telling the program of the machine's end", "error", err)
 	}
 }

@@ -33,6 +33,12 @@ const (
 	// noticeDir holds the notice file alone, so that a container can be shown it.
 	noticeDir  = "notice"
 	noticeFile = "notice.json"
+	// privateDir keeps from others on the machine what a container can read. The
+	// other two are what it finds in its home and at absolute paths.
+	privateDir   = "private"
+	containerDir = "container"
+	homesDir     = "home"
+	mountsDir    = "mounts"
 )
 
 // config is what the agent knows before anybody has talked to it.

@@ -41,28 +41,29 @@ func (a *agent) work(ctx context.Context) error {
 // setup that has succeeded are not done again. A setup that was broken off is.
 func (a *agent) carryOut(ctx context.Context, o Order) error {
 	before, _ := a.board.look()
-	if before.Phase == PhaseFurnishing {
-		err := a.furnish(ctx, o)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil {
-			return a.record(State{
-				Phase: PhaseExited, Last: PhaseFurnishing, ExitCode: 1,
-				Detail: err.Error(), Invalid: errors.Is(err, serve.ErrInvalid),
-			})
-		}
+	settled, err := a.furnish(ctx, o, before.Phase)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return a.record(State{
+			Phase: PhaseExited, Last: PhaseFurnishing, ExitCode: 1,
+			Detail: err.Error(), Invalid: errors.Is(err, serve.ErrInvalid),
+		})
 	}
 	scripts := task.Scripts{
 		Setup: o.Task.Setup, Run: o.Task.Run, Log: a.output,
-		Command: func(ctx context.Context, script string) (*exec.Cmd, error) { return a.command(ctx, o, script) },
+		Command: a.commandOf(o),
 		Begin:   func(phase string) error { return a.begin(Phase(phase)) },
 		Begun:   func() error { return nil },
 	}
-	if before.Phase == PhaseRun {
+	if settled {
 		scripts.Setup = ""
 	}
 	last, code, err := scripts.Execute(ctx)
+	if o.Image != "" && ctx.Err() != nil {
+		a.evict(context.WithoutCancel(ctx))
+	}
 	if err := cmp.Or(ctx.Err(), err); err != nil {
 		return err
 	}
@@ -78,10 +79,23 @@ func (a *agent) record(s State) error {
 	return nil
 }
 
-// furnish puts the files of the order in place.
-func (a *agent) furnish(ctx context.Context, o Order) error {
-	files := task.Files{Task: o.Task, Work: a.path(workDir), Mount: a.mountPath, Open: a.bundles.Open}
-	return files.Unpack(ctx)
+// furnish has everything in place that the scripts of the order need, and reports
+// whether setup has been done there.
+func (a *agent) furnish(ctx context.Context, o Order, phase Phase) (settled bool, err error) {
+	if phase == PhaseFurnishing {
+		files := task.Files{Task: o.Task, Work: a.path(workDir), Mount: a.mountPath, Open: a.bundles.Open}
+		if o.Image != "" {
+			files.Mount = func(target string) (string, error) { return a.containedPath(o, target) }
+		}
+		if err := files.Unpack(ctx); err != nil {
+			return false, err
+		}
+	}
+	settled = phase == PhaseRun
+	if o.Image != "" {
+		return a.contain(ctx, o, settled)
+	}
+	return settled, nil
 }
 
 // begin keeps that a script is about to begin. Only then is it sure that the
@@ -138,7 +152,7 @@ func (a *agent) variables(o Order) []string {
 		host = net.IPv4zero.String()
 	}
 	return task.Variables(o.Task, o.Ref, task.Place{
-		Dir: a.path(workDir), Home: homeDir(),
+		Dir: a.path(workDir), Home: a.home(o),
 		Host: host, Port: strconv.Itoa(o.Port), NoticeFile: a.path(noticeDir, noticeFile),
 	})
 }
