@@ -48,14 +48,19 @@ func newYard(t *testing.T) *yard {
 		t.Skip("boots machines")
 	}
 	a := awstest.New(t, awstest.Options{Machines: true})
-	path := cmp.Or(os.Getenv("SERVE_BINARY"), os.Args[0])
 	return &yard{aws: a, Cloud: aws.NewCloud(aws.CloudOptions{
 		Known:     brief(t, aws.Config{Regions: []string{"us-east-1"}}),
 		Secret:    func() ([]byte, error) { return []byte(secret), nil },
-		Program:   func(string) (*agent.Program, error) { return agent.OpenProgram(path) },
+		Program:   itself(),
 		Transport: a.Client().Transport,
 		Log:       slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})}
+}
+
+// itself gives the program that is tested as the agent's.
+func itself() func(string) (*agent.Program, error) {
+	path := cmp.Or(os.Getenv("SERVE_BINARY"), os.Args[0])
+	return func(string) (*agent.Program, error) { return agent.OpenProgram(path) }
 }
 
 // small asks for the smallest machine.
