@@ -8,7 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+<<<<<<< HEAD
 	"slices"
+=======
+	"os"
+>>>>>>> 6c4d2bd (Stay with a machine while it is furnished, leave a zone without capacity at once, and pass a day of chaos)
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -72,10 +76,29 @@ func again(err error) aws.Ternary {
 // priceRegion is one of the few that can be asked for prices.
 const priceRegion = "us-east-1"
 
+// retryer tries a call again. What AWS has no capacity for it says with the status
+// of a server in trouble, and it is for the policy to ask elsewhere, at once.
+func retryer() aws.Retryer {
+	standard := func(o *retry.StandardOptions) {
+		o.MaxAttempts = attempts
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+			if m := meaningOf(err); errors.Is(m, serve.ErrCapacity) || errors.Is(m, serve.ErrQuota) {
+				return aws.FalseTernary
+			}
+			return aws.UnknownTernary
+		})}, o.Retryables...)
+	}
+	if os.Getenv("AWS_RETRY_MODE") == string(aws.RetryModeStandard) {
+		return retry.NewStandard(standard)
+	}
+	return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) { o.StandardOptions = append(o.StandardOptions, standard) })
+}
+
 // load finds credentials and settings as the AWS command line does.
 func (c Config) load(ctx context.Context, transport http.RoundTripper) (aws.Config, error) {
 	options := []func(*config.LoadOptions) error{
 		config.WithAppID("terraform-provider-serve"),
+<<<<<<< HEAD
 		config.WithRetryer(func() aws.Retryer {
 			return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
 				o.StandardOptions = append(o.StandardOptions, func(s *retry.StandardOptions) {
@@ -84,6 +107,9 @@ func (c Config) load(ctx context.Context, transport http.RoundTripper) (aws.Conf
 				})
 			})
 		}),
+=======
+		config.WithRetryer(retryer),
+>>>>>>> 6c4d2bd (Stay with a machine while it is furnished, leave a zone without capacity at once, and pass a day of chaos)
 	}
 	if c.Region != "" {
 		options = append(options, config.WithRegion(c.Region))

@@ -45,7 +45,7 @@ func TestWhatAnErrorMeans(t *testing.T) {
 		{"nobody waits any more", context.Canceled, nil, true},
 	} {
 		err := meaning(row.err)
-		if row.means != nil && !errors.Is(err, row.means) || row.means == nil && err != row.err {
+		if row.means != nil && !errors.Is(err, row.means) || row.means == nil && !errors.Is(row.err, err) {
 			t.Errorf("%s: got %v, want %v", row.name, err, row.means)
 		}
 		if !errors.Is(err, row.err) {

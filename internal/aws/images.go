@@ -24,7 +24,9 @@ const imageLifetime = time.Hour
 const minDisk = 30
 
 // images are the machine images that were used in a region, by their names.
-type images struct{ images map[string]dated[machineImage] }
+type images struct {
+	images map[string]dated[machineImage]
+}
 
 // machineImage is an AMI.
 type machineImage struct {

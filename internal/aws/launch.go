@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -23,9 +24,9 @@ import (
 const (
 	// clearPatience is how long a failed launch may take to clear away after itself.
 	clearPatience = 5 * time.Minute
-	// furnishPatience is how long a machine is tried before EC2 is asked whether it
-	// is there at all.
-	furnishPatience = 20 * time.Second
+	// doubt is how often EC2 is asked whether a machine that is not furnished yet is
+	// there at all.
+	doubt = 20 * time.Second
 	// youth is for how long a machine may show the key in its user data.
 	youth = 20 * time.Minute
 	// lease is for how long a machine stays when it hears from no controller.
@@ -69,30 +70,15 @@ type launch struct {
 }
 
 func (l *launch) run(ctx context.Context) (serve.Instance, error) {
-	at := l.req.Offer.Location
-	if at.Cloud != cloudName || at.Region == "" || at.Zone == "" || l.req.Offer.InstanceType == "" {
-		return serve.Instance{}, fmt.Errorf("%w: %s is not a zone of AWS", serve.ErrInvalid, at)
-	}
-	if l.cloud.o.Program == nil || l.cloud.o.Secret == nil {
-		return serve.Instance{}, fmt.Errorf("%w: nothing is launched from here", serve.ErrInvalid)
+	if err := l.check(); err != nil {
+		return serve.Instance{}, err
 	}
 	var err error
-	if l.site, err = l.cloud.account.in(ctx, at.Region); err != nil {
+	if l.site, err = l.cloud.account.in(ctx, l.req.Offer.Location.Region); err != nil {
 		return serve.Instance{}, err
 	}
-	found, err := l.existing(ctx, l.refTags(l.req.Ref))
-	if err != nil {
+	if err := l.have(ctx); err != nil {
 		return serve.Instance{}, err
-	}
-	for _, i := range found {
-		if stateOf(i) != types.InstanceStateNameShuttingDown {
-			l.id = aws.ToString(i.InstanceId)
-		}
-	}
-	if l.id == "" {
-		if err := l.make(ctx); err != nil {
-			return serve.Instance{}, err
-		}
 	}
 	up, err := l.until(ctx, l.id, func(i *types.Instance) (bool, error) {
 		if i == nil {
@@ -112,6 +98,35 @@ func (l *launch) run(ctx context.Context) (serve.Instance, error) {
 	}
 	l.cloud.remember(sighting{l.region, i})
 	return i, nil
+}
+
+// check refuses what is asked for where it can never be had.
+func (l *launch) check() error {
+	at := l.req.Offer.Location
+	if at.Cloud != cloudName || at.Region == "" || at.Zone == "" || l.req.Offer.InstanceType == "" {
+		return fmt.Errorf("%w: %s is not a zone of AWS", serve.ErrInvalid, at)
+	}
+	if l.cloud.o.Program == nil || l.cloud.o.Secret == nil {
+		return fmt.Errorf("%w: nothing is launched from here", serve.ErrInvalid)
+	}
+	return nil
+}
+
+// have finds the instance of the replica, or has EC2 make it.
+func (l *launch) have(ctx context.Context) error {
+	found, err := l.existing(ctx, l.refTags(l.req.Ref))
+	if err != nil {
+		return err
+	}
+	for _, i := range found {
+		if stateOf(i) != types.InstanceStateNameShuttingDown {
+			l.id = aws.ToString(i.InstanceId)
+		}
+	}
+	if l.id != "" {
+		return nil
+	}
+	return l.make(ctx)
 }
 
 // fallen gives the error of an instance that has ended while it was being launched.
@@ -300,26 +315,38 @@ func (l *launch) furnish(ctx context.Context, i serve.Instance, up types.Instanc
 		return err
 	}
 	defer machine.Close()
-	supplies := agent.Supplies{Order: agent.NewOrder(l.req, lease), Program: program, Bundle: l.req.Bundle}
-	for {
-		patient, cancel := context.WithTimeout(ctx, furnishPatience)
-		err := machine.Furnish(patient, supplies)
-		late := patient.Err() != nil
-		cancel()
-		switch {
-		case err == nil, ctx.Err() != nil:
-			return err
-		case !late && !errors.Is(err, serve.ErrUnreachable):
-			return fmt.Errorf("furnishing instance %s: %w", i.ID, err)
-		}
-		now, err := l.until(ctx, i.ID, func(i *types.Instance) (bool, error) { return i != nil, nil })
-		if err == nil {
-			err = l.fallen(now)
-		}
-		if err != nil {
-			return err
+	there, over := context.WithCancelCause(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { over(l.fall(there)) })
+	err = machine.Furnish(there, agent.Supplies{Order: agent.NewOrder(l.req, lease), Program: program, Bundle: l.req.Bundle})
+	fell := context.Cause(there)
+	over(nil)
+	watching.Wait()
+	switch {
+	case err == nil:
+		return nil
+	case fell != nil:
+		return fell
+	}
+	return fmt.Errorf("furnishing instance %s: %w", i.ID, err)
+}
+
+// fall waits until the instance has ended, and gives the reason, or until the
+// context ends.
+func (l *launch) fall(ctx context.Context) error {
+	for sleep(ctx, doubt) {
+		var fell error
+		_, err := l.until(ctx, l.id, func(i *types.Instance) (bool, error) {
+			if i != nil {
+				fell = l.fallen(*i)
+			}
+			return i != nil, nil
+		})
+		if err == nil && fell != nil {
+			return fell
 		}
 	}
+	return nil
 }
 
 // clear takes away what a failed launch has made. Of a call that has not been

@@ -36,9 +36,12 @@ type lookout struct {
 	waited map[string]int
 	// asking is there while a question is under way; it is closed by the answer.
 	asking chan struct{}
-	seenAt time.Time
-	seen   map[string]types.Instance
-	failed error
+	// asked counts the questions, answered is the last one that has its answer, of
+	// the time seenAt.
+	asked, answered int
+	seenAt          time.Time
+	seen            map[string]types.Instance
+	failed          error
 }
 
 // until waits for an instance to be as is wanted. Wanted is asked again with each
@@ -77,15 +80,17 @@ func (l *lookout) wait(id string, n int) {
 	}
 }
 
-// look gives an answer of EC2 that is newer than the call. Whoever comes while
-// nobody asks does so for all.
+// look gives the answer of EC2 to a question that is newer than the call. Whoever
+// comes while nobody asks does so for all.
 func (s *site) look(ctx context.Context) (map[string]types.Instance, error) {
 	l := &s.lookout
-	called := time.Now()
+	l.mu.Lock()
+	next := l.asked + 1
+	l.mu.Unlock()
 	for {
 		l.mu.Lock()
 		switch {
-		case l.seenAt.After(called):
+		case l.answered >= next:
 			defer l.mu.Unlock()
 			return l.seen, l.failed
 		case l.asking != nil:
@@ -116,7 +121,8 @@ func (s *site) look(ctx context.Context) (map[string]types.Instance, error) {
 func (s *site) ask(ctx context.Context) {
 	l := &s.lookout
 	l.mu.Lock()
-	ids := slices.Sorted(maps.Keys(l.waited))
+	l.asked++
+	question, ids := l.asked, slices.Sorted(maps.Keys(l.waited))
 	l.mu.Unlock()
 	at := time.Now()
 	seen := make(map[string]types.Instance, len(ids))
@@ -132,8 +138,7 @@ func (s *site) ask(ctx context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if ctx.Err() == nil {
-		// What was asked for meanwhile is not in it.
-		l.seenAt, l.seen, l.failed = at, seen, failed
+		l.answered, l.seenAt, l.seen, l.failed = question, at, seen, failed
 	}
 	close(l.asking)
 	l.asking = nil

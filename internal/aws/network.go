@@ -106,7 +106,7 @@ func (s *site) subnets(ctx context.Context, vpc string) (map[string]string, erro
 			return nil, meaning(err)
 		}
 		for _, n := range page.Subnets {
-			zone, n := aws.ToString(n.AvailabilityZone), n
+			zone := aws.ToString(n.AvailabilityZone)
 			if left := aws.ToInt32(n.AvailableIpAddressCount); subnets[zone] == "" || left > free[zone] {
 				subnets[zone], free[zone] = aws.ToString(n.SubnetId), left
 			}

@@ -80,62 +80,79 @@ func (s *site) offers(ctx context.Context, w wanted) ([]serve.Offer, error) {
 	if err != nil {
 		return nil, err
 	}
-	spot, err := s.spotPricesOf(ctx, names)
+	p, err := s.pricesOf(ctx, fit, zones)
 	if err != nil {
 		return nil, err
 	}
-	var priced []string
-	for _, m := range fit {
-		if len(zones[m.name]) > 0 && slices.Contains(m.markets, serve.OnDemand) {
-			priced = append(priced, m.name)
-		}
-	}
-	regular, err := s.regularPricesOf(ctx, priced)
-	if err != nil {
-		return nil, err
-	}
-	fit = cheapest(fit, spot, regular)
 	var offers []serve.Offer
-	for _, m := range fit {
+	for _, m := range cheapest(fit, p) {
 		for _, zone := range zones[m.name] {
-			at := serve.Location{Cloud: cloudName, Region: s.region, Zone: zone}
-			if !w.r.Location().Contains(at) {
-				continue
-			}
-			for _, market := range m.markets {
-				price, ok := marketPrice(market, spot[m.name], zone, regular[m.name])
-				if !ok || w.r.MaxHourlyCost > 0 && price > w.r.MaxHourlyCost {
-					continue
-				}
-				offers = append(offers, serve.Offer{
-					Location: at, Market: market, InstanceType: m.name, Price: price, CPUs: m.cpus, Memory: m.memory, Accelerators: m.accelerators,
-				})
-			}
+			offers = append(offers, w.offers(serve.Location{Cloud: cloudName, Region: s.region, Zone: zone}, m, p)...)
 		}
 	}
 	return offers, nil
 }
 
+// prices are what types cost in a region.
+type prices struct {
+	spot    map[string]map[string]float64 // of a type, in a zone
+	regular map[string]float64            // of a type
+}
+
+func (s *site) pricesOf(ctx context.Context, fit []machineType, zones map[string][]string) (prices, error) {
+	var all, priced []string
+	for _, m := range fit {
+		all = append(all, m.name)
+		if len(zones[m.name]) > 0 && slices.Contains(m.markets, serve.OnDemand) {
+			priced = append(priced, m.name)
+		}
+	}
+	spot, err := s.spotPricesOf(ctx, all)
+	if err != nil {
+		return prices{}, err
+	}
+	regular, err := s.regularPricesOf(ctx, priced)
+	return prices{spot, regular}, err
+}
+
+// offers gives what a zone has of a type, in each of its markets.
+func (w wanted) offers(at serve.Location, m machineType, p prices) []serve.Offer {
+	if !w.r.Location().Contains(at) {
+		return nil
+	}
+	var offers []serve.Offer
+	for _, market := range m.markets {
+		price, ok := p.of(m.name, market, at.Zone)
+		if !ok || w.r.MaxHourlyCost > 0 && price > w.r.MaxHourlyCost {
+			continue
+		}
+		offers = append(offers, serve.Offer{
+			Location: at, Market: market, InstanceType: m.name, Price: price, CPUs: m.cpus, Memory: m.memory, Accelerators: m.accelerators,
+		})
+	}
+	return offers
+}
+
 // cheapest keeps the types that are cheapest in either market.
-func cheapest(fit []machineType, spot map[string]map[string]float64, regular map[string]float64) []machineType {
+func cheapest(fit []machineType, p prices) []machineType {
 	if len(fit) <= variety {
 		return fit
 	}
 	lowest := func(m machineType) float64 {
 		low := 0.0
-		for _, price := range spot[m.name] {
+		for _, price := range p.spot[m.name] {
 			if low == 0 || price < low {
 				low = price
 			}
 		}
-		return cmp.Or(low, regular[m.name])
+		return cmp.Or(low, p.regular[m.name])
 	}
 	// The cheapest regular one is kept whatever the spot market says: it is what
 	// stands in for all of it.
 	bySpot, byRegular := slices.Clone(fit), slices.Clone(fit)
 	slices.SortStableFunc(bySpot, func(a, b machineType) int { return cmp.Compare(lowest(a), lowest(b)) })
-	byRegular = slices.DeleteFunc(byRegular, func(m machineType) bool { return regular[m.name] == 0 })
-	slices.SortStableFunc(byRegular, func(a, b machineType) int { return cmp.Compare(regular[a.name], regular[b.name]) })
+	byRegular = slices.DeleteFunc(byRegular, func(m machineType) bool { return p.regular[m.name] == 0 })
+	slices.SortStableFunc(byRegular, func(a, b machineType) int { return cmp.Compare(p.regular[a.name], p.regular[b.name]) })
 	kept := bySpot[:variety-1]
 	for _, m := range append(byRegular, bySpot[variety-1:]...) {
 		if !slices.ContainsFunc(kept, func(k machineType) bool { return k.name == m.name }) {

@@ -185,11 +185,12 @@ func answers[T any](ctx context.Context, s *site, q question, known *map[string]
 	return all, err
 }
 
-// marketPrice is a price that an offer is made at; ok is false when there is none.
-func marketPrice(m serve.Market, spot map[string]float64, zone string, regular float64) (price float64, ok bool) {
+// of is the price of a type in a market and a zone; ok is false when there is none.
+func (p prices) of(name string, m serve.Market, zone string) (price float64, ok bool) {
 	if m == serve.Spot {
-		price, ok = spot[zone]
+		price, ok = p.spot[name][zone]
 		return price, ok
 	}
-	return regular, regular > 0
+	price = p.regular[name]
+	return price, price > 0
 }

@@ -34,7 +34,7 @@ func TestTheCheapestAreOfferedAndAnOnDemandOneInAnyCase(t *testing.T) {
 		regular[name] = 20 - float64(i)
 	}
 	var names string
-	for _, m := range cheapest(fit, spot, regular) {
+	for _, m := range cheapest(fit, prices{spot, regular}) {
 		names += m.name
 	}
 	if names != "abcdeh" {

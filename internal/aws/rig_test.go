@@ -34,6 +34,9 @@ func TestMain(m *testing.M) {
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": awstest.AccessKey, "AWS_SECRET_ACCESS_KEY": awstest.SecretKey,
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
+		// The adaptive one waits for less than a nanosecond at times, and the clock
+		// of a synctest never moves on by that.
+		"AWS_RETRY_MODE": "standard",
 	} {
 		os.Setenv(name, value)
 	}
@@ -54,6 +57,50 @@ func brief(t *testing.T, c aws.Config) string {
 	return known
 }
 
+// rig is a cloud on an emulated AWS whose instances are records only.
+type rig struct {
+	*testing.T
+	aws   *awstest.AWS
+	fleet *fleet
+	cloud *aws.Cloud
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	a := awstest.New(t, awstest.Options{Pending: 8 * time.Second, Stopping: 20 * time.Second})
+	f := &fleet{aws: a, every: time.Second, boot: 20 * time.Second}
+	cloud := aws.NewCloud(aws.CloudOptions{
+		Known: brief(t, aws.Config{Regions: []string{"us-east-1"}}), Note: func(string) error { return nil },
+		Scope:   func() (string, error) { return "rig", nil },
+		Secret:  func() ([]byte, error) { return []byte(secret), nil },
+		Program: program(t), Transport: a.Client().Transport, Connect: f.connect,
+	})
+	return &rig{t, a, f, cloud}
+}
+
+// offer is the cheapest in a market.
+func (r *rig) offer(m serve.Market) serve.Offer {
+	r.Helper()
+	offers, err := r.cloud.Offers(r.Context(), serve.Resource{CPUs: "2+"})
+	if err != nil {
+		r.Fatal(err)
+	}
+	for _, o := range offers {
+		if o.Market == m {
+			return o
+		}
+	}
+	r.Fatalf("there is no %s offer", m)
+	return serve.Offer{}
+}
+
+func (r *rig) request(o serve.Offer) serve.LaunchRequest {
+	return serve.LaunchRequest{
+		Ref: serve.Ref{Service: "web", UID: "5f3c", Replica: 1}, Revision: 1, Offer: o,
+		Resource: serve.Resource{CPUs: "2+"}, Port: 8080, Task: serve.Task{Run: "server"},
+	}
+}
+
 // program is the agent's program where none is ever sent.
 func program(t *testing.T) func(string) (*agent.Program, error) {
 	path := t.TempDir() + "/agent"
@@ -67,7 +114,8 @@ func program(t *testing.T) func(string) (*agent.Program, error) {
 // say follows from the books.
 type fleet struct {
 	aws *awstest.AWS
-	// every is how often a machine looks at the books, and boot how long it boots.
+	// every is how often a machine looks at the books, and boot how long it takes
+	// from its launch until it answers.
 	every, boot time.Duration
 
 	mu sync.Mutex
@@ -109,7 +157,7 @@ func (s station) gone() error {
 }
 
 func (s station) Furnish(ctx context.Context, _ agent.Supplies) error {
-	for booted := time.Now().Add(s.boot); ; {
+	for {
 		wait := time.NewTimer(s.every)
 		select {
 		case <-wait.C:
@@ -117,10 +165,7 @@ func (s station) Furnish(ctx context.Context, _ agent.Supplies) error {
 			wait.Stop()
 			return ctx.Err()
 		}
-		if _, ok := s.instance(s.host); !ok {
-			return s.gone()
-		}
-		if time.Now().After(booted) {
+		if i, ok := s.instance(s.host); ok && time.Since(i.Launched) > s.boot {
 			return nil
 		}
 	}

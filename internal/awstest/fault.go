@@ -88,7 +88,8 @@ func (a *AWS) Fault(hook func(Call) Verdict) {
 }
 
 // FailNext has the next calls of an action, such as RunInstances, fail with
-// errs, one after the other.
+// errs, one after the other. A launch that has been made is not refused for want
+// of capacity when it is asked for again.
 func (a *AWS) FailNext(action string, errs ...*Error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -151,7 +152,7 @@ func (a *AWS) judge(c *call, srv *service, action string, in fields) Verdict {
 		return Verdict{Err: refusal(http.StatusPreconditionFailed, "DryRunOperation",
 			"Request would have succeeded, but DryRun flag is set.")}
 	}
-	if next := a.faults.failing[action]; len(next) > 0 {
+	if next := a.faults.failing[action]; len(next) > 0 && (next[0] == nil || *next[0] != *NoCapacity() || c.region.launches[in.text("ClientToken")] == nil) {
 		a.faults.failing[action] = next[1:]
 		return Verdict{Err: next[0], Lose: next[0] == nil}
 	}
