@@ -4,25 +4,18 @@
 package aws_test
 
 import (
-	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"slices"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/aws"
 	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
-	"github.com/serve-infra/terraform-provider-serve/internal/balancer"
-	"github.com/serve-infra/terraform-provider-serve/internal/controller"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
 )
@@ -70,15 +63,6 @@ type day struct {
 	done map[string]int
 }
 
-// life is one controller, until it is killed.
-type life struct {
-	*controller.Controller
-	cloud *aws.Cloud
-	dead  atomic.Bool
-	stop  context.CancelFunc
-	over  chan struct{}
-}
-
 func newDay(t *testing.T, seed uint64) *day {
 	a := awstest.New(t, awstest.Options{Seed: seed, Pending: 8 * time.Second, Stopping: 20 * time.Second})
 	return &day{
@@ -89,65 +73,9 @@ func newDay(t *testing.T, seed uint64) *day {
 	}
 }
 
-// severed is the way to AWS of a controller, which ends when that is killed: what
-// was under way is never answered.
-type severed struct {
-	http.RoundTripper
-	life *life
-}
-
-var errDead = errors.New("the process is dead")
-
-func (s severed) RoundTrip(r *http.Request) (*http.Response, error) {
-	if s.life.dead.Load() {
-		return nil, errDead
-	}
-	resp, err := s.RoundTripper.RoundTrip(r)
-	if s.life.dead.Load() {
-		return nil, errDead
-	}
-	return resp, err
-}
-
-// mortal is a store that a dead controller cannot write to any more.
-type mortal struct {
-	serve.Store
-	life *life
-}
-
-func (m mortal) Save(ctx context.Context, s serve.State, events []serve.Event) (uint64, int64, error) {
-	if m.life.dead.Load() {
-		return 0, 0, errDead
-	}
-	return m.Store.Save(ctx, s, events)
-}
-
 // begin starts a controller.
 func (d *day) begin() {
-	l := &life{over: make(chan struct{})}
-	l.cloud = aws.NewCloud(aws.CloudOptions{
-		Known: d.known, Note: func(where string) error {
-			if l.dead.Load() {
-				return errDead
-			}
-			d.known = where
-			return nil
-		},
-		Scope:   func() (string, error) { return "chaos", nil },
-		Secret:  func() ([]byte, error) { return []byte(secret), nil },
-		Program: program(d.t), Transport: severed{d.aws.Client().Transport, l}, Connect: d.fleet.connect,
-	})
-	l.Controller = controller.New(controller.Options{
-		Service: "web", Store: mortal{d.store, l}, Clouds: []serve.Cloud{l.cloud}, Bundles: noBundles{}, Traffic: &noTraffic{},
-		Log: slog.New(slog.NewTextHandler(d.log, nil)),
-	})
-	ctx, cancel := context.WithCancel(d.t.Context())
-	l.stop = cancel
-	go func() {
-		defer close(l.over)
-		_ = l.Run(ctx) // a dead one cannot save, and says so
-	}()
-	d.current = l
+	d.current = begin(d.t, home{aws: d.aws, fleet: d.fleet, service: "web", store: d.store, known: &d.known, log: d.log})
 }
 
 // kill ends the controller in the middle of whatever it does, and starts another.
@@ -194,6 +122,7 @@ func (d *day) goWrong(turn int) {
 		{"lost answer to a launch", func() { d.aws.LoseNext("RunInstances") }},
 		{"lost answers", func() { d.aws.LoseNext(action); d.aws.LoseNext(action) }},
 		{"no capacity for the next launches", func() { d.aws.FailNext("RunInstances", awstest.NoCapacity(), awstest.NoCapacity()) }},
+		{"no spot quota for the next launches", func() { d.aws.FailNext("RunInstances", awstest.SpotQuota(), awstest.SpotQuota()) }},
 		{"no spot in a zone", func() { d.aws.Exhaust(awstest.Pool{Zone: d.zone(), Market: awstest.Spot}) }},
 		{"spot in a zone again", func() { d.aws.Refill(awstest.Pool{Zone: d.zone(), Market: awstest.Spot}) }},
 		{"late descriptions", func() { d.aws.Lag(time.Duration(d.random.IntN(20)) * time.Second) }},
@@ -283,40 +212,4 @@ func (d *day) end() {
 		calls += n
 	}
 	d.t.Logf("%d instances in a day, %d calls of AWS (%v); went wrong: %v", len(books.Instances), calls, books.Calls, d.done)
-}
-
-// noBundles is for services without files.
-type noBundles struct{}
-
-func (noBundles) Has(string) (bool, error)           { return true, nil }
-func (noBundles) Put(string, io.Reader) error        { return nil }
-func (noBundles) Open(string) (io.ReadCloser, error) { return nil, serve.ErrNotFound }
-func (noBundles) Keep(...string) error               { return nil }
-
-// noTraffic is the way from clients that never come.
-type noTraffic struct {
-	mu       sync.Mutex
-	backends []balancer.Backend
-}
-
-func (*noTraffic) Attach(func(), func(int64))    {}
-func (*noTraffic) SetDial(balancer.Dial)         {}
-func (*noTraffic) URL() string                   { return "http://nowhere" }
-func (*noTraffic) SetTLS(*serve.TLS) error       { return nil }
-func (*noTraffic) Configure(balancer.Settings)   {}
-func (*noTraffic) SetHold(time.Duration)         {}
-func (*noTraffic) Requests(time.Time) int        { return 0 }
-func (*noTraffic) Busy() time.Duration           { return 0 }
-func (*noTraffic) Drain(context.Context, int64)  {}
-func (*noTraffic) Abort(int64)                   {}
-func (*noTraffic) Toll() map[int64]balancer.Toll { return nil }
-func (n *noTraffic) SetBackends(all []balancer.Backend) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.backends = all
-}
-
-func (*noTraffic) Serve(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
 }

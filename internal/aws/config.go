@@ -8,11 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-<<<<<<< HEAD
 	"slices"
-=======
-	"os"
->>>>>>> 6c4d2bd (Stay with a machine while it is furnished, leave a zone without capacity at once, and pass a day of chaos)
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -76,40 +73,43 @@ func again(err error) aws.Ternary {
 // priceRegion is one of the few that can be asked for prices.
 const priceRegion = "us-east-1"
 
-// retryer tries a call again. What AWS has no capacity for it says with the status
-// of a server in trouble, and it is for the policy to ask elsewhere, at once.
+// retryer holds calls back that AWS would refuse, and tries refused ones again.
 func retryer() aws.Retryer {
-	standard := func(o *retry.StandardOptions) {
-		o.MaxAttempts = attempts
-		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
-			if m := meaningOf(err); errors.Is(m, serve.ErrCapacity) || errors.Is(m, serve.ErrQuota) {
-				return aws.FalseTernary
-			}
-			return aws.UnknownTernary
-		})}, o.Retryables...)
+	return paced{retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
+		o.FailOnNoAttemptTokens = true
+		o.StandardOptions = append(o.StandardOptions, func(s *retry.StandardOptions) {
+			s.MaxAttempts = attempts
+			s.Retryables = slices.Insert(s.Retryables, 0, retry.IsErrorRetryable(retry.IsErrorRetryableFunc(again)))
+		})
+	})}
+}
+
+// paced is a retryer that waits for its turn in steps. That of the SDK waits for
+// exactly as long as it reckons it has to, which by rounding can be no time at
+// all, again and again.
+type paced struct{ *retry.AdaptiveMode }
+
+// pace is the step.
+const pace = 100 * time.Millisecond
+
+// GetAttemptToken implements [aws.RetryerV2].
+func (p paced) GetAttemptToken(ctx context.Context) (func(error) error, error) {
+	for {
+		release, err := p.AdaptiveMode.GetAttemptToken(ctx)
+		if err == nil {
+			return release, nil
+		}
+		if !sleep(ctx, pace) {
+			return nil, ctx.Err()
+		}
 	}
-	if os.Getenv("AWS_RETRY_MODE") == string(aws.RetryModeStandard) {
-		return retry.NewStandard(standard)
-	}
-	return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) { o.StandardOptions = append(o.StandardOptions, standard) })
 }
 
 // load finds credentials and settings as the AWS command line does.
 func (c Config) load(ctx context.Context, transport http.RoundTripper) (aws.Config, error) {
 	options := []func(*config.LoadOptions) error{
 		config.WithAppID("terraform-provider-serve"),
-<<<<<<< HEAD
-		config.WithRetryer(func() aws.Retryer {
-			return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
-				o.StandardOptions = append(o.StandardOptions, func(s *retry.StandardOptions) {
-					s.MaxAttempts = attempts
-					s.Retryables = slices.Insert(s.Retryables, 0, retry.IsErrorRetryable(retry.IsErrorRetryableFunc(again)))
-				})
-			})
-		}),
-=======
 		config.WithRetryer(retryer),
->>>>>>> 6c4d2bd (Stay with a machine while it is furnished, leave a zone without capacity at once, and pass a day of chaos)
 	}
 	if c.Region != "" {
 		options = append(options, config.WithRegion(c.Region))

@@ -34,9 +34,6 @@ func TestMain(m *testing.M) {
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": awstest.AccessKey, "AWS_SECRET_ACCESS_KEY": awstest.SecretKey,
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
-		// The adaptive one waits for less than a nanosecond at times, and the clock
-		// of a synctest never moves on by that.
-		"AWS_RETRY_MODE": "standard",
 	} {
 		os.Setenv(name, value)
 	}
@@ -69,13 +66,18 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	a := awstest.New(t, awstest.Options{Pending: 8 * time.Second, Stopping: 20 * time.Second})
 	f := &fleet{aws: a, every: time.Second, boot: 20 * time.Second}
-	cloud := aws.NewCloud(aws.CloudOptions{
-		Known: brief(t, aws.Config{Regions: []string{"us-east-1"}}), Note: func(string) error { return nil },
+	return &rig{t, a, f, newCloud(t, a, f, aws.Config{Regions: []string{"us-east-1"}})}
+}
+
+// newCloud gives a cloud on the account with its agents.
+func newCloud(t *testing.T, a *awstest.AWS, f *fleet, c aws.Config) *aws.Cloud {
+	t.Helper()
+	return aws.NewCloud(aws.CloudOptions{
+		Known: brief(t, c), Note: func(string) error { return nil },
 		Scope:   func() (string, error) { return "rig", nil },
 		Secret:  func() ([]byte, error) { return []byte(secret), nil },
 		Program: program(t), Transport: a.Client().Transport, Connect: f.connect,
 	})
-	return &rig{t, a, f, cloud}
 }
 
 // offer is the cheapest in a market.

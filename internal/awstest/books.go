@@ -112,7 +112,7 @@ func (a *AWS) Books() Books {
 func (i *instance) entry(region string, now time.Time) Instance {
 	e := Instance{
 		ID: i.id, Region: region, Zone: i.zone.name, Type: i.plan.kind.name, Market: i.plan.market, State: i.state(now).name,
-		ClientToken: i.plan.token, Tags: i.tags.last(), PrivateIP: i.private, PublicIP: i.reached(), UserData: string(i.plan.userData),
+		ClientToken: i.plan.token, Tags: i.tags.last(), PrivateIP: i.private, PublicIP: i.reached(), UserData: i.plan.userData,
 		Launched: i.launched, Interrupt: i.interrupt, Rebalance: i.rebalance,
 	}
 	if !i.live(now) {

@@ -50,6 +50,18 @@ func NoCapacity() *Error {
 		"We currently do not have sufficient capacity in the Availability Zone you requested.")
 }
 
+// SpotQuota is what EC2 says when the account may have no more spot machines.
+func SpotQuota() *Error {
+	return refusal(http.StatusBadRequest, "MaxSpotInstanceCountExceeded", "Max spot instance count exceeded")
+}
+
+// isCapacity reports whether a launch was refused for what others have of a pool,
+// or of the quota. One that has been made is not refused so when it is asked for
+// again.
+func (e *Error) isCapacity() bool {
+	return e != nil && (e.Code == NoCapacity().Code || e.Code == SpotQuota().Code)
+}
+
 // Call is a request that AWS understands and is about to carry out.
 type Call struct {
 	Service string // ec2, ssm, ...
@@ -88,8 +100,7 @@ func (a *AWS) Fault(hook func(Call) Verdict) {
 }
 
 // FailNext has the next calls of an action, such as RunInstances, fail with
-// errs, one after the other. A launch that has been made is not refused for want
-// of capacity when it is asked for again.
+// errs, one after the other.
 func (a *AWS) FailNext(action string, errs ...*Error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -152,7 +163,7 @@ func (a *AWS) judge(c *call, srv *service, action string, in fields) Verdict {
 		return Verdict{Err: refusal(http.StatusPreconditionFailed, "DryRunOperation",
 			"Request would have succeeded, but DryRun flag is set.")}
 	}
-	if next := a.faults.failing[action]; len(next) > 0 && (next[0] == nil || *next[0] != *NoCapacity() || c.region.launches[in.text("ClientToken")] == nil) {
+	if next := a.faults.failing[action]; len(next) > 0 && !(next[0].isCapacity() && c.region.launches[in.text("ClientToken")] != nil) {
 		a.faults.failing[action] = next[1:]
 		return Verdict{Err: next[0], Lose: next[0] == nil}
 	}

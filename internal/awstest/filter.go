@@ -51,10 +51,15 @@ func (f facets) picked(filters []fields) (bool, error) {
 
 // wild matches as EC2 does, where a slash is a character like any other.
 func wild(pattern, value string) bool {
-	flat := strings.NewReplacer("/", "\x00", "[", "\\[")
+	if pattern == value || !strings.ContainsAny(pattern, "*?\\") {
+		return pattern == value
+	}
 	ok, err := path.Match(flat.Replace(pattern), strings.ReplaceAll(value, "/", "\x00"))
-	return err == nil && ok || pattern == value
+	return err == nil && ok
 }
+
+// flat makes of a pattern one that [path.Match] reads as EC2 does.
+var flat = strings.NewReplacer("/", "\x00", "[", "\\[")
 
 // pick gives the things that pass the filters. With none at all to look at, the
 // filters are still held against what such a thing could be filtered by.

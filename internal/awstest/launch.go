@@ -93,7 +93,7 @@ func (c *call) launch(p plan, least, most int) ([]*instance, error) {
 
 func overQuota(p plan, quota int) error {
 	if p.market == Spot {
-		return refusal(400, "MaxSpotInstanceCountExceeded", "Max spot instance count exceeded")
+		return SpotQuota()
 	}
 	return refusal(400, "VcpuLimitExceeded", "You have requested more vCPU capacity than your current vCPU limit of %d allows "+
 		"for the instance bucket that the specified instance type belongs to. "+

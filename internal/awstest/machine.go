@@ -30,7 +30,7 @@ func (a *AWS) start(r *region, i *instance) {
 	}
 	i.console = new(console)
 	m, err := machinetest.Start(machinetest.Options{
-		Hostname: "ip-" + strings.ReplaceAll(host, ".", "-"), UserData: i.plan.userData, Console: i.console,
+		Hostname: "ip-" + strings.ReplaceAll(host, ".", "-"), UserData: []byte(i.plan.userData), Console: i.console,
 		Environ: []string{
 			// AWS is elsewhere than on a machine of its own, and so is what tells about it.
 			"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://" + l.Addr().String(), "AWS_ENDPOINT_URL=" + a.Endpoint(),

@@ -27,7 +27,7 @@ type plan struct {
 	maxPrice     float64 // of spot, or 0 for as much as on demand
 	groups       []string
 	disks        []disk
-	userData     []byte
+	userData     string
 	token        string
 	tokens       string // of the metadata service: required or optional
 	metadataTags string
@@ -311,7 +311,7 @@ func planUserData(_ *call, p *plan, in fields) error {
 	if len(data) > userDataLimit {
 		return invalid("User data is limited to %d bytes", userDataLimit)
 	}
-	p.userData = data
+	p.userData = string(data)
 	return nil
 }
 
