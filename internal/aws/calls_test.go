@@ -80,7 +80,7 @@ func TestHowOftenAWSIsAsked(t *testing.T) {
 				hour := func(what string, most int, do func()) {
 					before := a.Books().Calls
 					do()
-					time.Sleep(time.Hour)
+					<-time.After(time.Hour)
 					calls := a.Books().Calls
 					total := 0
 					for name := range calls {

@@ -54,12 +54,10 @@ func wild(pattern, value string) bool {
 	if pattern == value || !strings.ContainsAny(pattern, "*?\\") {
 		return pattern == value
 	}
+	flat := strings.NewReplacer("/", "\x00", "[", "\\[")
 	ok, err := path.Match(flat.Replace(pattern), strings.ReplaceAll(value, "/", "\x00"))
 	return err == nil && ok
 }
-
-// flat makes of a pattern one that [path.Match] reads as EC2 does.
-var flat = strings.NewReplacer("/", "\x00", "[", "\\[")
 
 // pick gives the things that pass the filters. With none at all to look at, the
 // filters are still held against what such a thing could be filtered by.

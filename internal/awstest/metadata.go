@@ -131,7 +131,7 @@ func (m *metadata) facts(now time.Time) map[string]string {
 		out["meta-data/"+name] = text
 	}
 	if len(i.plan.userData) > 0 {
-		out["user-data"] = string(i.plan.userData)
+		out["user-data"] = i.plan.userData
 	}
 	return out
 }
