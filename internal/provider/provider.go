@@ -123,7 +123,10 @@ func (p *serveProvider) Resources(context.Context) []func() resource.Resource {
 
 // DataSources lists the data source types.
 func (p *serveProvider) DataSources(context.Context) []func() datasource.DataSource {
-	return []func() datasource.DataSource{func() datasource.DataSource { return &serviceDataSource{} }}
+	return []func() datasource.DataSource{
+		func() datasource.DataSource { return &serviceDataSource{} },
+		func() datasource.DataSource { return &estimateDataSource{} },
+	}
 }
 
 // Functions lists the provider's functions.

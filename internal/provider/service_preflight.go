@@ -74,8 +74,7 @@ func (r *serviceResource) preflight(ctx context.Context, plan serviceModel, conf
 			continue
 		}
 		p.ask(ctx, checker, spec, func(e entry) bool {
-			named := e.Location().Cloud
-			return (named == cloud.Name() || named == "" && i == 0) && !e.depends(unknown)
+			return e.MayBeIn(cloud.Name(), i == 0) && !e.depends(unknown)
 		}, cloud.Name())
 	}
 	diags.Append(p.diagnostics()...)

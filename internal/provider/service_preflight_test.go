@@ -188,3 +188,5 @@ func TestCloudsAreAskedOnlyWhenOtherMachinesAreWanted(t *testing.T) {
 		}
 	}
 }
+
+func (others) Offers(context.Context, serve.Resource) ([]serve.Offer, error) { return nil, nil }

@@ -20,7 +20,7 @@ func Offers(ctx context.Context, resources Resources, clouds []Cloud) ([]Offer, 
 	var failed error
 	for i, entry := range resources.Entries() {
 		for c, cloud := range clouds {
-			if !entry.mayBeIn(cloud.Name(), c == 0) {
+			if !entry.MayBeIn(cloud.Name(), c == 0) {
 				continue
 			}
 			offered, err := cloud.Offers(ctx, entry)
@@ -45,9 +45,9 @@ func Offers(ctx context.Context, resources Resources, clouds []Cloud) ([]Offer, 
 	}), failed
 }
 
-// mayBeIn reports whether machines of a complete entry may be in a cloud, which is
+// MayBeIn reports whether machines of a complete entry may be in a cloud, which is
 // the controller's own or not.
-func (r Resource) mayBeIn(cloud string, own bool) bool {
+func (r Resource) MayBeIn(cloud string, own bool) bool {
 	named := r.Location().Cloud
 	return named == cloud || named == "" && own
 }
