@@ -21,7 +21,7 @@ var _ serve.Preflighter = (*Cloud)(nil)
 // is an image and a network for it, whether EC2 would let it be launched, and
 // whether quotas have room for it.
 func (c *Cloud) Preflight(ctx context.Context, p serve.Preflight) ([]serve.Finding, error) {
-	f := flight{cloud: c, Preflight: p, rooms: map[serve.Market]map[string]room{}, unknown: map[serve.Market]bool{}}
+	f := flight{cloud: c, Preflight: p, rooms: map[serve.Market]map[string]room{}, unknown: map[serve.Market]bool{}, programs: map[string]error{}}
 	for i := range p.Entries {
 		if err := f.look(ctx, i); err != nil {
 			return nil, fmt.Errorf("asking AWS what would keep it from launching: %w", err)
@@ -42,6 +42,8 @@ type flight struct {
 	rooms map[serve.Market]map[string]room
 	// unknown are the markets of which some quota is not known.
 	unknown map[serve.Market]bool
+	// programs say of which architectures there is no program for machines.
+	programs map[string]error
 }
 
 func (f *flight) find(entry int, field string, hopeless bool, format string, args ...any) {
@@ -191,6 +193,9 @@ func (f *flight) region(ctx context.Context, s *site, r serve.Resource, offers [
 	if err != nil {
 		return nil, err
 	}
+	if err := f.program(machine.architecture); err != nil {
+		return &serve.Finding{Field: namedType(r), Message: sentence(err)}, nil
+	}
 	image, err := s.image(ctx, r, machine)
 	if err == nil {
 		_, err = image.disk(r)
@@ -227,6 +232,31 @@ func (f *flight) region(ctx context.Context, s *site, r serve.Resource, offers [
 		f.measure(ctx, s, reached, market)
 	}
 	return nil, nil
+}
+
+// program says why there is no program for machines of an architecture, if there
+// is none.
+func (f *flight) program(architecture string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	err, known := f.programs[architecture]
+	if known || f.cloud.o.Program == nil {
+		return err
+	}
+	p, err := f.cloud.o.Program(architecture)
+	if err == nil {
+		err = p.Close()
+	}
+	f.programs[architecture] = err
+	return err
+}
+
+// namedType is the attribute by which a type is named, if it is.
+func namedType(r serve.Resource) string {
+	if r.InstanceType == "" {
+		return ""
+	}
+	return "instance_type"
 }
 
 // measure notes how many machines quotas leave. What several entries may have in a

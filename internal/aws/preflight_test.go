@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/aws"
 	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -88,6 +89,10 @@ func TestWhatWouldKeepMachinesFromBeingLaunched(t *testing.T) {
 			aws: func(a *awstest.AWS) { a.Forbid("servicequotas:GetServiceQuota") },
 		},
 		{
+			name: "a type that there is no program for", entry: with(func(r *serve.Resource) { r.CPUs, r.InstanceType = "", "m7g.large" }),
+			field: "instance_type", says: "There is no program for machines of linux/arm64: put that of the same release at /opt/", hopeless: true,
+		},
+		{
 			name: "a quota for fewer", entry: small, on: 10, off: 3,
 			aws:  func(a *awstest.AWS) { a.SetQuota("us-east-1", awstest.ClassStandard, awstest.Spot, 8) },
 			says: `There may be 10 spot machines at a time, and the quotas of the account leave room for 4 of them at most: "All Standard (A, C, D, H, I, M, R, T, Z) Spot Instance Requests" in us-east-1 is 8 virtual processors.`,
@@ -109,7 +114,13 @@ func TestWhatWouldKeepMachinesFromBeingLaunched(t *testing.T) {
 			if row.aws != nil {
 				row.aws(a)
 			}
-			c := aws.NewCloud(aws.CloudOptions{Known: brief(t, row.config), Transport: a.Client().Transport})
+			here := program(t)
+			c := aws.NewCloud(aws.CloudOptions{Known: brief(t, row.config), Transport: a.Client().Transport, Program: func(architecture string) (*agent.Program, error) {
+				if architecture != "amd64" {
+					return agent.Programs{Own: "/opt/provider", Version: "1.2.3"}.Open(architecture)
+				}
+				return here(architecture)
+			}})
 			if row.on+row.off == 0 {
 				row.on = 2
 			}

@@ -5,9 +5,7 @@ package command
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"runtime"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/aws"
@@ -24,7 +22,9 @@ const (
 
 // surroundings are what the clouds of a controller on this machine depend on.
 type surroundings struct {
-	home, executable string
+	home string
+	// programs are those that machines are run by. This one is among them.
+	programs agent.Programs
 	// notes are by which name the place in each cloud was known before, and note, if
 	// there is one, keeps it before the first machine is made there.
 	notes map[string]string
@@ -54,25 +54,13 @@ func (s surroundings) clouds() []serve.Cloud {
 			return s.note(kubernetes, context)
 		}}
 	}
-	machines := aws.CloudOptions{Known: s.notes[amazon], Scope: scope, Secret: s.secret, Log: s.log}
+	machines := aws.CloudOptions{Known: s.notes[amazon], Scope: scope, Secret: s.secret, Program: s.programs.Open, Log: s.log}
 	if s.note != nil {
 		machines.Note = func(where string) error { return s.note(amazon, where) }
 	}
-	if s.secret != nil {
-		machines.Program = s.program
-	}
 	return []serve.Cloud{
-		local.NewCloud(local.CloudOptions{Root: s.home, Executable: s.executable, Log: s.log}), pods, aws.NewCloud(machines),
+		local.NewCloud(local.CloudOptions{Root: s.home, Executable: s.programs.Own, Log: s.log}), pods, aws.NewCloud(machines),
 	}
-}
-
-// program gives the program that machines are run by, which is this one.
-func (s surroundings) program(architecture string) (*agent.Program, error) {
-	if runtime.GOOS != "linux" || runtime.GOARCH != architecture {
-		return nil, fmt.Errorf("the controller is a program for %s/%s and has none for machines of linux/%s: %w",
-			runtime.GOOS, runtime.GOARCH, architecture, serve.ErrInvalid)
-	}
-	return agent.OpenProgram(s.executable)
 }
 
 // noted is a cloud whose use is noted before it is used, for whoever has to clear

@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/api"
 	"github.com/serve-infra/terraform-provider-serve/internal/bolt"
 	"github.com/serve-infra/terraform-provider-serve/internal/bundle"
@@ -79,7 +80,7 @@ func (p *Program) controller(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	around := surroundings{
-		home: home, executable: executable, notes: notes, note: claim.Note, log: log,
+		home: home, programs: agent.Programs{Own: executable, Version: p.Version}, notes: notes, note: claim.Note, log: log,
 		secret: func() ([]byte, error) { return []byte(credentials.Token), nil },
 	}
 	endpoint, err := openEndpoint(ctx, claim)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/api"
 	"github.com/serve-infra/terraform-provider-serve/internal/aws"
 	"github.com/serve-infra/terraform-provider-serve/internal/kube"
@@ -61,7 +62,7 @@ func (p *Program) deployers(s provider.Settings) (map[string]serve.Deployer, err
 		return nil, fmt.Errorf("finding this program's own file: %w", err)
 	}
 	all := map[string]serve.Deployer{}
-	for _, d := range []serve.Deployer{localDeployer(s.Home, executable, awsConfig(s)), kubernetesDeployer(kubeConfig(s), p.Version)} {
+	for _, d := range []serve.Deployer{localDeployer(s.Home, agent.Programs{Own: executable, Version: p.Version}, awsConfig(s)), kubernetesDeployer(kubeConfig(s), p.Version)} {
 		all[d.Name()] = d
 	}
 	return all, nil
@@ -107,22 +108,22 @@ func expandHome(path string) string {
 	return filepath.Join(home, rest)
 }
 
-// localDeployer gives the deployer of this machine, with a program for the
-// controllers, and how they are to reach AWS; nil if that is not for the caller to
+// localDeployer gives the deployer of this machine, with the programs for
+// controllers and for machines, and how they are to reach AWS; nil if that is not for the caller to
 // say.
-func localDeployer(home, executable string, amazonConfig *aws.Config) serve.Deployer {
+func localDeployer(home string, programs agent.Programs, amazonConfig *aws.Config) serve.Deployer {
 	log := slog.New(slog.DiscardHandler)
 	return local.NewDeployer(local.DeployerOptions{
 		Root:        home,
-		Executable:  executable,
+		Executable:  programs.Own,
 		Credentials: func() (serve.Credentials, error) { return api.NewCredentials("controller") },
 		Connect:     func(a serve.Access) (serve.Client, error) { return api.Connect(a) },
 		Log:         log,
 		Clouds: func(notes map[string]string) []serve.Cloud {
-			return surroundings{home: home, executable: executable, notes: notes, log: log}.clouds()
+			return surroundings{home: home, programs: programs, notes: notes, log: log}.clouds()
 		},
 		Scouts: func(notes map[string]string) []serve.Cloud {
-			return surroundings{home: home, executable: executable, notes: notes, scouting: true, log: log}.clouds()
+			return surroundings{home: home, programs: programs, notes: notes, scouting: true, log: log}.clouds()
 		},
 		Brief: func(notes map[string]string) (map[string]string, error) {
 			if amazonConfig == nil {

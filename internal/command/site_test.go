@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/local"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -112,7 +113,7 @@ func newSite(t testing.TB) *site {
 	home := t.TempDir()
 	s := &site{
 		t: t, home: home, binary: path,
-		deployer: localDeployer(home, path, nil),
+		deployer: localDeployer(home, agent.Programs{Own: path}, nil),
 		cloud:    local.NewCloud(local.CloudOptions{Root: home, Executable: path}),
 	}
 	t.Cleanup(func() {
