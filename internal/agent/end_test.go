@@ -99,6 +99,25 @@ func TestAProgramHasTheTimeOfTheNotice(t *testing.T) {
 	}
 }
 
+// The agent has ended, program and all, before whoever stops it has no patience any
+// more, which is before a machine that is preempted on short notice is gone.
+func TestThereIsTimeToEnd(t *testing.T) {
+	r := newRig(t, time.Hour)
+	text, err := os.ReadFile(filepath.Join(r.dir, "serve-agent.service"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seconds int
+	_, after, _ := strings.Cut(string(text), "TimeoutStopSec=")
+	if _, err := fmt.Sscan(after, &seconds); err != nil {
+		t.Fatal(err)
+	}
+	patience := time.Duration(seconds) * time.Second
+	if patience < grace+farewell+time.Second || patience > gceNotice {
+		t.Errorf("the service has %v, its program %v and the machine %v", patience, grace, gceNotice)
+	}
+}
+
 // A machine that hears from nobody for its lease ends its program and itself.
 func TestAMachineThatNobodyTalksToEndsItself(t *testing.T) {
 	r := newRig(t, time.Hour)

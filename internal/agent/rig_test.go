@@ -67,6 +67,11 @@ type rig struct {
 
 func newRig(t *testing.T, lease time.Duration) *rig {
 	t.Helper()
+	return newRigOf(t, "aws", lease)
+}
+
+func newRigOf(t *testing.T, provider string, lease time.Duration) *rig {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), waiting)
 	t.Cleanup(cancel)
 	r := &rig{T: t, ctx: ctx, dir: t.TempDir(), address: freePort(t), cloud: newCloud(t)}
@@ -83,7 +88,7 @@ func newRig(t *testing.T, lease time.Duration) *rig {
 		t.Fatal(err)
 	}
 	text, err := bootstrap.UserData(bootstrap.Config{
-		Cloud: "aws", Port: r.port(), Program: r.program.Digest(), Lease: lease,
+		Cloud: provider, Port: r.port(), Program: r.program.Digest(), Lease: lease,
 		Controller: r.keys.ControllerPEM(), Birth: birth,
 	})
 	if err != nil {

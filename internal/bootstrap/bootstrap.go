@@ -23,6 +23,9 @@ const Dir = "/opt/serve"
 //go:embed receive.py
 var receiver string
 
+// unitFile is the service's.
+const unitFile = "serve-agent.service"
+
 // start is what the service runs. The program gets its name once it is whole.
 const start = `if [ -x ` + Dir + `/agent ]; then exec ` + Dir + `/agent agent --dir ` + Dir + `; fi; exec python3 ` + Dir + `/receive.py`
 
@@ -65,28 +68,41 @@ type Config struct {
 	Birth string
 }
 
-// UserData gives the user data of a machine, in the form of cloud-init.
-// serve.ErrInvalid means that something in c cannot be.
-func UserData(c Config) (string, error) {
+// file is one that the machine is to have below Dir.
+type file struct{ name, permissions, content string }
+
+// path gives where it is on the machine.
+func (f file) path() string { return Dir + "/" + f.name }
+
+// files gives what the machine is to have; serve.ErrInvalid when something in c
+// cannot be.
+func (c Config) files() ([]file, error) {
 	if err := c.check(); err != nil {
-		return "", fmt.Errorf("making user data: %w", err)
+		return nil, err
 	}
 	machine, err := json.Marshal(map[string]any{
 		"cloud": c.Cloud, "port": c.Port, "program": c.Program, "lease_seconds": c.Lease.Seconds(),
 	})
+	return []file{
+		{"machine.json", "0644", string(machine) + "\n"},
+		{"controller.pem", "0644", c.Controller},
+		{"birth.pem", "0600", c.Birth},
+		{"receive.py", "0644", receiver},
+		{unitFile, "0644", unit},
+	}, err
+}
+
+// UserData gives the user data of a machine, in the form of cloud-init.
+// serve.ErrInvalid means that something in c cannot be.
+func UserData(c Config) (string, error) {
+	files, err := c.files()
 	if err != nil {
 		return "", fmt.Errorf("making user data: %w", err)
 	}
 	var b strings.Builder
 	b.WriteString("#cloud-config\nwrite_files:\n")
-	for _, f := range []struct{ name, permissions, content string }{
-		{"machine.json", "0644", string(machine)},
-		{"controller.pem", "0644", c.Controller},
-		{"birth.pem", "0600", c.Birth},
-		{"receive.py", "0644", receiver},
-		{"serve-agent.service", "0644", unit},
-	} {
-		fmt.Fprintf(&b, "  - path: %s/%s\n    permissions: %q\n    content: |\n", Dir, f.name, f.permissions)
+	for _, f := range files {
+		fmt.Fprintf(&b, "  - path: %s\n    permissions: %q\n    content: |\n", f.path(), f.permissions)
 		for line := range strings.Lines(f.content) {
 			if line = strings.TrimRight(line, "\n"); line != "" {
 				line = "      " + line
@@ -94,10 +110,30 @@ func UserData(c Config) (string, error) {
 			b.WriteString(line + "\n")
 		}
 	}
-	b.WriteString("runcmd:\n  - [systemctl, enable, --now, " + Dir + "/serve-agent.service]\n")
+	b.WriteString("runcmd:\n  - [systemctl, enable, --now, " + Dir + "/" + unitFile + "]\n")
 	if b.Len() > MaxBytes {
 		return "", fmt.Errorf("making user data: it has %d bytes, and %d are allowed: %w", b.Len(), MaxBytes, serve.ErrInvalid)
 	}
+	return b.String(), nil
+}
+
+// endOfFile is a line that none of the files has.
+const endOfFile = "end-of-the-file"
+
+// StartupScript gives the same as UserData as a script, for machines without
+// cloud-init whose images run one: Google's of Debian do. It may be run at every
+// start of the machine. serve.ErrInvalid means that something in c cannot be.
+func StartupScript(c Config) (string, error) {
+	files, err := c.files()
+	if err != nil {
+		return "", fmt.Errorf("making a startup script: %w", err)
+	}
+	var b strings.Builder
+	b.WriteString("#!/bin/sh\nset -eu\numask 077\nmkdir -p " + Dir + "\nchmod 0755 " + Dir + "\n")
+	for _, f := range files {
+		fmt.Fprintf(&b, "cat >%[1]s <<'%[2]s'\n%[3]s%[2]s\nchmod %[4]s %[1]s\n", f.path(), endOfFile, f.content, f.permissions)
+	}
+	b.WriteString("systemctl enable --now " + Dir + "/" + unitFile + "\n")
 	return b.String(), nil
 }
 

@@ -6,6 +6,7 @@ package bootstrap
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,20 +46,20 @@ func userData(t *testing.T, c Config) string {
 	return text
 }
 
-// file is one of those that cloud-init is to write.
-type file struct{ Path, Permissions, Content string }
+// written is a file that cloud-init is to write.
+type written struct{ Path, Permissions, Content string }
 
 // read gives the files of user data by their names, and what is run in the end.
-func read(t *testing.T, text string) (files map[string]file, commands [][]string) {
+func read(t *testing.T, text string) (files map[string]written, commands [][]string) {
 	t.Helper()
 	var data struct {
-		WriteFiles []file     `yaml:"write_files"`
+		WriteFiles []written  `yaml:"write_files"`
 		RunCmd     [][]string `yaml:"runcmd"`
 	}
 	if err := yaml.Unmarshal([]byte(text), &data); err != nil {
 		t.Fatal(err)
 	}
-	files = map[string]file{}
+	files = map[string]written{}
 	for _, f := range data.WriteFiles {
 		files[strings.TrimPrefix(f.Path, Dir+"/")] = f
 	}
@@ -101,8 +102,32 @@ func laid(t *testing.T, name string) string {
 
 func TestUserDataIsAsWritten(t *testing.T) {
 	t.Parallel()
-	const golden = "testdata/golden/user-data.yaml"
 	got := userData(t, config())
+	asWritten(t, "testdata/golden/user-data.yaml", got)
+	if len(got) > MaxBytes*3/4 {
+		t.Errorf("it has %d bytes, which leaves little of %d", len(got), MaxBytes)
+	}
+}
+
+func TestTheStartupScriptIsAsWritten(t *testing.T) {
+	t.Parallel()
+	asWritten(t, "testdata/golden/startup.sh", startup(t))
+}
+
+func startup(t *testing.T) string {
+	t.Helper()
+	c := config()
+	c.Cloud = "gcp"
+	text, err := StartupScript(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// asWritten compares a text with the one that is kept.
+func asWritten(t *testing.T, golden, got string) {
+	t.Helper()
 	if flag.Lookup("update").Value.String() == "true" {
 		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
@@ -113,10 +138,7 @@ func TestUserDataIsAsWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("the user data is another one (-want +got):\n%s", diff)
-	}
-	if len(got) > MaxBytes*3/4 {
-		t.Errorf("it has %d bytes, which leaves little of %d", len(got), MaxBytes)
+		t.Errorf("it is another one (-want +got):\n%s", diff)
 	}
 }
 
@@ -126,7 +148,7 @@ func TestFilesSurviveYAML(t *testing.T) {
 	t.Parallel()
 	c := config()
 	files, commands := read(t, userData(t, c))
-	want := map[string]file{
+	want := map[string]written{
 		"machine.json":        {Dir + "/machine.json", "0644", `{"cloud":"aws","lease_seconds":3600,"port":9738,"program":"` + c.Program + `"}` + "\n"},
 		"controller.pem":      {Dir + "/controller.pem", "0644", c.Controller},
 		"birth.pem":           {Dir + "/birth.pem", "0600", c.Birth},
@@ -138,6 +160,45 @@ func TestFilesSurviveYAML(t *testing.T) {
 	}
 	if diff := cmp.Diff([][]string{{"systemctl", "enable", "--now", Dir + "/serve-agent.service"}}, commands); diff != "" {
 		t.Errorf("what is run is another (-want +got):\n%s", diff)
+	}
+}
+
+// The script writes the same files as cloud-init, however often it is run.
+func TestTheStartupScriptWritesTheFiles(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "serve")
+	bin := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, "systemctl"), []byte("#!/bin/sh\necho \"$*\" >>"+bin+"/said\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(bin, "startup.sh")
+	if err := os.WriteFile(path, []byte(strings.ReplaceAll(startup(t), Dir, dir)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		cmd := exec.CommandContext(t.Context(), "sh", path)
+		cmd.Env = []string{"PATH=" + bin + string(filepath.ListSeparator) + os.Getenv("PATH")}
+		if said, err := cmd.CombinedOutput(); err != nil || len(said) > 0 {
+			t.Fatalf("it says %q: %v", said, err)
+		}
+	}
+	c := config()
+	c.Cloud = "gcp"
+	files, _ := read(t, userData(t, c))
+	for name, f := range files {
+		path := filepath.Join(dir, name)
+		text, err := os.ReadFile(path)
+		if err != nil || string(text) != strings.ReplaceAll(f.Content, Dir, dir) {
+			t.Errorf("%s is %q, want %q: %v", name, text, f.Content, err)
+		}
+		info, err := os.Stat(path)
+		if err != nil || fmt.Sprintf("%04o", info.Mode()) != f.Permissions {
+			t.Errorf("%s has the permissions %v, want %s: %v", name, info.Mode(), f.Permissions, err)
+		}
+	}
+	want := strings.Repeat("enable --now "+dir+"/serve-agent.service\n", 2)
+	if said, err := os.ReadFile(filepath.Join(bin, "said")); err != nil || string(said) != want {
+		t.Errorf("systemctl is told %q, want %q: %v", said, want, err)
 	}
 }
 
@@ -164,6 +225,9 @@ func TestWhatNoMachineCanUseIsRefused(t *testing.T) {
 			if text, err := UserData(c); !errors.Is(err, serve.ErrInvalid) || text != "" {
 				t.Errorf("UserData gives %d bytes and %v, want %v", len(text), err, serve.ErrInvalid)
 			}
+			if text, err := StartupScript(c); name != "more than EC2 takes" && !errors.Is(err, serve.ErrInvalid) {
+				t.Errorf("StartupScript gives %d bytes and %v, want %v", len(text), err, serve.ErrInvalid)
+			}
 		})
 	}
 }
@@ -187,7 +251,12 @@ func TestShellcheckFindsNothing(t *testing.T) {
 	if strings.ContainsAny(start, "'%$\\") {
 		t.Errorf("systemd does not hand this over as it is: %s", start)
 	}
-	ask(t, tool(t, "shellcheck"), "--shell=sh", "--severity=style", path)
+	check := tool(t, "shellcheck")
+	ask(t, check, "--shell=sh", "--severity=style", path)
+	if err := os.WriteFile(path, []byte(startup(t)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ask(t, check, "--severity=style", path)
 }
 
 func TestSystemdTakesTheUnit(t *testing.T) {

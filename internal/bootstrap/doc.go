@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: MPL-2.0
 
 // Package bootstrap makes the user data by which a new machine becomes one that a
-// controller can furnish. It is the same on every cloud that has cloud-init, and
-// there is no service of the cloud that it needs.
+// controller can furnish. It is the same on every cloud whose images have
+// cloud-init, and for others the same as a script; there is no service of the
+// cloud that it needs.
 //
 // # What happens on the machine
 //
