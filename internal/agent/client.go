@@ -39,7 +39,8 @@ type ClientOptions struct {
 //
 // serve.ErrUnreachable means that nothing is known of the machine, which may
 // not be up yet, and serve.ErrUnauthorized that what is at its address is not it,
-// or does not take us for its controller.
+// or does not take us for its controller. A machine that hangs up on us may seem to
+// be the one as well as the other.
 type Client struct {
 	address string
 	keys    Keys
