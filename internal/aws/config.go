@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/pricing"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -40,7 +41,7 @@ type Config struct {
 	// DefaultTags are put on everything that is made.
 	DefaultTags map[string]string `json:"default_tags,omitempty"`
 	// Endpoints replaces those of some services, by their names in that
-	// provider: "ec2", "pricing", "servicequotas", "ssm", "sts".
+	// provider: "ec2", "pricing", "s3", "servicequotas", "ssm", "sts".
 	Endpoints map[string]string `json:"endpoints,omitempty"`
 	// VPC is the network that machines are in; empty is the default one of each
 	// region.
@@ -175,5 +176,15 @@ func (c Config) prices(cfg aws.Config) *pricing.Client {
 	return pricing.NewFromConfig(cfg, func(o *pricing.Options) {
 		o.Region = priceRegion
 		c.endpoint("pricing", &o.BaseEndpoint)
+	})
+}
+
+// s3 gives a client of S3. Where an endpoint is named, the bucket stands in the
+// path: there is a name for that host only, and not one for each bucket of it.
+func (c Config) s3(cfg aws.Config) *s3.Client {
+	return s3.NewFromConfig(cfg, func(o *s3.Options) {
+		c.endpoint("s3", &o.BaseEndpoint)
+		o.UsePathStyle = o.BaseEndpoint != nil
+		o.DisableLogOutputChecksumValidationSkipped = true // of objects that others have put
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ import (
 
 // meaning gives an error of AWS, or of the way to it, one of the meanings of
 // package serve, and keeps its words. The codes are those of "Error codes for the
-// Amazon EC2 API".
+// Amazon EC2 API", and of "Error responses" in the reference of S3.
 func meaning(err error) error {
 	if err == nil {
 		return nil
@@ -45,8 +46,8 @@ func meaningOf(err error) error {
 	if _, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
 		return serve.ErrUnreachable
 	}
-	if _, ok := errors.AsType[net.Error](err); ok {
-		return serve.ErrUnreachable
+	if _, ok := errors.AsType[net.Error](err); ok || errors.Is(err, io.ErrUnexpectedEOF) {
+		return serve.ErrUnreachable // an answer may break off, too
 	}
 	if _, ok := errors.AsType[ratelimit.QuotaExceededError](err); ok {
 		return serve.ErrUnreachable
@@ -68,19 +69,23 @@ func meaningOfCode(code string) error {
 		return serve.ErrQuota
 	case "UnauthorizedOperation", "AuthFailure", "AccessDenied", "AccessDeniedException", "UnrecognizedClientException",
 		"InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken", "ExpiredTokenException", "OptInRequired",
-		"RequestExpired", "Blocked", "InvalidSignatureException", "MissingAuthenticationToken":
+		"RequestExpired", "Blocked", "InvalidSignatureException", "MissingAuthenticationToken",
+		"InvalidAccessKeyId", "InvalidToken", "AccountProblem", "AllAccessDisabled", "Forbidden":
 		return serve.ErrUnauthorized
 	case "RequestLimitExceeded", "Throttling", "ThrottlingException", "InternalError", "InternalFailure", "ServiceUnavailable",
-		"Unavailable", "InternalServerError", "ServerInternal":
+		"Unavailable", "InternalServerError", "ServerInternal", "SlowDown", "RequestTimeout":
 		return serve.ErrUnreachable
-	case "IdempotentParameterMismatch", "DependencyViolation", "InvalidGroup.Duplicate", "InvalidPermission.Duplicate":
+	case "IdempotentParameterMismatch", "DependencyViolation", "InvalidGroup.Duplicate", "InvalidPermission.Duplicate",
+		"PreconditionFailed", "ConditionalRequestConflict", "OperationAborted", "BucketAlreadyExists", "BucketAlreadyOwnedByYou", "BucketNotEmpty":
 		return serve.ErrConflict
+	case "NoSuchKey", "NoSuchBucket", "NotFound", "ParameterNotFound":
+		return serve.ErrNotFound
 	}
 	switch {
-	case strings.HasSuffix(code, ".NotFound"), code == "ParameterNotFound", strings.HasSuffix(code, "NotFoundException"):
+	case strings.HasSuffix(code, ".NotFound"), strings.HasSuffix(code, "NotFoundException"):
 		return serve.ErrNotFound
 	case strings.HasPrefix(code, "Invalid"), strings.HasPrefix(code, "Missing"), strings.HasPrefix(code, "Malformed"),
-		code == "UnknownParameter", code == "UnsupportedOperation", code == "ValidationException":
+		code == "UnknownParameter", code == "UnsupportedOperation", code == "ValidationException", code == "BadDigest", code == "EntityTooLarge":
 		return serve.ErrInvalid
 	}
 	return nil

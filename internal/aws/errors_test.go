@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"testing"
 
@@ -39,6 +40,13 @@ func TestWhatAnErrorMeans(t *testing.T) {
 		{"an instance that is not known", refused(400, "InvalidInstanceID.NotFound"), serve.ErrNotFound, false},
 		{"too many questions", refused(503, "RequestLimitExceeded"), serve.ErrUnreachable, true},
 		{"trouble on the other side", refused(500, "InternalError"), serve.ErrUnreachable, true},
+		{"an object that has changed", refused(412, "PreconditionFailed"), serve.ErrConflict, false},
+		{"an object that is changing", refused(409, "ConditionalRequestConflict"), serve.ErrConflict, false},
+		{"an object that is not there", refused(404, "NoSuchKey"), serve.ErrNotFound, false},
+		{"a bucket that is not there", refused(404, "NoSuchBucket"), serve.ErrNotFound, false},
+		{"a key that S3 does not know", refused(403, "InvalidAccessKeyId"), serve.ErrUnauthorized, false},
+		{"too many writes", refused(503, "SlowDown"), serve.ErrUnreachable, true},
+		{"an answer that breaks off", io.ErrUnexpectedEOF, serve.ErrUnreachable, true},
 		{"a code nobody has heard of", refused(400, "Novelty"), nil, false},
 		{"one from a server in trouble", refused(500, "Novelty"), nil, true},
 		{"no answer", &smithyhttp.RequestSendError{Err: errors.New("connection reset")}, serve.ErrUnreachable, true},

@@ -1,0 +1,154 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package aws
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// wire answers what S3 is asked, and keeps what it was.
+type wire struct {
+	status int
+	code   string // of the error
+	body   string
+	asked  *http.Request
+	sent   []byte
+}
+
+func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	w.asked = r
+	if r.Body != nil {
+		var err error
+		if w.sent, err = io.ReadAll(r.Body); err != nil {
+			return nil, err
+		}
+	}
+	body := w.body
+	if w.code != "" && r.Method != http.MethodHead {
+		body = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>` + w.code + `</Code><Message>said so</Message></Error>`
+	}
+	return &http.Response{
+		StatusCode: w.status, Header: http.Header{"Etag": {`"e1"`}}, ContentLength: int64(len(body)),
+		Body: io.NopCloser(strings.NewReader(body)), Request: r,
+	}, nil
+}
+
+func (w *wire) bucket(t *testing.T, endpoint string) *Bucket {
+	t.Helper()
+	c := Config{Region: "eu-west-1"}
+	if endpoint != "" {
+		c.Endpoints = map[string]string{"s3": endpoint}
+	}
+	b, err := OpenBucket(t.Context(), BucketOptions{Config: c, Name: "serve-web", Transport: w})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestWhereABucketIsAsked(t *testing.T) {
+	for endpoint, want := range map[string]string{
+		"":                      "https://serve-web.s3.eu-west-1.amazonaws.com/state.json?x-id=GetObject",
+		"http://127.0.0.1:9000": "http://127.0.0.1:9000/serve-web/state.json?x-id=GetObject",
+	} {
+		w := &wire{status: http.StatusOK, body: "hello"}
+		body, etag, err := w.bucket(t, endpoint).get(t.Context(), "state.json")
+		if err != nil || string(body) != "hello" || etag != `"e1"` {
+			t.Errorf("get = %q, %s, %v", body, etag, err)
+		}
+		if got := w.asked.URL.String(); got != want {
+			t.Errorf("with the endpoint %q it is asked at %s, want %s", endpoint, got, want)
+		}
+	}
+}
+
+func TestWhatABucketSays(t *testing.T) {
+	put := func(c condition) func(*Bucket) error {
+		return func(b *Bucket) error {
+			_, err := b.put(t.Context(), "state.json", []byte("hello"), c)
+			return err
+		}
+	}
+	get := func(b *Bucket) error {
+		_, _, err := b.get(t.Context(), "state.json")
+		return err
+	}
+	for _, row := range []struct {
+		name   string
+		do     func(*Bucket) error
+		status int
+		code   string
+		asked  string // method, If-Match and If-None-Match
+		means  error
+	}{
+		{"an object is written over whatever is there", put(whatever()), 200, "", "PUT  ", nil},
+		{"an object is written where there is none", put(ifAbsent()), 200, "", "PUT  *", nil},
+		{"there is one", put(ifAbsent()), 412, "PreconditionFailed", "PUT  *", serve.ErrConflict},
+		{"an object is written over a certain one", put(ifStill(`"e0"`)), 200, "", `PUT "e0" `, nil},
+		{"there is another", put(ifStill(`"e7"`)), 412, "PreconditionFailed", `PUT "e7" `, serve.ErrConflict},
+		{"somebody else is writing", put(ifStill(`"e0"`)), 409, "ConditionalRequestConflict", `PUT "e0" `, serve.ErrConflict},
+		{"there is none any more", put(ifStill(`"e0"`)), 404, "NoSuchKey", `PUT "e0" `, serve.ErrNotFound},
+		{"there is nothing to read", get, 404, "NoSuchKey", "GET  ", serve.ErrNotFound},
+		{"there is no such bucket", get, 404, "NoSuchBucket", "GET  ", serve.ErrNotFound},
+		{"nobody may read", get, 403, "AccessDenied", "GET  ", serve.ErrUnauthorized},
+		{"nobody may even look", func(b *Bucket) error {
+			_, err := b.has(t.Context(), "state.json")
+			return err
+		}, 403, "AccessDenied", "HEAD  ", serve.ErrUnauthorized},
+	} {
+		w := &wire{status: row.status, code: row.code}
+		err := row.do(w.bucket(t, "http://127.0.0.1:9"))
+		if !errors.Is(err, row.means) || row.means == nil && err != nil {
+			t.Errorf("%s: got %v, want %v", row.name, err, row.means)
+		}
+		if got := strings.Join([]string{w.asked.Method, w.asked.Header.Get("If-Match"), w.asked.Header.Get("If-None-Match")}, " "); got != row.asked {
+			t.Errorf("%s: asked was %q, want %q", row.name, got, row.asked)
+		}
+		if w.asked.Method == http.MethodPut && string(w.sent) != "hello" {
+			t.Errorf("%s: sent was %q", row.name, w.sent)
+		}
+	}
+}
+
+func TestABundleIsCheckedByS3(t *testing.T) {
+	w := &wire{status: http.StatusOK, body: "a bundle"}
+	b := w.bucket(t, "")
+	sum := sha256.Sum256([]byte("a bundle"))
+	if err := b.putFile(t.Context(), "bundles/one", strings.NewReader("a bundle"), sum[:]); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := w.asked.Header.Get("x-amz-checksum-sha256"), base64.StdEncoding.EncodeToString(sum[:]); got != want || string(w.sent) != "a bundle" {
+		t.Errorf("sent was %q with the sum %q, want %q", w.sent, got, want)
+	}
+	s, err := b.getStream(t.Context(), "bundles/one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(s); err != nil || string(text) != "a bundle" {
+		t.Errorf("read is %q, %v", text, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestABucketIsListedToItsEnd(t *testing.T) {
+	w := &wire{status: http.StatusOK, body: "<ListBucketResult><Contents><Key>logs/1</Key></Contents><Contents><Key>logs/2</Key></Contents></ListBucketResult>"}
+	b := w.bucket(t, "")
+	if keys, err := b.list(t.Context(), "logs/"); err != nil || !slices.Equal(keys, []string{"logs/1", "logs/2"}) {
+		t.Errorf("list = %q, %v", keys, err)
+	}
+	if err := b.remove(t.Context(), "logs/1"); err != nil || w.asked.Method != http.MethodDelete {
+		t.Errorf("removing asks %s, and gives %v", w.asked.Method, err)
+	}
+}
