@@ -5,6 +5,7 @@ package awstest
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,6 +21,8 @@ type Session struct {
 	ExternalID string
 	// Key is the access key that was given for it.
 	Key string
+	// bound says that IAM knows the role, and so what it may do.
+	bound bool
 }
 
 // arn is what the caller is then called.
@@ -28,31 +31,42 @@ func (s Session) arn() string {
 	return "arn:aws:sts::" + Account + ":assumed-role/" + name[strings.LastIndex(name, "/")+1:] + "/" + s.Name
 }
 
-// caller gives the ARN of whoever has an access key; empty for one of nobody.
-func (a *AWS) caller(key string) string {
+// token is what every request has to show beside being signed with the key.
+func (s Session) token() string { return "token-of-" + s.Key }
+
+// caller gives the ARN of whoever has an access key, and the role that it was given
+// for; empty for one of nobody.
+func (a *AWS) caller(key, token string) (Session, string) {
 	if key == AccessKey {
-		return user
+		return Session{}, user
 	}
 	for _, s := range a.books.sessions {
-		if s.Key == key {
-			return s.arn()
+		if s.Key == key && s.token() == token {
+			return s, s.arn()
 		}
 	}
-	return ""
+	return Session{}, ""
 }
 
-// assumeRole lets everybody be every role of this account, but for those whose
-// name ends with "-of-others".
+// begin gives an access key for a role.
+func (a *AWS) begin(s Session) Session {
+	s.Key = "ASIA" + strings.ToUpper(hex16(a.random.Uint64()))
+	s.bound = slices.ContainsFunc(a.roles, func(r *role) bool { return r.arn() == s.Role })
+	a.books.sessions = append(a.books.sessions, s)
+	return s
+}
+
+// assumeRole lets everybody be every role of this account, whether IAM knows it or
+// not, but for those whose name ends with "-of-others".
 func assumeRole(c *call, in fields) (fields, error) {
 	s := Session{Role: in.text("RoleArn"), Name: in.text("RoleSessionName"), ExternalID: in.text("ExternalId")}
 	if !strings.HasPrefix(s.Role, "arn:aws:iam::"+Account+":role/") || strings.HasSuffix(s.Role, "-of-others") {
 		return nil, refusal(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform: sts:AssumeRole on resource: %s", user, s.Role)
 	}
-	s.Key = "ASIA" + strings.ToUpper(hex16(c.random.Uint64()))
-	c.books.sessions = append(c.books.sessions, s)
+	s = c.begin(s)
 	return fields{
 		"Credentials": fields{
-			"AccessKeyId": s.Key, "SecretAccessKey": SecretKey, "SessionToken": "token-of-" + s.Key, "Expiration": c.now.Add(time.Hour),
+			"AccessKeyId": s.Key, "SecretAccessKey": SecretKey, "SessionToken": s.token(), "Expiration": c.now.Add(time.Hour),
 		},
 		"AssumedRoleUser": fields{"AssumedRoleId": "AROA" + strings.ToUpper(hex16(hash(s.Role))) + ":" + s.Name, "Arn": s.arn()},
 	}, nil

@@ -53,6 +53,9 @@ type AWS struct {
 	books   books
 	faults  faults
 	serial  int
+	// roles and profiles are IAM's, which has no regions.
+	roles    []*role
+	profiles []*profile
 
 	// Of the listener, which is there once somebody asks for its address.
 	listen sync.Once

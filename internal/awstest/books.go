@@ -24,6 +24,8 @@ type Books struct {
 	Groups    []Group        // security groups but the default ones
 	Templates []string       // ids of launch templates
 	Addresses []Address      // elastic ones
+	Roles     []string       // names of roles, with their policies as "role/policy"
+	Profiles  []string       // names of instance profiles
 	Calls     map[string]int // how often what was asked for, such as ec2:RunInstances, refused or not
 	Refused   []string       // requests that depart from AWS' model
 	Sessions  []Session      // roles that were taken on
@@ -80,6 +82,15 @@ func (a *AWS) Books() Books {
 	defer a.mu.Unlock()
 	now := time.Now()
 	b := Books{Calls: maps.Clone(a.books.calls), Refused: slices.Clone(a.books.refused), Sessions: slices.Clone(a.books.sessions)}
+	for _, r := range a.roles {
+		b.Roles = append(b.Roles, r.name)
+		for _, policy := range sortedKeys(r.policies) {
+			b.Roles = append(b.Roles, r.name+"/"+policy)
+		}
+	}
+	for _, p := range a.profiles {
+		b.Profiles = append(b.Profiles, p.name)
+	}
 	for _, name := range regionNames() {
 		r := a.regions[name]
 		for _, i := range r.instances {

@@ -153,8 +153,8 @@ func (a *AWS) ExpectRefusals() {
 // judge says what becomes of a call: whether it is allowed, too much, or to go
 // wrong because the test says so.
 func (a *AWS) judge(c *call, srv *service, action string, in fields) Verdict {
-	if a.faults.forbidden[srv.name+":"+action] {
-		return Verdict{Err: srv.protocol.forbidden(action)}
+	if permission := c.lacks(srv.name, action, in); permission != "" {
+		return Verdict{Err: srv.protocol.forbidden(c.by, permission)}
 	}
 	if srv.name == "ec2" && a.faults.throttled && !a.take(c, action, in) {
 		return Verdict{Err: Throttled()}

@@ -37,6 +37,7 @@ type instance struct {
 	unplugged       bool
 	machine         *machinetest.Machine // while something runs on it
 	console         *console
+	session         Session     // the role that it has taken on last
 	timer           *time.Timer // that ends a machine
 }
 
@@ -172,6 +173,9 @@ func (i *instance) describe(r *region, at time.Time) fields {
 			"HttpProtocolIpv6": "disabled", "InstanceMetadataTags": i.plan.metadataTags,
 		},
 		"StateTransitionReason": "", "Tags": tagList(i.tags.at(at)),
+	}
+	if p := i.plan.profile; p != nil {
+		out["IamInstanceProfile"] = fields{"Arn": p.arn(), "Id": p.id}
 	}
 	if i.spot != nil {
 		out["InstanceLifecycle"], out["SpotInstanceRequestId"] = "spot", i.spot.id

@@ -191,7 +191,6 @@ func (p jsonProtocol) unauthorized() *Error {
 	return refusal(http.StatusBadRequest, "UnrecognizedClientException", "The security token included in the request is invalid.")
 }
 
-func (p jsonProtocol) forbidden(action string) *Error {
-	return refusal(http.StatusBadRequest, "AccessDeniedException",
-		"User: arn:aws:iam::%s:user/serve is not authorized to perform: %s", Account, action)
+func (p jsonProtocol) forbidden(by, permission string) *Error {
+	return refusal(http.StatusBadRequest, "AccessDeniedException", "User: %s is not authorized to perform: %s", by, permission)
 }

@@ -125,6 +125,7 @@ func (m *metadata) facts(now time.Time) map[string]string {
 			facts["tags/instance/"+key] = value
 		}
 	}
+	m.role(facts, now)
 	m.warnings(facts)
 	out := map[string]string{"dynamic/instance-identity/document": m.document()}
 	for name, text := range facts {
@@ -134,6 +135,41 @@ func (m *metadata) facts(now time.Time) map[string]string {
 		out["user-data"] = i.plan.userData
 	}
 	return out
+}
+
+// role adds the role that the instance has, with an access key for it.
+func (m *metadata) role(facts map[string]string, now time.Time) {
+	i := m.instance
+	p := i.plan.profile
+	if p == nil {
+		return
+	}
+	stamp := now.UTC().Format("2006-01-02T15:04:05Z")
+	facts["iam/info"] = written(map[string]string{
+		"Code": "Success", "LastUpdated": stamp, "InstanceProfileArn": p.arn(), "InstanceProfileId": p.id,
+	})
+	if p.role == nil {
+		return
+	}
+	if !p.role.trust.trusts("ec2.amazonaws.com") {
+		facts["iam/security-credentials/"+p.role.name] = written(map[string]string{
+			"Code": "AssumeRoleUnauthorizedAccess", "LastUpdated": stamp,
+			"Message": "EC2 cannot assume the role " + p.role.name + ". Please see documentation at https://docs.aws.amazon.com/",
+		})
+		return
+	}
+	if i.session.Role != p.role.arn() {
+		i.session = m.aws.begin(Session{Role: p.role.arn(), Name: i.id})
+	}
+	facts["iam/security-credentials/"+p.role.name] = written(map[string]string{
+		"Code": "Success", "LastUpdated": stamp, "Type": "AWS-HMAC", "AccessKeyId": i.session.Key, "SecretAccessKey": SecretKey,
+		"Token": i.session.token(), "Expiration": now.Add(6 * time.Hour).UTC().Format("2006-01-02T15:04:05Z"),
+	})
+}
+
+func written(v any) string {
+	b, _ := json.MarshalIndent(v, "", "  ") // texts can always be written
+	return string(b)
 }
 
 // warnings adds what there is only when the end of the instance is near.
@@ -151,10 +187,9 @@ func (m *metadata) warnings(facts map[string]string) {
 // document is what an instance shows of itself to others, without the signature.
 func (m *metadata) document() string {
 	i := m.instance
-	b, _ := json.MarshalIndent(map[string]any{ // strings can always be written
+	return written(map[string]string{
 		"accountId": Account, "architecture": i.plan.kind.arch, "availabilityZone": i.zone.name, "imageId": i.plan.image.id,
 		"instanceId": i.id, "instanceType": i.plan.kind.name, "pendingTime": i.launched.UTC().Format("2006-01-02T15:04:05Z"),
 		"privateIp": i.private, "region": m.region.name, "version": "2017-09-30",
-	}, "", "  ")
-	return string(b)
+	})
 }

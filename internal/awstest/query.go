@@ -215,12 +215,12 @@ func (p queryProtocol) unauthorized() *Error {
 	return refusal(http.StatusForbidden, "InvalidClientTokenId", "The security token included in the request is invalid.")
 }
 
-func (p queryProtocol) forbidden(action string) *Error {
+func (p queryProtocol) forbidden(by, permission string) *Error {
 	if p.ec2 {
 		return refusal(http.StatusForbidden, "UnauthorizedOperation",
-			"You are not authorized to perform this operation. User: arn:aws:iam::%s:user/serve is not authorized to perform: ec2:%s", Account, action)
+			"You are not authorized to perform this operation. User: %s is not authorized to perform: %s", by, permission)
 	}
-	return refusal(http.StatusForbidden, "AccessDenied", "User: arn:aws:iam::%s:user/serve is not authorized to perform: %s", Account, action)
+	return refusal(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform: %s", by, permission)
 }
 
 // sortedKeys gives the keys of a map in a fixed order, so that the same call is

@@ -37,6 +37,7 @@ type plan struct {
 	tags         tags
 	volumeTags   tags
 	spotTags     tags
+	profile      *profile // by which it gets a role, if any
 }
 
 // disk is a volume to be made with an instance.
@@ -120,7 +121,7 @@ func runInstances(c *call, in fields) (fields, error) {
 func (c *call) plan(in fields) (plan, error) {
 	p := plan{token: in.text("ClientToken"), market: OnDemand, public: true}
 	for _, step := range []func(*call, *plan, fields) error{
-		planUnsupported, planKind, planMarket, planNetwork, planDisks, planUserData, planTags,
+		planUnsupported, planKind, planMarket, planNetwork, planDisks, planUserData, planTags, planProfile,
 	} {
 		if err := step(c, &p, in); err != nil {
 			return plan{}, err
@@ -144,9 +145,6 @@ func planUnsupported(_ *call, _ *plan, in fields) error {
 	switch {
 	case in.has("KeyName"):
 		return refusal(400, "InvalidKeyPair.NotFound", "The key pair '%s' does not exist", in.text("KeyName"))
-	case in.has("IamInstanceProfile"):
-		p := in.sub("IamInstanceProfile")
-		return invalid("Value (%s) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name", p.text("Name")+p.text("Arn"))
 	case in.has("LaunchTemplate"):
 		return refusal(400, "InvalidLaunchTemplateId.NotFound", "Launch templates are for CreateFleet here")
 	}

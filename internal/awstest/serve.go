@@ -24,7 +24,8 @@ type protocol interface {
 	// code is what the service calls a departure from its model.
 	code(f fault) string
 	unauthorized() *Error
-	forbidden(action string) *Error
+	// forbidden says that a caller may not do something, in the words of policies.
+	forbidden(by, permission string) *Error
 }
 
 // service is one API of AWS: the name it is signed for, what it speaks, its
@@ -43,9 +44,10 @@ type handler func(c *call, in fields) (fields, error)
 // call is one request as its handler sees it.
 type call struct {
 	*AWS
-	region *region
-	now    time.Time
-	by     string // the ARN of the caller
+	region  *region
+	now     time.Time
+	by      string // the ARN of the caller
+	session Session
 }
 
 // reply is what goes back over the wire.
@@ -67,6 +69,7 @@ func newServices() (map[string]*service, error) {
 	}{
 		{"ec2", "ec2/2016-11-15", queryProtocol{ec2: true}, ec2Actions()},
 		{"sts", "sts/2011-06-15", queryProtocol{}, stsActions()},
+		{"iam", "iam/2010-05-08", queryProtocol{}, iamActions()},
 		{"ssm", "ssm/2014-11-06", jsonProtocol{}, ssmActions()},
 		{"pricing", "pricing/2017-10-15", jsonProtocol{}, pricingActions()},
 		{"servicequotas", "service-quotas/2019-06-24", jsonProtocol{}, quotaActions()},
@@ -148,11 +151,11 @@ func (a *AWS) answer(r *http.Request) reply {
 	a.serial++
 	request := fmt.Sprintf("00000000-0000-4000-8000-%012d", a.serial)
 	region := a.regions[s.region]
-	by := a.caller(s.key)
+	session, by := a.caller(s.key, r.Header.Get("X-Amz-Security-Token"))
 	if !signed || by == "" || region == nil {
 		return srv.protocol.refuse(request, srv.protocol.unauthorized())
 	}
-	return a.perform(&call{AWS: a, region: region, now: time.Now(), by: by}, srv, request, r, body)
+	return a.perform(&call{AWS: a, region: region, now: time.Now(), by: by, session: session}, srv, request, r, body)
 }
 
 func (a *AWS) perform(c *call, srv *service, request string, r *http.Request, body []byte) reply {

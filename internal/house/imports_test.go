@@ -97,6 +97,7 @@ func owners() map[string][]string {
 		"github.com/aws/aws-sdk-go-v2/credentials":      {"aws"},
 		"github.com/aws/smithy-go":                      {"aws"},
 		"github.com/aws/aws-sdk-go-v2/service/ec2":      {"aws"},
+		"github.com/aws/aws-sdk-go-v2/service/iam":      {},
 		"github.com/aws/aws-sdk-go-v2/service/pricing":  {"aws"},
 		"github.com/aws/aws-sdk-go-v2/service/s3":       {"aws"},
 		"github.com/aws/aws-sdk-go-v2/service/servicequotas": {
