@@ -53,7 +53,8 @@ func TestCrashes(t *testing.T) {
 			spec.ReplicaPolicy.MinReplicas = 1 + random.IntN(3)
 			spec.ReplicaPolicy.MaxReplicas = spec.ReplicaPolicy.MinReplicas
 			mustDo(t, func() error { _, err := client.Apply(t.Context(), spec, serve.ApplyOptions{}); return err })
-		case 1: // another revision, which rolls
+		case 1: // another revision, which rolls, on other machines or the same
+			spec.RollingUpdate = []*serve.RollingUpdate{nil, {MaxSurge: 1}, {MaxUnavailable: 1}}[random.IntN(3)]
 			spec.Envs["GREETING"] = fmt.Sprint("hello ", kill)
 			mustDo(t, func() error { _, err := client.Apply(t.Context(), spec, serve.ApplyOptions{}); return err })
 		case 2: // a machine is taken

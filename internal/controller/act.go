@@ -22,6 +22,8 @@ type step string
 const (
 	idle        step = ""
 	launching   step = "launching"
+	emptying    step = "emptying"   // no request is to be under way when it is restarted
+	restarting  step = "restarting" // its machine is given another task
 	draining    step = "draining"
 	terminating step = "terminating"
 )
@@ -44,6 +46,10 @@ func next(r serve.Replica, drained bool) step {
 	switch {
 	case r.Teardown == "" && (r.Launch == serve.LaunchPending || r.Launch == serve.LaunchRunning):
 		return launching
+	case r.Teardown == "" && r.Restart == serve.RestartScheduled && !drained:
+		return emptying
+	case r.Teardown == "" && r.Restart != "":
+		return restarting
 	case r.Teardown == serve.TeardownScheduled && !drained:
 		return draining
 	case r.Teardown == serve.TeardownScheduled, r.Teardown == serve.TeardownRunning, r.Teardown == serve.TeardownFailed:
@@ -65,23 +71,23 @@ func (l *loop) advance() []begun {
 		r := &l.state.Replicas[i]
 		run := l.of(r.ID)
 		if run.step != idle {
-			if run.step == launching && r.Teardown != "" {
-				run.stop()
-			}
+			run.callOff(*r)
 			continue
 		}
 		if at.Before(run.notBefore) {
 			continue
 		}
 		run.notBefore = time.Time{}
-		switch next(*r, run.drained) {
+		switch s := next(*r, run.drained); s {
 		case launching:
 			if !l.slotFree() {
 				continue
 			}
 			start = append(start, begun{run, l.launch(r, run)})
-		case draining:
-			start = append(start, begun{run, l.drain(r, run)})
+		case emptying, draining:
+			start = append(start, begun{run, l.drain(r, run, s)})
+		case restarting:
+			start = append(start, begun{run, l.restart(r, run)})
 		case terminating:
 			if l.neverAsked(*r) {
 				l.ended(r.ID, nil)
@@ -96,6 +102,13 @@ func (l *loop) advance() []begun {
 		}
 	}
 	return start
+}
+
+// callOff stops what is no use for a replica that is to end.
+func (run *running) callOff(r serve.Replica) {
+	if r.Teardown != "" && run.step != draining && run.step != terminating {
+		run.stop()
+	}
 }
 
 // slotFree reports whether one more cloud call may begin (reference, case C14).
@@ -138,20 +151,25 @@ func (l *loop) launch(r *serve.Replica, run *running) func() {
 		r.Launch, l.touched = serve.LaunchRunning, true
 	}
 	ctx := l.beginStep(run, launching)
-	id, cloud := r.ID, l.cloud(r.Offer.Location.Cloud)
-	spec := l.state.SpecOf(r.Revision)
-	req := serve.LaunchRequest{
-		Ref: l.ref(id), Revision: r.Revision, Offer: r.Offer, Port: spec.Port(), Task: spec.Task, Bundle: l.c.o.Bundles.Open,
-	}
-	if entries := spec.Resources.Entries(); r.Offer.Entry < len(entries) {
-		req.Resource = entries[r.Offer.Entry]
-	}
+	id, cloud, req := r.ID, l.cloud(r.Offer.Location.Cloud), l.request(r)
 	return func() {
 		l.background(func() func() {
 			instance, err := launchOn(ctx, cloud, req)
 			return func() { l.launched(id, instance, err) }
 		})
 	}
+}
+
+// request says what the replica's machine is to be and to run.
+func (l *loop) request(r *serve.Replica) serve.LaunchRequest {
+	spec := l.state.SpecOf(r.Revision)
+	req := serve.LaunchRequest{
+		Ref: l.ref(r.ID), Revision: r.Revision, Offer: r.Offer, Port: spec.Port(), Task: spec.Task, Bundle: l.c.o.Bundles.Open,
+	}
+	if entries := spec.Resources.Entries(); r.Offer.Entry < len(entries) {
+		req.Resource = entries[r.Offer.Entry]
+	}
+	return req
 }
 
 // launchTimeout is how long a cloud may take to make a machine. One that has
@@ -237,8 +255,8 @@ func (l *loop) end(r *serve.Replica, cause serve.Cause, message string) {
 }
 
 // drain waits until no request is under way to the replica, or its time is up.
-func (l *loop) drain(r *serve.Replica, run *running) func() {
-	ctx := l.beginStep(run, draining)
+func (l *loop) drain(r *serve.Replica, run *running, s step) func() {
+	ctx := l.beginStep(run, s)
 	id, until := r.ID, r.DrainUntil
 	return func() {
 		l.background(func() func() {
@@ -246,7 +264,7 @@ func (l *loop) drain(r *serve.Replica, run *running) func() {
 			defer cancel()
 			l.c.o.Traffic.Drain(patient, id)
 			if ctx.Err() != nil {
-				return nil
+				return run.endStep // it has to end sooner, or the controller does
 			}
 			return func() {
 				run.endStep()

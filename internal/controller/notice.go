@@ -148,8 +148,8 @@ func (l *loop) lost(r *serve.Replica, detail string) {
 // run that ends well is not one by itself, as it may have left a server in the
 // background: the probes will tell.
 func (l *loop) exited(r *serve.Replica, n serve.Notice) {
-	if r.Teardown != "" {
-		return
+	if r.Teardown != "" || r.Restart != "" || n.Revision != 0 && n.Revision != r.Revision {
+		return // it was to end, or has ended already
 	}
 	message := fmt.Sprintf("%s ended with exit code %d", orRun(n.Detail), n.ExitCode)
 	l.note(serve.EventNotice, r.ID, "Replica %d: %s", r.ID, message)

@@ -26,6 +26,7 @@ func (l *loop) consult() {
 		Offers:   l.offers.list,
 		Requests: l.c.o.Traffic.Requests(at),
 		Good:     l.state.Good,
+		Restarts: l.restarts(),
 		NextID:   l.state.NextID,
 		Memory:   l.memory,
 
@@ -94,8 +95,11 @@ func (l *loop) accept(d serve.Decision) error {
 	if err := l.state.Accept(d, now()); err != nil {
 		return err
 	}
-	if d.Action == serve.Terminate {
+	switch d.Action {
+	case serve.Terminate:
 		l.end(l.state.Find(d.ReplicaID), d.Cause, "")
+	case serve.Restart:
+		l.renew(l.state.Find(d.ReplicaID))
 	}
 	l.touched = true
 	l.record(serve.Event{Kind: serve.EventDecision, ReplicaID: d.ReplicaID, Decision: &d, Message: describe(d)})
@@ -131,6 +135,8 @@ func describe(d serve.Decision) string {
 		}
 		return fmt.Sprintf("%s %s replica %d %s: %s", map[serve.Action]string{serve.Launch: "Launch", serve.Retry: "Try"}[d.Action],
 			marketWord(d.Market), d.ReplicaID, where, d.Reason)
+	case serve.Restart:
+		return fmt.Sprintf("Restart replica %d as revision %d: %s", d.ReplicaID, d.Revision, d.Reason)
 	case serve.Relabel:
 		return fmt.Sprintf("Count replica %d as revision %d: %s", d.ReplicaID, d.Revision, d.Reason)
 	default:

@@ -16,11 +16,17 @@ import (
 )
 
 // order is what a machine is told to do. It holds secrets, and is handed down
-// in a file without a name.
+// in a file without a name; only that for a machine which is up already is in one
+// that has a name, for as long as it takes to read it.
 type order struct {
-	Setup string   `json:"setup"`
-	Run   string   `json:"run"`
-	Env   []string `json:"env"`
+	Revision int64    `json:"revision"`
+	Setup    string   `json:"setup"`
+	Run      string   `json:"run"`
+	Env      []string `json:"env"`
+	// Moves are the files that a machine which is up puts in place first, out of the
+	// directory Next.
+	Moves []move `json:"moves,omitempty"`
+	Next  string `json:"next,omitempty"`
 }
 
 // orderFor gives the orders for the machine on s.
@@ -34,15 +40,21 @@ func (c *Cloud) orderFor(s site, req serve.LaunchRequest) (order, error) {
 		Host: host, Port: port, NoticeFile: filepath.Join(s.dir, noticeFile),
 	})...)
 	env = append(env, envHome+"="+string(s.home))
-	return order{Setup: req.Task.Setup, Run: req.Task.Run, Env: env}, nil
+	return order{Revision: req.Revision, Setup: req.Task.Setup, Run: req.Task.Run, Env: env}, nil
 }
 
-// furnish unpacks the working copy and the file mounts.
+// furnish makes the directories of a machine and fills them.
 func furnish(ctx context.Context, dir string, req serve.LaunchRequest) error {
-	for _, name := range []string{workDir, logDir} {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
-			return fmt.Errorf("furnishing the machine: %w", err)
-		}
+	if err := os.Mkdir(filepath.Join(dir, logDir), 0o700); err != nil {
+		return fmt.Errorf("furnishing the machine: %w", err)
+	}
+	return fill(ctx, dir, req)
+}
+
+// fill unpacks the working copy and the file mounts.
+func fill(ctx context.Context, dir string, req serve.LaunchRequest) error {
+	if err := os.Mkdir(filepath.Join(dir, workDir), 0o700); err != nil {
+		return fmt.Errorf("furnishing the machine: %w", err)
 	}
 	return task.Files{
 		Task: req.Task, Work: filepath.Join(dir, workDir), Open: req.Bundle,

@@ -41,6 +41,10 @@ type machine struct {
 	log      *logfile.Writer
 	// ending is set when the machine is about to end its program.
 	ending atomic.Bool
+	// ended tells how the present program went, over that it was heard; stop ends it.
+	ended <-chan error
+	over  bool
+	stop  context.CancelFunc
 }
 
 // RunMachine is the life of the machine in dir. It is what
@@ -102,21 +106,22 @@ func enter(dir string) (*machine, error) {
 
 // live runs the program and waits for the end, whichever it is.
 func (m *machine) live(ctx context.Context) error {
-	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	ended := make(chan error, 1)
-	go func() { ended <- m.run(running) }()
+	m.begin(ctx)
+	defer func() { m.stop() }()
 	m.readNotice()
 	for {
 		select {
-		case err := <-ended:
+		case err := <-m.ended:
 			if err != nil {
 				return fmt.Errorf("running the machine in %s: %w", m.dir, err)
 			}
 			// A machine whose program has ended is still a machine.
-			ended = nil
+			m.ended, m.over = nil, true
 		case <-m.notices:
 			m.readNotice()
+			if err := m.readOrder(ctx); err != nil {
+				return fmt.Errorf("running the machine in %s: %w", m.dir, err)
+			}
 		case <-m.deadline:
 			return m.die(ctx)
 		case <-ctx.Done():

@@ -67,6 +67,7 @@ type watch struct {
 // sighting is what was told of a machine already.
 type sighting struct {
 	watched, warned, exited bool
+	revision                int64 // of the program whose end was told
 }
 
 func (w *watch) run(ctx context.Context) error {
@@ -166,10 +167,9 @@ func (w *watch) look(ctx context.Context, dir string) error {
 			Kind: serve.NoticeInterruption, Ref: r.instance.Ref, Deadline: r.notice.Deadline, Detail: r.notice.Reason,
 		})
 	}
-	if r.state.Phase == phaseExited && !s.exited {
-		s.exited = true
+	if s.ends(r.state) {
 		w.tell(serve.Notice{
-			Kind: serve.NoticeExited, Ref: r.instance.Ref, ExitCode: r.state.ExitCode, Detail: r.state.Last,
+			Kind: serve.NoticeExited, Ref: r.instance.Ref, ExitCode: r.state.ExitCode, Detail: r.state.Last, Revision: r.state.Revision,
 		})
 	}
 	if s.watched {
@@ -190,6 +190,15 @@ func (w *watch) look(ctx context.Context, dir string) error {
 	})
 	// It may have come up when its place in the market was lost already.
 	return w.lookAtMarket(ctx)
+}
+
+// ends reports whether a program has ended of which that was not told.
+func (s *sighting) ends(now state) bool {
+	if now.Phase != phaseExited || s.exited && s.revision == now.Revision {
+		return false
+	}
+	s.exited, s.revision = true, now.Revision
+	return true
 }
 
 // lost sees to a machine whose process has ended.

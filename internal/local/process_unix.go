@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// noticeSignal tells a machine to read its notice.
+// noticeSignal tells a machine to read its notice, and its orders.
 const noticeSignal = syscall.SIGUSR1
 
 // lockOpen locks an open file that nobody else has seen yet. The lock belongs to

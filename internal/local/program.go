@@ -44,7 +44,7 @@ func (m *machine) run(ctx context.Context) error {
 
 // record says how far the program is.
 func (m *machine) record(s state) error {
-	s.Process = m.self
+	s.Process, s.Revision = m.self, m.order.Revision
 	return jsonfile.Write(filepath.Join(m.dir, stateFile), s)
 }
 

@@ -44,6 +44,8 @@ const phaseExited = "exited"
 // being started.
 type state struct {
 	Process process `json:"process"`
+	// Revision is that of the program.
+	Revision int64 `json:"revision"`
 	// Phase is setup or run while that is under way, and then exited.
 	Phase string `json:"phase"`
 	// Last is which of setup and run has ended, ExitCode how.
@@ -114,6 +116,9 @@ func readRecord(dir string) (record, error) {
 	}
 	r.ending = exists(filepath.Join(dir, endingFile))
 	r.instance.Running = r.running()
+	if r.state.Revision != 0 {
+		r.instance.Revision = r.state.Revision
+	}
 	return r, nil
 }
 

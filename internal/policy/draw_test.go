@@ -95,7 +95,8 @@ func drawMarket(t *rapid.T) serve.Market {
 func drawReplica(t *rapid.T, id int64, spec serve.Spec) serve.Replica {
 	r := serve.Replica{
 		ID: id, Revision: rapid.Int64Range(1, 3).Draw(t, "revision"), Market: drawMarket(t),
-		Task: rapid.SampledFrom([]string{spec.Task.Digest(), "other"}).Draw(t, "task"),
+		Task:  rapid.SampledFrom([]string{spec.Task.Digest(), "other"}).Draw(t, "task"),
+		Shape: rapid.SampledFrom([]string{spec.Task.Shape(), "other"}).Draw(t, "shape"),
 		Launch: rapid.SampledFrom([]serve.LaunchState{serve.LaunchPending, serve.LaunchWaiting, serve.LaunchRunning,
 			serve.LaunchSucceeded, serve.LaunchSucceeded, serve.LaunchSucceeded, serve.LaunchFailed}).Draw(t, "launch"),
 		Teardown: rapid.SampledFrom([]serve.TeardownState{"", "", "", "", serve.TeardownScheduled, serve.TeardownRunning,

@@ -70,7 +70,7 @@ func (f Failures) after(records []serve.Replica, revision int64) Failures {
 		return cmp.Or(a.EndedAt.Compare(b.EndedAt), cmp.Compare(a.ID, b.ID))
 	})
 	for _, r := range failed {
-		if r.ID > f.Replica && !r.CreatedAt.Before(f.At) {
+		if r.RestartedAt.IsZero() && r.ID > f.Replica && !r.CreatedAt.Before(f.At) || r.RestartedAt.After(f.At) {
 			f = Failures{Count: f.Count + 1, At: r.EndedAt.UTC().Round(0), Replica: r.ID}
 		}
 	}
@@ -85,7 +85,7 @@ func (e *evaluation) forgive() {
 		return
 	}
 	for _, r := range e.newest {
-		if r.ID <= f.Replica || r.CreatedAt.Before(f.At) || r.Status() != serve.Ready {
+		if r.ID <= f.Replica && r.RestartedAt.IsZero() || r.BegunAt().Before(f.At) || r.Status() != serve.Ready {
 			continue
 		}
 		if proved := r.FirstReadyAt.Add(proof); proved.After(e.now) {

@@ -10,7 +10,8 @@
 // replicas serve the newest revision as they are (rollout.go), how many there
 // should be (target.go), how many of them spot and how many on-demand (mix.go),
 // which of them go (removal.go), and where the new ones come from
-// (placement.go). What went wrong before can hold back the answer (failure.go,
+// (placement.go). What is to go may go on with another program instead (restart.go).
+// What went wrong before can hold back the answer (failure.go,
 // pool.go).
 //
 // The arithmetic is SkyServe's, measured in time instead of in ticks, so that
@@ -48,6 +49,8 @@ type Input struct {
 	Metric *float64
 	// Good is the newest revision that has proven itself, 0 before there is one.
 	Good int64
+	// Restarts names the clouds whose machines can be given another task.
+	Restarts []string
 	// NextID is the id of the next replica to be made.
 	NextID int64
 	// Memory is what the previous call returned; its zero value begins.
@@ -75,7 +78,7 @@ type Output struct {
 
 // Plan decides what should be done now. Its decisions come in the order in
 // which they are to be carried out: relabelling, offers for those who wait,
-// launches of spot replicas, of on-demand replicas and of spares, removals. In does
+// launches of spot replicas, of on-demand replicas and of spares, restarts, removals. In does
 // not change and shares nothing with the result that could.
 func Plan(now time.Time, in Input) Output {
 	e := begin(now, in)
@@ -95,12 +98,18 @@ func Plan(now time.Time, in Input) Output {
 	demands := e.mix()
 	ends := e.removals(demands)
 	e.limit()
+	again, ends := e.inPlace(demands, ends)
 	e.retry(staying(slices.Concat(e.old, e.newest), ends))
 	for _, d := range demands {
 		e.launch(d)
 	}
 	for _, d := range demands {
 		e.launchSpares(d)
+	}
+	for _, r := range again {
+		e.decide(serve.Decision{
+			Action: serve.Restart, ReplicaID: r.replica.ID, Revision: in.Revision, Market: r.replica.Market, Reason: r.why,
+		})
 	}
 	for _, r := range ends {
 		e.decide(serve.Decision{

@@ -53,7 +53,7 @@ func (r Risk) measured(replicas []serve.Replica) Risk {
 		// The clock of a cloud may be ahead of ours.
 		took := ready.Sub(replica.LaunchedAt).Seconds()
 		switch {
-		case replica.LaunchedAt.IsZero() || took <= 0:
+		case replica.LaunchedAt.IsZero() || took <= 0 || !replica.RestartedAt.IsZero():
 		case r.ColdStart == 0:
 			r.ColdStart = took
 		default:

@@ -364,6 +364,10 @@ func TestBoundsOfARollingUpdateHoldAtEveryInstant(t *testing.T) {
 			w.become(id+1, serve.Ready)
 		}
 		w.step()
+		restarts := rapid.Bool().Draw(t, "in place")
+		if restarts {
+			w.in.Restarts = []string{"cloud"}
+		}
 		w.update(bounded(surge, unavailable))
 		for step := 0; ; step++ {
 			w.step()
@@ -389,6 +393,9 @@ func TestBoundsOfARollingUpdateHoldAtEveryInstant(t *testing.T) {
 			if old == 0 && len(booting)+len(ending) == 0 {
 				if machines != n || ready != n {
 					t.Fatalf("at the end there are %d machines, %d ready", machines, ready)
+				}
+				if launched := w.in.NextID - 1 - int64(n); restarts && launched > int64(max(1, n/2)) {
+					t.Fatalf("%d machines are launched where %d could be restarted", launched, n)
 				}
 				return
 			}

@@ -147,7 +147,7 @@ func (w *world) become(id int64, status serve.Status) {
 	case serve.Starting:
 		r.Launch = serve.LaunchSucceeded
 	case serve.Ready:
-		r.Launch, r.Ready, r.FailingSince = serve.LaunchSucceeded, true, time.Time{}
+		r.Launch, r.Ready, r.FailingSince, r.Restart = serve.LaunchSucceeded, true, time.Time{}, ""
 		if r.FirstReadyAt.IsZero() {
 			r.FirstReadyAt = w.now
 		}
@@ -230,13 +230,18 @@ func (w *world) step() string {
 			}
 			w.in.Replicas = append(w.in.Replicas, serve.Replica{
 				ID: d.ReplicaID, Revision: d.Revision, Market: d.Market, Offer: d.Offer,
-				Task: w.in.Spec.Task.Digest(), CreatedAt: w.now, Launch: launch,
+				Task: w.in.Spec.Task.Digest(), Shape: w.in.Spec.Task.Shape(), CreatedAt: w.now, Launch: launch,
 			})
 			w.in.NextID = d.ReplicaID + 1
 		case serve.Retry:
 			w.find(d.ReplicaID).Offer, w.find(d.ReplicaID).Launch = d.Offer, serve.LaunchPending
 		case serve.Relabel:
 			w.find(d.ReplicaID).Revision = d.Revision
+		case serve.Restart:
+			state := serve.State{Spec: w.in.Spec, Replicas: w.in.Replicas}
+			if err := state.Accept(d, w.now); err != nil {
+				w.t.Errorf("a decision that cannot be accepted: %v", err)
+			}
 		case serve.Terminate:
 			r := w.find(d.ReplicaID)
 			r.Teardown, r.Cause, r.EndedAt = serve.TeardownScheduled, d.Cause, w.now

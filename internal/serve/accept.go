@@ -27,7 +27,7 @@ func (s *State) Accept(d Decision, at time.Time) error {
 			return fmt.Errorf("replica id %d is not the next one, %d", d.ReplicaID, s.NextID)
 		}
 		s.NextID = d.ReplicaID + 1
-		r := Replica{ID: d.ReplicaID, Revision: d.Revision, Market: d.Market, Task: s.Spec.Task.Digest(), CreatedAt: at}
+		r := Replica{ID: d.ReplicaID, Revision: d.Revision, Market: d.Market, Task: s.Spec.Task.Digest(), Shape: s.Spec.Task.Shape(), CreatedAt: at}
 		r.intend(d)
 		s.Replicas = append(s.Replicas, r)
 		return nil
@@ -45,7 +45,12 @@ func (s *State) Accept(d Decision, at time.Time) error {
 	case Terminate:
 		r.End(d.Cause, at)
 	case Relabel:
-		r.Revision = d.Revision
+		r.Revision, r.Shape = d.Revision, s.Spec.Task.Shape()
+	case Restart:
+		if r.Launch != LaunchSucceeded || r.Restart != "" {
+			return fmt.Errorf("replica %d is not running its program", d.ReplicaID)
+		}
+		r.renew(d.Revision, s.Spec.Task, at)
 	default:
 		return fmt.Errorf("unknown action %q", d.Action)
 	}
@@ -59,6 +64,16 @@ func (r *Replica) intend(d Decision) {
 	if d.Offer.IsZero() {
 		r.Launch, r.Message = LaunchWaiting, d.Reason
 	}
+}
+
+// renew notes that a replica is to run the task of another revision where it is.
+// What it was before on that machine says nothing about that task: it is a new
+// replica in all but its machine.
+func (r *Replica) renew(revision int64, task Task, at time.Time) {
+	r.Revision, r.Task, r.Shape = revision, task.Digest(), task.Shape()
+	r.Restart, r.RestartedAt, r.DrainUntil = RestartScheduled, at, at
+	r.Ready, r.FirstReadyAt, r.FailingSince = false, time.Time{}, time.Time{}
+	r.Exited, r.Message, r.Attempts = "", "", 0
 }
 
 // End notes that a replica is to go, without giving requests under way any time.

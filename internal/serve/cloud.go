@@ -60,6 +60,22 @@ type Dialer interface {
 	Dial(ctx context.Context, ref Ref, address string) (net.Conn, error)
 }
 
+// Restarter is a [Cloud] whose machines can be given another task.
+type Restarter interface {
+	// Restart ends the program on the machine of req.Ref and has the machine run
+	// that of req.Task instead, in a working directory of its own, where setup runs
+	// again; what programs have put into their home directory stays. The machine
+	// keeps its ID, offer and address, and from then on is listed with
+	// req.Revision. It returns when the program is being started. A machine that
+	// has that revision already is left as it is, so that Restart may be called
+	// again after a crash.
+	//
+	// ErrNotFound means that there is no such machine, or that it is not running
+	// any more; ErrInvalid that trying again is in vain; anything else that it may
+	// be tried again. Until then the machine runs what it ran before, or nothing.
+	Restart(ctx context.Context, req LaunchRequest) (Instance, error)
+}
+
 // Cleaner is a [Cloud] in which there is more of a service than its machines.
 type Cleaner interface {
 	// Clean removes the rest when the last machine of the service is gone, as
@@ -123,9 +139,11 @@ type Notice struct {
 	Ref      Ref        `json:"ref,omitzero"`
 	Deadline time.Time  `json:"deadline,omitzero"`
 	ExitCode int        `json:"exit_code,omitempty"`
-	Location Location   `json:"location,omitzero"`
-	Market   Market     `json:"market,omitempty"`
-	Detail   string     `json:"detail,omitempty"`
+	// Revision is that of the program that has ended, 0 if the cloud does not know.
+	Revision int64    `json:"revision,omitempty"`
+	Location Location `json:"location,omitzero"`
+	Market   Market   `json:"market,omitempty"`
+	Detail   string   `json:"detail,omitempty"`
 }
 
 // LogOptions says which part of a log is wanted.

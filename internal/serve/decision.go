@@ -18,6 +18,9 @@ const (
 	// Relabel lets a running replica count as one of a newer revision, because
 	// what it runs is the same.
 	Relabel Action = "relabel"
+	// Restart has the machine of a running replica run what a newer revision says,
+	// because it is of the shape that revision asks for.
+	Restart Action = "restart"
 )
 
 // Decision is one thing the policy wants done. It is a value: carrying it out
@@ -25,7 +28,7 @@ const (
 type Decision struct {
 	Action    Action `json:"action"`
 	ReplicaID int64  `json:"replica_id"`
-	// Revision is the revision of a launched or relabelled replica.
+	// Revision is the revision of a launched, relabelled or restarted replica.
 	Revision int64  `json:"revision,omitempty"`
 	Market   Market `json:"market,omitempty"`
 	Offer    Offer  `json:"offer,omitzero"`

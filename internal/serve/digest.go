@@ -14,10 +14,24 @@ import (
 // equal digests are interchangeable. The order of any_of does not matter, as
 // its entries are of equal standing. It is "sha256:<hex>".
 func (t Task) Digest() string {
-	t.Resources.AnyOf = slices.SortedFunc(slices.Values(t.Resources.AnyOf), func(a, b Resource) int {
+	t.Resources = t.Resources.sorted()
+	return digestOf(t)
+}
+
+// Shape identifies on what a replica runs: a machine of a task with an equal shape
+// will do for this one. It is of the form of a digest.
+func (t Task) Shape() string { return digestOf(t.Resources.sorted()) }
+
+// sorted gives the resources with their entries in an order of its own.
+func (r Resources) sorted() Resources {
+	r.AnyOf = slices.SortedFunc(slices.Values(r.AnyOf), func(a, b Resource) int {
 		return slices.Compare(mustJSON(a), mustJSON(b))
 	})
-	sum := sha256.Sum256(mustJSON(t))
+	return r
+}
+
+func digestOf(v any) string {
+	sum := sha256.Sum256(mustJSON(v))
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 

@@ -63,6 +63,16 @@ const (
 	TeardownFailed    TeardownState = "failed"    // the cloud would not end it; tried again now and then
 )
 
+// RestartState is how far the restart of a replica's program on its own machine
+// has come. The empty state means that none was asked for, or that it is done.
+type RestartState string
+
+// The states of a restart.
+const (
+	RestartScheduled RestartState = "scheduled" // decided; requests under way are finished
+	RestartRunning   RestartState = "running"   // the cloud has been asked
+)
+
 // Cause is why a replica is torn down.
 type Cause string
 
@@ -113,6 +123,9 @@ type Replica struct {
 	Offer Offer `json:"offer"`
 	// Task is the digest of what the replica runs; see [Task.Digest].
 	Task string `json:"task"`
+	// Shape is the digest of the machine that was asked for; see [Task.Shape]. Empty
+	// in a record from before there was any.
+	Shape string `json:"shape,omitempty"`
 
 	CreatedAt time.Time     `json:"created_at"`
 	Launch    LaunchState   `json:"launch"`
@@ -138,10 +151,15 @@ type Replica struct {
 	FailingSince time.Time `json:"failing_since,omitzero"`
 	// Ready says whether the last probe succeeded.
 	Ready bool `json:"ready,omitempty"`
-	// Attempts counts failed launches that were not for want of capacity.
+	// Attempts counts failed launches that were not for want of capacity, or failed
+	// restarts.
 	Attempts int `json:"attempts,omitempty"`
-	// EndedAt is when the teardown was decided; DrainUntil is when it stops
-	// waiting for requests under way.
+	// Restart is how far the replica is with being restarted for its revision, and
+	// RestartedAt when that was decided last.
+	Restart     RestartState `json:"restart,omitempty"`
+	RestartedAt time.Time    `json:"restarted_at,omitzero"`
+	// EndedAt is when the teardown was decided; DrainUntil is when it, or a restart,
+	// stops waiting for requests under way.
 	EndedAt    time.Time `json:"ended_at,omitzero"`
 	DrainUntil time.Time `json:"drain_until,omitzero"`
 }
@@ -171,6 +189,14 @@ func (r Replica) Status() Status {
 	default:
 		return Pending
 	}
+}
+
+// BegunAt is since when the replica is meant to run its revision.
+func (r Replica) BegunAt() time.Time {
+	if r.RestartedAt.IsZero() {
+		return r.CreatedAt
+	}
+	return r.RestartedAt
 }
 
 // IsUnrecoverable reports whether the replica failed in a way that another one

@@ -39,10 +39,10 @@ func exampleState() serve.State {
 		FirstReadyAt: at.Add(time.Minute),
 		NextID:       1 << 60,
 		Replicas: []serve.Replica{
-			{ID: 1, Revision: 1, Market: serve.Spot, Offer: offer, Task: "sha256:01", CreatedAt: at,
+			{ID: 1, Revision: 1, Market: serve.Spot, Offer: offer, Task: "sha256:01", Shape: "sha256:02", CreatedAt: at,
 				Launch: serve.LaunchSucceeded, Teardown: serve.TeardownFailed, Cause: serve.CausePreempted,
 				Message: "it would not end", Instance: "i-1", Address: "127.0.0.2:8081", LaunchedAt: at, FirstReadyAt: at,
-				FailingSince: at, Ready: true, Attempts: 3, EndedAt: at, DrainUntil: at},
+				FailingSince: at, Ready: true, Attempts: 3, EndedAt: at, DrainUntil: at, Restart: serve.RestartRunning, RestartedAt: at},
 			{ID: 2, Revision: 2, Market: serve.OnDemand, CreatedAt: at, Launch: serve.LaunchPending},
 		},
 		Old: map[int64]serve.Spec{1: old},
