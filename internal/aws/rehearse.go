@@ -38,11 +38,13 @@ func (f *flight) rehearse(ctx context.Context, s *site, g ground, image machineI
 			ImageId: aws.String(image.id), InstanceType: types.InstanceType(offers[i].InstanceType), SubnetId: aws.String(g.subnets[offers[i].Location.Zone]),
 			MetadataOptions: &types.InstanceMetadataOptionsRequest{HttpTokens: types.HttpTokensStateRequired},
 		}
-		for _, kind := range []types.ResourceType{types.ResourceTypeInstance, types.ResourceTypeVolume, types.ResourceTypeNetworkInterface} {
-			in.TagSpecifications = append(in.TagSpecifications, types.TagSpecification{ResourceType: kind, Tags: tags})
-		}
+		tagged := []types.ResourceType{types.ResourceTypeInstance, types.ResourceTypeVolume, types.ResourceTypeNetworkInterface}
 		if market == serve.Spot {
+			tagged = append(tagged, types.ResourceTypeSpotInstancesRequest)
 			in.InstanceMarketOptions = &types.InstanceMarketOptionsRequest{MarketType: types.MarketTypeSpot}
+		}
+		for _, kind := range tagged {
+			in.TagSpecifications = append(in.TagSpecifications, types.TagSpecification{ResourceType: kind, Tags: tags})
 		}
 		_, err := s.ec2.RunInstances(ctx, in)
 		if err := rehearsed("ec2:RunInstances", s.region, err); err != nil {

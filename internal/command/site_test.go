@@ -17,8 +17,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/local"
+	"github.com/serve-infra/terraform-provider-serve/internal/machinetest"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -26,6 +29,9 @@ import (
 const serverVariable = "TEST_SERVER"
 
 func TestMain(m *testing.M) {
+	if machinetest.Be() {
+		return
+	}
 	if os.Getenv(serverVariable) != "" {
 		runServer()
 		return
@@ -33,7 +39,8 @@ func TestMain(m *testing.M) {
 	// Terraform is to read no configuration but what a test gives it.
 	os.Setenv("TF_CLI_CONFIG_FILE", os.DevNull)
 	os.Setenv("CHECKPOINT_DISABLE", "1")
-	m.Run()
+	addSweepers()
+	resource.TestMain(m)
 }
 
 // slowAnswer is how long the server takes to answer /slow.
