@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"sync"
@@ -20,6 +21,8 @@ type Program struct {
 	path   string
 	digest string
 	mu     sync.Mutex
+	// users is how many have it open.
+	users int
 	// packed is the program as it is sent, made once it is needed: a file without a
 	// name, as it is a third of a hundred megabytes.
 	packed *os.File
@@ -33,21 +36,35 @@ func OpenProgram(path string) (*Program, error) {
 		return nil, fmt.Errorf("reading the agent's program: %w", err)
 	}
 	defer f.Close()
-	hash := sha256.New()
-	if _, err := io.Copy(hash, f); err != nil {
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
 		return nil, fmt.Errorf("reading the agent's program: %w", err)
 	}
-	return &Program{path: path, digest: "sha256:" + hex.EncodeToString(hash.Sum(nil))}, nil
+	return &Program{path: path, digest: digestOf(sum), users: 1}, nil
+}
+
+func digestOf(h hash.Hash) string { return "sha256:" + hex.EncodeToString(h.Sum(nil)) }
+
+// share opens it once more, unless all have closed it.
+func (p *Program) share() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.users == 0 {
+		return false
+	}
+	p.users++
+	return true
 }
 
 // Digest gives "sha256:<hex>" of the program, which the user data has to say.
 func (p *Program) Digest() string { return p.digest }
 
-// Close lets go of the program.
+// Close lets go of the program, which is to be done once for each time that it was
+// opened.
 func (p *Program) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.packed == nil {
+	if p.users--; p.users > 0 || p.packed == nil {
 		return nil
 	}
 	err := p.packed.Close()
@@ -78,8 +95,12 @@ func (p *Program) pack() error {
 		return err
 	}
 	err = os.Remove(to.Name())
+	sum := sha256.New()
 	if err == nil {
-		p.size, err = squeeze(to, from)
+		p.size, err = squeeze(to, io.TeeReader(from, sum))
+	}
+	if err == nil && digestOf(sum) != p.digest {
+		err = errors.New("it has been replaced meanwhile")
 	}
 	if err != nil {
 		return errors.Join(err, to.Close())

@@ -61,7 +61,8 @@ func TestProgramsAreFoundForTheirPlatform(t *testing.T) {
 			for path, machine := range tt.files {
 				compiled(t, filepath.Join(dir, path), machine)
 			}
-			p, err := Programs{Own: filepath.Join(dir, own), Version: "1.2.3"}.Open(tt.architecture)
+			programs := Programs{Own: filepath.Join(dir, own), Version: "1.2.3"}
+			p, err := programs.Open(tt.architecture)
 			switch {
 			case tt.want == "":
 				if !errors.Is(err, serve.ErrInvalid) || !strings.Contains(err.Error(), "_1.2.3_linux_"+tt.architecture) {
@@ -84,7 +85,43 @@ func TestAProgramForAnotherSystemIsNone(t *testing.T) {
 	if err := os.WriteFile(own, []byte("\xcf\xfa\xed\xfe of macOS"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (Programs{Own: own, Version: "1.2.3"}).Open("arm64"); !errors.Is(err, serve.ErrInvalid) {
+	programs := Programs{Own: own, Version: "1.2.3"}
+	if _, err := programs.Open("arm64"); !errors.Is(err, serve.ErrInvalid) {
 		t.Errorf("Open gives %v, want %v", err, serve.ErrInvalid)
+	}
+}
+
+// What is made ready for machines is made once, for as long as anybody needs it,
+// and is never another program than was told.
+func TestProgramsAreShared(t *testing.T) {
+	t.Parallel()
+	own := filepath.Join(t.TempDir(), "provider")
+	compiled(t, own, elf.EM_X86_64)
+	programs := Programs{Own: own}
+	open := func() *Program {
+		p, err := programs.Open("amd64")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	packed := func(p *Program) bool {
+		content, _, err := p.compressed()
+		return err == nil && content != nil
+	}
+	first, second := open(), open()
+	if first != second || !packed(first) || first.Close() != nil || !packed(second) || second.packed == nil {
+		t.Error("it is not there for the second who has opened it")
+	}
+	if second.Close() != nil || second.packed != nil {
+		t.Error("it is there though nobody needs it any more")
+	}
+	third := open()
+	compiled(t, own, elf.EM_AARCH64)
+	if packed(third) {
+		t.Error("another program was sent than was told")
+	}
+	if third == first || third.Close() != nil {
+		t.Error("it was not opened anew")
 	}
 }

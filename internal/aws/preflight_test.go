@@ -117,7 +117,7 @@ func TestWhatWouldKeepMachinesFromBeingLaunched(t *testing.T) {
 			here := program(t)
 			c := aws.NewCloud(aws.CloudOptions{Known: brief(t, row.config), Transport: a.Client().Transport, Program: func(architecture string) (*agent.Program, error) {
 				if architecture != "amd64" {
-					return agent.Programs{Own: "/opt/provider", Version: "1.2.3"}.Open(architecture)
+					return (&agent.Programs{Own: "/opt/provider", Version: "1.2.3"}).Open(architecture)
 				}
 				return here(architecture)
 			}})

@@ -24,7 +24,7 @@ const (
 type surroundings struct {
 	home string
 	// programs are those that machines are run by. This one is among them.
-	programs agent.Programs
+	programs *agent.Programs
 	// notes are by which name the place in each cloud was known before, and note, if
 	// there is one, keeps it before the first machine is made there.
 	notes map[string]string

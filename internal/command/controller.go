@@ -80,7 +80,7 @@ func (p *Program) controller(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	around := surroundings{
-		home: home, programs: agent.Programs{Own: executable, Version: p.Version}, notes: notes, note: claim.Note, log: log,
+		home: home, programs: &agent.Programs{Own: executable, Version: p.Version}, notes: notes, note: claim.Note, log: log,
 		secret: func() ([]byte, error) { return []byte(credentials.Token), nil },
 	}
 	endpoint, err := openEndpoint(ctx, claim)

@@ -36,7 +36,7 @@ func (at place) deployer(version string) (serve.Deployer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("finding this program's own file: %w", err)
 		}
-		return localDeployer(home, agent.Programs{Own: executable, Version: version}, nil), nil
+		return localDeployer(home, &agent.Programs{Own: executable, Version: version}, nil), nil
 	case name == kubernetes && scoped == (namespace != "") && !strings.Contains(namespace, "/"):
 		return kubernetesDeployer(kube.Config{Namespace: namespace}, version), nil
 	}

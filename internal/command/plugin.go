@@ -62,7 +62,7 @@ func (p *Program) deployers(s provider.Settings) (map[string]serve.Deployer, err
 		return nil, fmt.Errorf("finding this program's own file: %w", err)
 	}
 	all := map[string]serve.Deployer{}
-	for _, d := range []serve.Deployer{localDeployer(s.Home, agent.Programs{Own: executable, Version: p.Version}, awsConfig(s)), kubernetesDeployer(kubeConfig(s), p.Version)} {
+	for _, d := range []serve.Deployer{localDeployer(s.Home, &agent.Programs{Own: executable, Version: p.Version}, awsConfig(s)), kubernetesDeployer(kubeConfig(s), p.Version)} {
 		all[d.Name()] = d
 	}
 	return all, nil
@@ -111,7 +111,7 @@ func expandHome(path string) string {
 // localDeployer gives the deployer of this machine, with the programs for
 // controllers and for machines, and how they are to reach AWS; nil if that is not for the caller to
 // say.
-func localDeployer(home string, programs agent.Programs, amazonConfig *aws.Config) serve.Deployer {
+func localDeployer(home string, programs *agent.Programs, amazonConfig *aws.Config) serve.Deployer {
 	log := slog.New(slog.DiscardHandler)
 	return local.NewDeployer(local.DeployerOptions{
 		Root:        home,
