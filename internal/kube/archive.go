@@ -4,9 +4,7 @@
 package kube
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -78,7 +76,7 @@ func logName(service string, replica int64) string {
 
 // Keep stores the end of a replica's log and forgets the oldest ones.
 func (a *Archive) Keep(ctx context.Context, replica int64, log io.Reader) error {
-	text, err := lastBytes(log, archivedBytes)
+	text, err := serve.LastBytes(log, archivedBytes)
 	if err == nil {
 		err = a.put(ctx, replica, text)
 	}
@@ -163,28 +161,4 @@ func (a *Archive) open(ctx context.Context, replica int64, opt serve.LogOptions)
 		return "", fmt.Errorf("reading Secret %q: %w", secret.Name, err)
 	}
 	return opt.Last(strings.NewReader(text))
-}
-
-// lastBytes gives the last bytes of r, limit at most, from the beginning of a line
-// on where there is one.
-func lastBytes(r io.Reader, limit int) ([]byte, error) {
-	var last []byte
-	cut := false
-	for piece := make([]byte, limit); ; {
-		n, err := io.ReadFull(r, piece)
-		last = append(last, piece[:n]...)
-		if over := len(last) - limit; over > 0 {
-			last, cut = slices.Clone(last[over:]), true
-		}
-		switch {
-		case err == nil:
-			continue
-		case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
-			return nil, err
-		}
-		if _, rest, found := bytes.Cut(last, []byte("\n")); cut && found && len(rest) > 0 {
-			last = rest
-		}
-		return last, nil
-	}
 }

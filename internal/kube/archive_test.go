@@ -9,7 +9,6 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"testing/iotest"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -76,33 +75,3 @@ func TestArchiveKeepsTheLastLogs(t *testing.T) {
 		t.Errorf("its last two lines are %q", text)
 	}
 }
-
-func TestArchiveKeepsTheEndOfALog(t *testing.T) {
-	t.Parallel()
-	const limit = 100
-	line := strings.Repeat("x", 19) + "\n"
-	for name, c := range map[string]struct{ log, want string }{
-		"nothing":                    {"", ""},
-		"all of a short one":         {line + line, line + line},
-		"all that just fits":         {strings.Repeat(line, 5), strings.Repeat(line, 5)},
-		"whole lines of a long one":  {strings.Repeat(line, 33) + "the end", line + line + line + line + "the end"},
-		"a part of an endless line":  {strings.Repeat("y", 777), strings.Repeat("y", limit)},
-		"a part of the only line":    {"a\n" + strings.Repeat("z", 200) + "\n", strings.Repeat("z", limit-1) + "\n"},
-		"the same at a round number": {strings.Repeat(line, 10), strings.Repeat(line, 4)},
-	} {
-		got, err := lastBytes(iotest.HalfReader(strings.NewReader(c.log)), limit)
-		if err != nil || string(got) != c.want {
-			t.Errorf("%s: lastBytes = %q, %v; want %q", name, got, err, c.want)
-		}
-	}
-	if _, err := lastBytes(io.MultiReader(strings.NewReader("x"), broken{}), limit); !errors.Is(err, errBroken) {
-		t.Errorf("of a log that breaks off lastBytes gives %v", err)
-	}
-}
-
-var errBroken = errors.New("broken")
-
-// broken cannot be read.
-type broken struct{}
-
-func (broken) Read([]byte) (int, error) { return 0, errBroken }
