@@ -53,9 +53,11 @@ type AWS struct {
 	books   books
 	faults  faults
 	serial  int
-	// roles and profiles are IAM's, which has no regions.
+	// roles and profiles are IAM's, which has no regions; a bucket is in one, but its
+	// name in all of them.
 	roles    []*role
 	profiles []*profile
+	buckets  []*bucket
 
 	// Of the listener, which is there once somebody asks for its address.
 	listen sync.Once
@@ -81,7 +83,7 @@ func New(t testing.TB, options Options) *AWS {
 		t: t, options: options, services: services,
 		random:  rand.New(rand.NewPCG(options.Seed, 0x5e2)), //nolint:gosec // ids for tests, the same in each run
 		regions: map[string]*region{},
-		faults:  faults{buckets: map[string]*bucket{}, forbidden: map[string]bool{}, failing: map[string][]*Error{}},
+		faults:  faults{allowances: map[string]*allowance{}, forbidden: map[string]bool{}, failing: map[string][]*Error{}},
 		books:   books{calls: map[string]int{}},
 	}
 	for _, name := range regionNames() {

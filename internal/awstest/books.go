@@ -26,6 +26,7 @@ type Books struct {
 	Addresses []Address      // elastic ones
 	Roles     []string       // names of roles, with their policies as "role/policy"
 	Profiles  []string       // names of instance profiles
+	Buckets   []Bucket       // of S3
 	Calls     map[string]int // how often what was asked for, such as ec2:RunInstances, refused or not
 	Refused   []string       // requests that depart from AWS' model
 	Sessions  []Session      // roles that were taken on
@@ -70,6 +71,14 @@ type Group struct {
 	Tags             map[string]string
 }
 
+// Bucket is an entry in the books.
+type Bucket struct {
+	Name, Region string
+	Objects      []string // keys, each once
+	Versions     int      // of all objects, and marks of deletion
+	Tags         map[string]string
+}
+
 // Address is an entry in the books.
 type Address struct {
 	ID, Region, IP, Instance string // no instance for one that leads nowhere
@@ -90,6 +99,9 @@ func (a *AWS) Books() Books {
 	}
 	for _, p := range a.profiles {
 		b.Profiles = append(b.Profiles, p.name)
+	}
+	for _, from := range a.buckets {
+		b.Buckets = append(b.Buckets, from.entry())
 	}
 	for _, name := range regionNames() {
 		r := a.regions[name]

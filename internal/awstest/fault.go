@@ -85,7 +85,7 @@ type faults struct {
 	hook           func(Call) Verdict
 	failing        map[string][]*Error // what the next calls of an action fail with; nil loses the answer
 	forbidden      map[string]bool
-	buckets        map[string]*bucket // by region and action
+	allowances     map[string]*allowance // by region and action
 	throttled      bool
 	lag            time.Duration
 	expectRefusals bool
@@ -131,7 +131,7 @@ func (a *AWS) Throttle(on bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.faults.throttled = on
-	a.faults.buckets = map[string]*bucket{}
+	a.faults.allowances = map[string]*allowance{}
 }
 
 // Lag is how long a change stays unseen by those who describe things: a new
@@ -176,13 +176,13 @@ func (a *AWS) judge(c *call, srv *service, action string, in fields) Verdict {
 // seen is the moment that descriptions are of.
 func (c *call) seen() time.Time { return c.now.Add(-c.faults.lag) }
 
-// bucket holds the tokens of one action, of which each request takes one.
-type bucket struct {
+// allowance holds the tokens of one action, of which each request takes one.
+type allowance struct {
 	tokens, size, rate float64
 	filled             time.Time
 }
 
-// take takes tokens from the buckets of an action, and reports whether there
+// take takes tokens from the allowances of an action, and reports whether there
 // were enough. The sizes are those that EC2's guide for developers gives under
 // "Request throttling for the Amazon EC2 API".
 func (a *AWS) take(c *call, action string, in fields) bool {
@@ -202,10 +202,10 @@ func (a *AWS) take(c *call, action string, in fields) bool {
 
 func (a *AWS) draw(c *call, what string, n, size, rate float64) bool {
 	key := c.region.name + " " + what
-	b := a.faults.buckets[key]
+	b := a.faults.allowances[key]
 	if b == nil {
-		b = &bucket{tokens: size, size: size, rate: rate, filled: c.now}
-		a.faults.buckets[key] = b
+		b = &allowance{tokens: size, size: size, rate: rate, filled: c.now}
+		a.faults.allowances[key] = b
 	}
 	b.tokens = min(b.size, b.tokens+c.now.Sub(b.filled).Seconds()*b.rate)
 	b.filled = c.now

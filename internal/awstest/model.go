@@ -30,6 +30,11 @@ type model struct {
 // operation is what can be asked of an API, and what it answers. Either may have
 // no content.
 type operation struct {
+	HTTP struct {
+		Method       string `json:"method"`
+		RequestURI   string `json:"requestUri"`
+		ResponseCode int    `json:"responseCode"`
+	} `json:"http"`
 	Input  *reference `json:"input"`
 	Output *reference `json:"output"`
 }
@@ -38,6 +43,7 @@ type operation struct {
 // that is not its own name.
 type reference struct {
 	Shape         string `json:"shape"`
+	Location      string `json:"location"` // where that is not the body: uri, header, headers or querystring
 	LocationName  string `json:"locationName"`
 	QueryName     string `json:"queryName"`
 	ResultWrapper string `json:"resultWrapper"`
@@ -56,6 +62,7 @@ type shape struct {
 	Max       *float64             `json:"max"`
 	Pattern   string               `json:"pattern"`
 	Flattened bool                 `json:"flattened"`
+	Payload   string               `json:"payload"` // the member that is all of the body
 
 	// matches compiles the pattern when it is first needed. Patterns are in the
 	// dialect of Java: those that Go does not know are not held against anyone.
@@ -103,6 +110,15 @@ func (l *library) read(path string) (*model, error) {
 // amend corrects what the descriptions, which end in the middle of 2025, cannot
 // know, and readies patterns.
 func (m *model) amend() {
+	if put := m.Shapes["PutObjectRequest"]; put != nil {
+		// What S3 has learnt since: to write on a condition, and another sum.
+		for name, header := range map[string]string{
+			"IfMatch": "If-Match", "IfNoneMatch": "If-None-Match", "ChecksumCRC64NVME": "x-amz-checksum-crc64nvme",
+		} {
+			put.Members[name] = reference{Shape: "ETag", Location: "header", LocationName: header}
+		}
+		m.Shapes["ChecksumAlgorithm"].Enum = append(m.Shapes["ChecksumAlgorithm"].Enum, "CRC64NVME")
+	}
 	for name, s := range m.Shapes {
 		if name == "InstanceType" {
 			s.Enum = nil // new ones come every month

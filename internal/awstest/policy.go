@@ -140,6 +140,9 @@ func (r *role) may(permission string) bool {
 // permissions are what a call needs, in the words of policies.
 func permissions(service, action string, in fields) []string {
 	needed := []string{service + ":" + action}
+	if service == "s3" {
+		needed = []string{s3Permission(action)}
+	}
 	if service == "ec2" && !strings.HasSuffix(action, "Tags") && len(in.subs("TagSpecifications")) > 0 {
 		needed = append(needed, "ec2:CreateTags")
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -54,8 +55,21 @@ type call struct {
 type reply struct {
 	status int
 	kind   string // of the content
+	header http.Header
 	body   []byte
 	lost   bool // instead of going back
+}
+
+// headers are those that go back.
+func (r reply) headers() http.Header {
+	h := r.header.Clone()
+	if h == nil {
+		h = http.Header{}
+	}
+	if r.kind != "" {
+		h.Set("Content-Type", r.kind)
+	}
+	return h
 }
 
 // newServices gives every API that there is here, with its model. A new one
@@ -69,6 +83,7 @@ func newServices() (map[string]*service, error) {
 	}{
 		{"ec2", "ec2/2016-11-15", queryProtocol{ec2: true}, ec2Actions()},
 		{"sts", "sts/2011-06-15", queryProtocol{}, stsActions()},
+		{"s3", "s3/2006-03-01", restProtocol{}, s3Actions()},
 		{"iam", "iam/2010-05-08", queryProtocol{}, iamActions()},
 		{"ssm", "ssm/2014-11-06", jsonProtocol{}, ssmActions()},
 		{"pricing", "pricing/2017-10-15", jsonProtocol{}, pricingActions()},
@@ -89,7 +104,7 @@ func (a *AWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if got.lost {
 		panic(http.ErrAbortHandler) // which cuts the connection
 	}
-	w.Header().Set("Content-Type", got.kind)
+	maps.Copy(w.Header(), got.headers())
 	w.WriteHeader(got.status)
 	_, _ = w.Write(got.body) // whoever has gone needs no answer
 }
@@ -111,7 +126,7 @@ func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	return &http.Response{
 		Status: http.StatusText(got.status), StatusCode: got.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"Content-Type": {got.kind}}, ContentLength: int64(len(got.body)),
+		Header: got.headers(), ContentLength: int64(len(got.body)),
 		Body: io.NopCloser(bytes.NewReader(got.body)), Request: r,
 	}, nil
 }
@@ -134,9 +149,12 @@ func signedFor(r *http.Request) (scope, bool) {
 // answer does what a request asks for, and fails the test if the request could
 // not have been meant for AWS, or the answer could not have come from it.
 func (a *AWS) answer(r *http.Request) reply {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return reply{status: http.StatusBadRequest, kind: "text/plain"}
+	var body []byte
+	if r.Body != nil {
+		var err error
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return reply{status: http.StatusBadRequest, kind: "text/plain"}
+		}
 	}
 	s, signed := signedFor(r)
 	srv := a.services[s.service]
@@ -155,7 +173,11 @@ func (a *AWS) answer(r *http.Request) reply {
 	if !signed || by == "" || region == nil {
 		return srv.protocol.refuse(request, srv.protocol.unauthorized())
 	}
-	return a.perform(&call{AWS: a, region: region, now: time.Now(), by: by, session: session}, srv, request, r, body)
+	got := a.perform(&call{AWS: a, region: region, now: time.Now(), by: by, session: session}, srv, request, r, body)
+	if r.Method == http.MethodHead {
+		got.body = nil
+	}
+	return got
 }
 
 func (a *AWS) perform(c *call, srv *service, request string, r *http.Request, body []byte) reply {

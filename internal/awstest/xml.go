@@ -67,8 +67,24 @@ func (x *xmlWriter) members(shape, path string, value fields) error {
 		if tag == "" {
 			tag = name
 		}
-		if err := x.value(r.Shape, tag, value[name]); err != nil {
+		if err := x.member(r.Shape, tag, value[name]); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// member writes a member of a structure. One that is a flattened list is there
+// several times.
+func (x *xmlWriter) member(shape, tag string, value any) error {
+	s := x.model.Shapes[shape]
+	list := reflect.ValueOf(value)
+	if s.Type != "list" || !s.Flattened || list.Kind() != reflect.Slice {
+		return x.value(shape, tag, value)
+	}
+	for i := range list.Len() {
+		if err := x.value(s.Member.Shape, tag, list.Index(i).Interface()); err != nil {
+			return err
 		}
 	}
 	return nil
