@@ -14,6 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
 	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
 )
 
@@ -48,6 +52,40 @@ func emulatedExample(t *testing.T, o awstest.Options) (*amazonian, *awstest.AWS)
 	a.env = slices.DeleteFunc(a.env, func(v string) bool { return strings.HasPrefix(v, "AWS_") })
 	a.env = append(a.env, cloud.Environ()...)
 	return a, cloud
+}
+
+// confine has everything done in a role that may do what the example's policy says,
+// and nothing else.
+func (a *amazonian) confine(cloud *awstest.AWS) {
+	a.t.Helper()
+	const role = "serve"
+	text, err := os.ReadFile("../../examples/aws/policy.json")
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	client := iam.New(iam.Options{
+		Region: "us-east-1", HTTPClient: cloud.Client(), Credentials: credentials.NewStaticCredentialsProvider(awstest.AccessKey, awstest.SecretKey, ""),
+	})
+	made, err := client.CreateRole(a.t.Context(), &iam.CreateRoleInput{RoleName: aws.String(role), AssumeRolePolicyDocument: aws.String(
+		`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "` + awstest.Account + `"}, "Action": "sts:AssumeRole"}]}`)})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	if _, err := client.PutRolePolicy(a.t.Context(), &iam.PutRolePolicyInput{
+		RoleName: aws.String(role), PolicyName: aws.String(role), PolicyDocument: aws.String(string(text)),
+	}); err != nil {
+		a.t.Fatal(err)
+	}
+	a.configure(fmt.Sprintf("region = \"us-east-1\"\n assume_role = { role_arn = %q }", aws.ToString(made.Role.Arn)))
+}
+
+// configure has AWS be reached in another way than the example does.
+func (a *amazonian) configure(attributes string) {
+	a.t.Helper()
+	override := fmt.Appendf(nil, "provider \"serve\" {\n  aws = {\n %s\n }\n}\n", attributes)
+	if err := os.WriteFile(filepath.Join(a.dir, "test_override.tf"), override, 0o600); err != nil {
+		a.t.Fatal(err)
+	}
 }
 
 // await waits until something is so, and gives how long that took.
@@ -135,6 +173,7 @@ func (a *amazonian) replaced(id, what string) (spot, onDemand string) {
 // The example as it stands, from the first apply to the last instance.
 func TestAccTheExampleOnAWS(t *testing.T) {
 	a, cloud := emulatedExample(t, awstest.Options{Machines: true})
+	a.confine(cloud)
 	launches := make(chan time.Time, 1000) // of on-demand instances
 	cloud.Fault(func(c awstest.Call) awstest.Verdict {
 		if _, spot := c.In["InstanceMarketOptions"]; c.Action == "RunInstances" && !spot {
@@ -157,14 +196,16 @@ func TestAccTheExampleOnAWS(t *testing.T) {
 	a.replaced(onDemand, "a replica whose instance has lost power is replaced")
 	enough()
 	a.finish()
+	if s := cloud.Books().Sessions; len(s) == 0 {
+		t.Error("nothing was done in the role")
+	}
 }
 
 // The same on AWS itself, which gives no notice when it is asked to end an instance.
 func TestAccTheExampleOnAWSItself(t *testing.T) {
 	g, region := newItself(t)
 	a := onTheExample(t, g)
-	mark := fmt.Sprintf("provider \"serve\" {\n  aws = {\n    region = %q\n    default_tags = { %q = %q }\n  }\n}\n", region, markKey, markValue)
-	mustDo(t, func() error { return os.WriteFile(filepath.Join(a.dir, "test_override.tf"), []byte(mark), 0o600) })
+	a.configure(fmt.Sprintf("region = %q\n default_tags = { %q = %q }", region, markKey, markValue))
 	a.env = append(a.env, "TF_VAR_region="+region)
 	spot, _, enough := a.begin()
 	_, onDemand := a.replaced(spot, "a spot replica serves again, and nobody stands in for it")
