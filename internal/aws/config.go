@@ -61,6 +61,9 @@ type AssumeRole struct {
 // throttled wait for longer and longer, and hold back the others.
 const attempts = 8
 
+// firstAttempts is how often whose account it is is asked.
+const firstAttempts = 3
+
 // again says of which errors the SDK is not to judge itself. EC2 answers that it has
 // no machine with status 500, and has none a moment later either: there are other
 // offers to be tried.
@@ -155,8 +158,13 @@ func (c Config) endpoint(service string, base **string) {
 	}
 }
 
+// sts gives a client of what is asked before all else. Where there is no way to AWS
+// it shows here, to somebody who waits.
 func (c Config) sts(cfg aws.Config) *sts.Client {
-	return sts.NewFromConfig(cfg, func(o *sts.Options) { c.endpoint("sts", &o.BaseEndpoint) })
+	return sts.NewFromConfig(cfg, func(o *sts.Options) {
+		o.RetryMaxAttempts = firstAttempts
+		c.endpoint("sts", &o.BaseEndpoint)
+	})
 }
 
 func (c Config) ec2(cfg aws.Config) *ec2.Client {
