@@ -36,6 +36,9 @@ type Options struct {
 	// Stopping is how long an instance shuts down. With Machines it is how long it
 	// may: then everything on it is killed. Zero stands for ten seconds there.
 	Stopping time.Duration
+	// Noticing is how long an Auto Scaling group takes to notice that an instance has
+	// ended, or does not work any more.
+	Noticing time.Duration
 	// Ports are what elastic addresses pass on of to Machines.
 	Ports []int
 }
@@ -58,6 +61,10 @@ type AWS struct {
 	roles    []*role
 	profiles []*profile
 	buckets  []*bucket
+	// closed is closed when the test ends; tending begins when there is a group of
+	// machines.
+	closed  chan struct{}
+	tending sync.Once
 
 	// Of the listener, which is there once somebody asks for its address.
 	listen sync.Once
@@ -82,9 +89,9 @@ func New(t testing.TB, options Options) *AWS {
 	a := &AWS{
 		t: t, options: options, services: services,
 		random:  rand.New(rand.NewPCG(options.Seed, 0x5e2)), //nolint:gosec // ids for tests, the same in each run
-		regions: map[string]*region{},
-		faults:  faults{allowances: map[string]*allowance{}, forbidden: map[string]bool{}, failing: map[string][]*Error{}},
-		books:   books{calls: map[string]int{}},
+		regions: map[string]*region{}, closed: make(chan struct{}),
+		faults: faults{allowances: map[string]*allowance{}, forbidden: map[string]bool{}, failing: map[string][]*Error{}},
+		books:  books{calls: map[string]int{}},
 	}
 	for _, name := range regionNames() {
 		a.regions[name] = a.newRegion(name)
@@ -100,6 +107,7 @@ func (a *AWS) end() {
 		a.server.Close()
 	}
 	a.mu.Lock()
+	close(a.closed)
 	for _, r := range a.regions {
 		for _, i := range r.instances {
 			i.unplanned()

@@ -24,6 +24,7 @@ type Books struct {
 	Groups    []Group        // security groups but the default ones
 	Templates []string       // ids of launch templates
 	Addresses []Address      // elastic ones
+	Scaling   []string       // names of Auto Scaling groups
 	Roles     []string       // names of roles, with their policies as "role/policy"
 	Profiles  []string       // names of instance profiles
 	Buckets   []Bucket       // of S3
@@ -90,6 +91,7 @@ func (a *AWS) Books() Books {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := time.Now()
+	a.scale(now)
 	b := Books{Calls: maps.Clone(a.books.calls), Refused: slices.Clone(a.books.refused), Sessions: slices.Clone(a.books.sessions)}
 	for _, r := range a.roles {
 		b.Roles = append(b.Roles, r.name)
@@ -120,6 +122,9 @@ func (a *AWS) Books() Books {
 		}
 		for _, t := range r.templates {
 			b.Templates = append(b.Templates, t.id)
+		}
+		for _, g := range r.scaling {
+			b.Scaling = append(b.Scaling, g.name)
 		}
 		for _, e := range r.addresses {
 			entry := Address{ID: e.id, Region: name, IP: e.ip, Tags: e.tags.last()}

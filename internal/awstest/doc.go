@@ -13,6 +13,15 @@
 // which error is for what are not in that description: they are as AWS' guides have
 // it, and nobody has held them against AWS itself.
 //
+// # What there is
+//
+// EC2 with its instances, fleets that are launched at once, launch templates, security
+// groups, volumes and elastic addresses in the default network of three regions; Auto
+// Scaling groups of one launch template, which replace what is lost; IAM's roles and
+// instance profiles, where policies are held against what is done, but neither against
+// what it is done to nor to conditions; S3, STS; and what SSM, the price list and
+// Service Quotas tell. An action that is not done here fails the test.
+//
 // # Things go wrong
 //
 // A test can have calls fail or their answers be lost, pools be empty, descriptions

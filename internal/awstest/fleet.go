@@ -7,89 +7,9 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
-	"time"
 )
-
-// template is a launch template, of one version.
-type template struct {
-	id, name string
-	made     time.Time
-	data     fields
-	tags     tags
-}
-
-func (t *template) describe() fields {
-	return fields{
-		"LaunchTemplateId": t.id, "LaunchTemplateName": t.name, "CreateTime": t.made,
-		"CreatedBy": "arn:aws:iam::" + Account + ":user/serve", "DefaultVersionNumber": 1, "LatestVersionNumber": 1,
-		"Tags": tagList(t.tags.last()),
-	}
-}
-
-func createLaunchTemplate(c *call, in fields) (fields, error) {
-	name := in.text("LaunchTemplateName")
-	for _, t := range c.region.templates {
-		if t.name == name {
-			return nil, refusal(400, "InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use.")
-		}
-	}
-	labels, err := specified(c.now, in, "launch-template")
-	if err != nil {
-		return nil, err
-	}
-	t := &template{id: c.id("lt"), name: name, made: c.now, data: in.sub("LaunchTemplateData"), tags: labels}
-	c.region.templates = append(c.region.templates, t)
-	return fields{"LaunchTemplate": t.describe()}, nil
-}
-
-func noTemplate(name string) error {
-	return refusal(400, "InvalidLaunchTemplateId.NotFound", "The specified launch template, with template ID or name %s, does not exist.", name)
-}
-
-func describeLaunchTemplates(c *call, in fields) (fields, error) {
-	list, err := require(c.region.templates, in.texts("LaunchTemplateIds"), func(t *template) string { return t.id }, noTemplate)
-	if err != nil {
-		return nil, err
-	}
-	list, err = require(list, in.texts("LaunchTemplateNames"), func(t *template) string { return t.name }, noTemplate)
-	if err != nil {
-		return nil, err
-	}
-	list, err = pick(list, in.subs("Filters"), func(t *template) facets {
-		return facets{"launch-template-name": {t.name}, "create-time": nil}.tagged(t.tags.last())
-	})
-	if err != nil {
-		return nil, err
-	}
-	list, next, err := page(list, in, 1, 200, nil)
-	if err != nil {
-		return nil, err
-	}
-	out := []fields{}
-	for _, t := range list {
-		out = append(out, t.describe())
-	}
-	return fields{"LaunchTemplates": out, "NextToken": next}, nil
-}
-
-func (r *region) template(in fields) (*template, error) {
-	id, name := in.text("LaunchTemplateId"), in.text("LaunchTemplateName")
-	i := slices.IndexFunc(r.templates, func(t *template) bool { return id != "" && t.id == id || name != "" && t.name == name })
-	if i < 0 {
-		return nil, noTemplate(cmp.Or(id, name))
-	}
-	return r.templates[i], nil
-}
-
-func deleteLaunchTemplate(c *call, in fields) (fields, error) {
-	t, err := c.region.template(in)
-	if err != nil {
-		return nil, err
-	}
-	c.region.templates = slices.DeleteFunc(c.region.templates, func(o *template) bool { return o == t })
-	return fields{"LaunchTemplate": t.describe()}, nil
-}
 
 // bid is one way to launch that a fleet may take.
 type bid struct {
@@ -163,7 +83,7 @@ func (c *call) bids(in fields) ([]bid, error) {
 	var out []bid
 	for _, config := range in.subs("LaunchTemplateConfigs") {
 		spec := config.sub("LaunchTemplateSpecification")
-		t, err := c.region.template(spec)
+		base, t, n, err := c.region.asked(spec, fields{"MinCount": int64(1), "MaxCount": int64(1)})
 		if err != nil {
 			return nil, err
 		}
@@ -172,8 +92,7 @@ func (c *call) bids(in fields) ([]bid, error) {
 			overrides = []fields{{}}
 		}
 		for _, o := range overrides {
-			ask := fields{"MinCount": int64(1), "MaxCount": int64(1)}
-			maps.Copy(ask, t.data)
+			ask := maps.Clone(base)
 			for _, name := range []string{"InstanceType", "SubnetId", "ImageId"} {
 				if o.has(name) {
 					ask[name] = o[name]
@@ -186,7 +105,7 @@ func (c *call) bids(in fields) ([]bid, error) {
 			ask["TagSpecifications"] = append(slices.Clone(specs), fleetTags...)
 			priority, _ := o["Priority"].(float64)
 			out = append(out, bid{in: ask, priority: priority, told: fields{
-				"LaunchTemplateSpecification": fields{"LaunchTemplateId": t.id, "Version": "1"},
+				"LaunchTemplateSpecification": fields{"LaunchTemplateId": t.id, "Version": strconv.Itoa(n)},
 				"Overrides":                   override(o),
 			}})
 		}

@@ -35,6 +35,9 @@ type instance struct {
 	interrupt       time.Time // when it will be interrupted, as it was told
 	rebalance       time.Time // when it was told that it might be
 	unplugged       bool
+	cut             time.Time            // when it was unplugged
+	template        fields               // that its Auto Scaling group has launched it from, if one has
+	leaving         bool                 // whether its group counts on it no more
 	machine         *machinetest.Machine // while something runs on it
 	console         *console
 	session         Session     // the role that it has taken on last

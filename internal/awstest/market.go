@@ -78,8 +78,8 @@ func (a *AWS) Kill(id string) bool {
 // Unplug freezes all that an instance runs. EC2 goes on to describe it as
 // running, but nothing on it answers any more.
 func (a *AWS) Unplug(id string) bool {
-	return a.change(id, func(i *instance, _ time.Time) {
-		i.unplugged = true
+	return a.change(id, func(i *instance, now time.Time) {
+		i.unplugged, i.cut = true, now
 		if i.machine != nil {
 			i.machine.Freeze()
 		}

@@ -172,8 +172,15 @@ func written(v any) string {
 	return string(b)
 }
 
-// warnings adds what there is only when the end of the instance is near.
+// warnings adds what there is only when the end of the instance is near, or where a
+// group decides on it.
 func (m *metadata) warnings(facts map[string]string) {
+	if m.instance.template != nil {
+		facts["autoscaling/target-lifecycle-state"] = "InService"
+		if m.instance.leaving {
+			facts["autoscaling/target-lifecycle-state"] = "Terminated"
+		}
+	}
 	const form = "2006-01-02T15:04:05Z"
 	if at := m.instance.interrupt; !at.IsZero() {
 		facts["spot/instance-action"] = `{"action": "terminate", "time": "` + at.UTC().Format(form) + `"}`

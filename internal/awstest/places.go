@@ -191,6 +191,9 @@ func describeTags(c *call, in fields) (fields, error) {
 	for _, a := range c.region.addresses {
 		add(a.id, "elastic-ip", a.tags)
 	}
+	for _, t := range c.region.templates {
+		add(t.id, "launch-template", t.tags)
+	}
 	for _, g := range c.region.groups {
 		add(g.id, "security-group", g.tags)
 	}

@@ -146,6 +146,9 @@ func permissions(service, action string, in fields) []string {
 	if service == "ec2" && !strings.HasSuffix(action, "Tags") && len(in.subs("TagSpecifications")) > 0 {
 		needed = append(needed, "ec2:CreateTags")
 	}
+	if (action == "CreateAutoScalingGroup" || action == "UpdateAutoScalingGroup") && in.has("LaunchTemplate") {
+		needed = append(needed, "ec2:RunInstances")
+	}
 	if action == "AddRoleToInstanceProfile" || action == "RunInstances" && in.has("IamInstanceProfile") {
 		needed = append(needed, "iam:PassRole")
 	}

@@ -20,6 +20,7 @@ type region struct {
 	spots     []*spotRequest
 	templates []*template
 	addresses []*address
+	scaling   []*scalingGroup
 	launches  map[string]*launched // by client token
 	limits    []limit
 	prices    map[string][]price // by zone and type, oldest first

@@ -93,7 +93,13 @@ func runInstances(c *call, in fields) (fields, error) {
 		return nil, err
 	}
 	if before == nil {
-		p, err := c.plan(in)
+		ask := in
+		if in.has("LaunchTemplate") {
+			if ask, _, _, err = c.region.asked(in.sub("LaunchTemplate"), in); err != nil {
+				return nil, err
+			}
+		}
+		p, err := c.plan(ask)
 		if err != nil {
 			return nil, err
 		}
@@ -142,11 +148,8 @@ func (c *call) plan(in fields) (plan, error) {
 
 // planUnsupported refuses what names things that cannot be made here.
 func planUnsupported(_ *call, _ *plan, in fields) error {
-	switch {
-	case in.has("KeyName"):
+	if in.has("KeyName") {
 		return refusal(400, "InvalidKeyPair.NotFound", "The key pair '%s' does not exist", in.text("KeyName"))
-	case in.has("LaunchTemplate"):
-		return refusal(400, "InvalidLaunchTemplateId.NotFound", "Launch templates are for CreateFleet here")
 	}
 	return nil
 }

@@ -84,6 +84,7 @@ func newServices() (map[string]*service, error) {
 		{"ec2", "ec2/2016-11-15", queryProtocol{ec2: true}, ec2Actions()},
 		{"sts", "sts/2011-06-15", queryProtocol{}, stsActions()},
 		{"s3", "s3/2006-03-01", restProtocol{}, s3Actions()},
+		{"autoscaling", "autoscaling/2011-01-01", queryProtocol{}, autoscalingActions()},
 		{"iam", "iam/2010-05-08", queryProtocol{}, iamActions()},
 		{"ssm", "ssm/2014-11-06", jsonProtocol{}, ssmActions()},
 		{"pricing", "pricing/2017-10-15", jsonProtocol{}, pricingActions()},
@@ -190,6 +191,7 @@ func (a *AWS) perform(c *call, srv *service, request string, r *http.Request, bo
 	if err != nil {
 		return srv.protocol.refuse(request, a.refused(srv, action, err))
 	}
+	a.scale(c.now)
 	verdict := a.judge(c, srv, action, in)
 	if verdict.Err != nil {
 		return srv.protocol.refuse(request, verdict.Err)
