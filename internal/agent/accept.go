@@ -16,39 +16,48 @@ import (
 )
 
 // accept takes an order, and gives the bundles that have to be there first. The
-// same order again is fine, and may have another lease; a machine never gets
-// another order, which is serve.ErrConflict.
+// same order again is fine, and may have another lease. One of a later revision
+// takes the place of the machine's; any other is serve.ErrConflict.
 func (a *agent) accept(s sealedOrder) (missing []string, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err := s.check(); err != nil {
 		return nil, fmt.Errorf("taking the order: %w", err)
 	}
-	if a.order != nil {
-		if !a.order.same(s.Order) {
-			return nil, fmt.Errorf("taking the order: the machine has another, for replica %d: %w", a.order.Ref.Replica, serve.ErrConflict)
+	isNew := a.order == nil || a.order.Ref == s.Order.Ref && a.order.Revision < s.Order.Revision
+	if isNew {
+		if missing, err = a.missing(s.Order.Task); err != nil || len(missing) > 0 {
+			return missing, err
 		}
-		a.again()
-	} else if missing, err = a.missing(s.Order.Task); err != nil || len(missing) > 0 {
-		return missing, err
+	} else if !a.order.same(s.Order) {
+		return nil, fmt.Errorf("taking the order: the machine has another, of revision %d for replica %d: %w", a.order.Revision, a.order.Ref.Replica, serve.ErrConflict)
 	}
 	if err := jsonfile.Write(filepath.Join(a.dir, orderFile), s); err != nil {
 		return nil, fmt.Errorf("taking the order: %w", err)
 	}
-	if a.order == nil {
-		a.board.show(State{Phase: PhaseFurnishing})
-		a.ordered <- struct{}{}
+	if err := a.adopt(s); err != nil {
+		return nil, err
 	}
-	return nil, a.adopt(s)
+	if isNew || a.failed() {
+		a.board.show(State{Phase: PhaseFurnishing, Revision: s.Order.Revision})
+		a.replace()
+		a.wake()
+	}
+	return nil, nil
 }
 
-// again has an order tried again whose files could not be put in place by no
-// fault of its own.
-func (a *agent) again() {
+// failed reports whether the files of the order could not be put in place by no
+// fault of its own, so that it may be tried again.
+func (a *agent) failed() bool {
 	s, _ := a.board.look()
-	if s.Phase == PhaseExited && s.Last == PhaseFurnishing && !s.Invalid {
-		a.board.show(State{Phase: PhaseFurnishing})
-		a.ordered <- struct{}{}
+	return s.Phase == PhaseExited && s.Last == PhaseFurnishing && !s.Invalid
+}
+
+// wake says that there is work to do.
+func (a *agent) wake() {
+	select {
+	case a.ordered <- struct{}{}:
+	default: // it was said already
 	}
 }
 

@@ -70,6 +70,8 @@ type agent struct {
 	mu      sync.Mutex
 	order   *Order        // nil before there is one
 	ordered chan struct{} // holds one value when there is work to do
+	// replace ends what is being done for an order when there is another.
+	replace context.CancelFunc
 }
 
 // Run is the life of an agent. It ends with ctx, after the program has been asked
@@ -97,7 +99,7 @@ func open(o Options) (*agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &agent{dir: dir, log: o.Log, ordered: make(chan struct{}, 1)}
+	a := &agent{dir: dir, log: o.Log, ordered: make(chan struct{}, 1), replace: func() {}}
 	if a.config, err = readConfig(dir); err != nil {
 		return nil, err
 	}
@@ -129,14 +131,18 @@ func (a *agent) resume() error {
 	if err != nil {
 		return err
 	}
-	progress := State{Phase: PhaseFurnishing}
+	var progress State
 	err = jsonfile.Read(filepath.Join(a.dir, progressFile), &progress)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	if err != nil || progress.Revision != s.Order.Revision {
+		// Nothing is said yet of how far it is with this one.
+		progress = State{Phase: PhaseFurnishing, Revision: s.Order.Revision}
+	}
 	a.board.show(progress)
 	if progress.Phase != PhaseExited {
-		a.ordered <- struct{}{}
+		a.wake()
 	}
 	return a.adopt(s)
 }

@@ -167,13 +167,3 @@ func (a *agent) home(o Order) string {
 	}
 	return homeDir()
 }
-
-// commandOf makes the command that runs a script of the order, where it is to run.
-func (a *agent) commandOf(o Order) func(context.Context, string) (*exec.Cmd, error) {
-	return func(ctx context.Context, script string) (*exec.Cmd, error) {
-		if o.Image != "" {
-			return a.enclosed(ctx, o, script)
-		}
-		return a.command(ctx, o, script)
-	}
-}

@@ -41,7 +41,17 @@ func containers(t *testing.T) (image string) {
 		}
 		t.Skipf("containers are run as root with podman, runc and busybox: %s: %v", name, err)
 	}
-	dir := t.TempDir()
+	// Podman waits in vain for containers whose sockets have a longer path than
+	// sockets can have.
+	dir, err := os.MkdirTemp("", "") //nolint:usetesting // its name has to be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
 	server := httptest.NewServer(registry.New(registry.Logger(slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug))))
 	t.Cleanup(server.Close)
 	host := server.Listener.Addr().String()

@@ -9,8 +9,10 @@
 // [Client.Furnish] takes a machine from whatever state it is in to running its
 // order: it sends the program to what the user data of package bootstrap has put
 // there, then the order, with the bundles that it names. The agent keeps the order
-// on disk and goes on with it whenever it is started again. A machine has one
-// order for all its life.
+// on disk and goes on with it whenever it is started again. An order of a later
+// revision takes the place of the one before: its program is ended when all files
+// have arrived, and the new one begins with an empty working directory. Files that
+// were mounted elsewhere stay.
 //
 // # Who talks to whom
 //

@@ -13,6 +13,9 @@ import (
 // Order is what a machine is told to do.
 type Order struct {
 	Ref serve.Ref `json:"ref"`
+	// Revision is that of the service. An order of a later one takes the place of the
+	// machine's.
+	Revision int64 `json:"revision,omitempty"`
 	// Task is what is run. Its resources are left out: the machine is them.
 	Task serve.Task `json:"task"`
 	// Image is the container image that Task is run in, empty for the machine itself.
@@ -25,7 +28,7 @@ type Order struct {
 
 // NewOrder gives the order that carries out a launch.
 func NewOrder(req serve.LaunchRequest, lease time.Duration) Order {
-	o := Order{Ref: req.Ref, Task: req.Task, Port: req.Port, Lease: lease}
+	o := Order{Ref: req.Ref, Revision: req.Revision, Task: req.Task, Port: req.Port, Lease: lease}
 	o.Task.Resources = serve.Resources{}
 	if image, ok := strings.CutPrefix(req.Resource.ImageID, "docker:"); ok {
 		o.Image = image

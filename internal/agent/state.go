@@ -27,6 +27,8 @@ const (
 // State is what a machine says of itself.
 type State struct {
 	Phase Phase `json:"phase"`
+	// Revision is that of the order, zero before there is one.
+	Revision int64 `json:"revision,omitempty"`
 	// Last is what has ended in PhaseExited: PhaseFurnishing when the files could
 	// not be put in place, or else PhaseSetup or PhaseRun.
 	Last Phase `json:"last,omitempty"`

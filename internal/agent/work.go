@@ -4,7 +4,6 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,11 +14,15 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 	"github.com/serve-infra/terraform-provider-serve/internal/task"
 )
+
+// clearPause is how often it is looked whether anything is left of a program.
+const clearPause = 20 * time.Millisecond
 
 // work carries out the order, whenever there is something to do about it, until
 // ctx ends. Its error is trouble of the agent's own.
@@ -30,48 +33,126 @@ func (a *agent) work(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		// What was ended with the machine goes on if that comes back.
-		if err := a.carryOut(ctx, *a.current()); err != nil && ctx.Err() == nil {
+		o, turn, over := a.turn(ctx)
+		err := a.carryOut(turn, o)
+		broken := turn.Err() != nil
+		over()
+		// What was ended with the machine goes on if that comes back, and what was ended
+		// for another order has its place taken by that.
+		if err != nil && !broken {
 			return err
 		}
 	}
+}
+
+// turn gives the machine's order, and a context that ends when it has another.
+func (a *agent) turn(ctx context.Context) (Order, context.Context, context.CancelFunc) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	turn, over := context.WithCancel(ctx)
+	a.replace = over
+	return *a.order, turn, over
 }
 
 // carryOut goes on with the order where it was: files that are in place and a
 // setup that has succeeded are not done again. A setup that was broken off is.
 func (a *agent) carryOut(ctx context.Context, o Order) error {
 	before, _ := a.board.look()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case before.Phase == PhaseExited:
+		return nil // it was woken for what it had done already
+	}
 	settled, err := a.furnish(ctx, o, before.Phase)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err != nil {
-		return a.record(State{
+		return a.record(o, State{
 			Phase: PhaseExited, Last: PhaseFurnishing, ExitCode: 1,
 			Detail: err.Error(), Invalid: errors.Is(err, serve.ErrInvalid),
 		})
 	}
+	var last script
 	scripts := task.Scripts{
 		Setup: o.Task.Setup, Run: o.Task.Run, Log: a.output,
-		Command: a.commandOf(o),
-		Begin:   func(phase string) error { return a.begin(Phase(phase)) },
-		Begun:   func() error { return nil },
+		Command: func(ctx context.Context, text string) (*exec.Cmd, error) {
+			last = script{}
+			return last.ofCommand(a.command(ctx, o, text))
+		},
+		Begin: func(phase string) error { return a.begin(o, Phase(phase)) },
+		Begun: func() error { return nil },
 	}
 	if settled {
 		scripts.Setup = ""
 	}
-	last, code, err := scripts.Execute(ctx)
-	if o.Image != "" && ctx.Err() != nil {
-		a.evict(context.WithoutCancel(ctx))
+	ended, code, err := scripts.Execute(ctx)
+	if ctx.Err() != nil {
+		a.clear(context.WithoutCancel(ctx), o, last)
+		return ctx.Err()
 	}
-	if err := cmp.Or(ctx.Err(), err); err != nil {
+	if err != nil {
 		return err
 	}
-	return a.record(State{Phase: PhaseExited, Last: Phase(last), ExitCode: code})
+	return a.record(o, State{Phase: PhaseExited, Last: Phase(ended), ExitCode: code})
 }
 
-// record keeps how far the machine is, and shows it.
-func (a *agent) record(s State) error {
+// script is a script that was started.
+type script struct {
+	cmd *exec.Cmd
+	// asked is when it was asked to end.
+	asked time.Time
+}
+
+// ofCommand notes by which command it is run, and when that is asked to end.
+func (s *script) ofCommand(cmd *exec.Cmd, err error) (*exec.Cmd, error) {
+	if err != nil {
+		return nil, err
+	}
+	ask := cmd.Cancel
+	cmd.Cancel = func() error {
+		s.asked = time.Now()
+		return ask()
+	}
+	s.cmd = cmd
+	return cmd, nil
+}
+
+// clear waits for what a script has started, which was asked to end with it and
+// may take longer than the script itself, and ends what is left when its time is up.
+func (a *agent) clear(ctx context.Context, o Order, s script) {
+	if o.Image != "" {
+		a.evict(ctx)
+		return
+	}
+	if s.cmd == nil || s.cmd.Process == nil {
+		return
+	}
+	patient, cancel := context.WithDeadline(ctx, s.asked.Add(grace))
+	defer cancel()
+	look := time.NewTicker(clearPause)
+	defer look.Stop()
+	for patient.Err() == nil && task.Runs(s.cmd.Process.Pid) {
+		select {
+		case <-look.C:
+		case <-patient.Done():
+		}
+	}
+	if err := task.Signal(s.cmd.Process.Pid, syscall.SIGKILL); err != nil {
+		a.log.Error("ending what is left of the program", "error", err)
+	}
+}
+
+// record keeps how far the machine is with an order, and shows it, as long as it
+// is the machine's.
+func (a *agent) record(o Order, s State) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.order.Revision != o.Revision {
+		return fmt.Errorf("going on with revision %d: %w", o.Revision, context.Canceled)
+	}
+	s.Revision = o.Revision
 	if err := jsonfile.Write(filepath.Join(a.dir, progressFile), s); err != nil {
 		return err
 	}
@@ -83,6 +164,10 @@ func (a *agent) record(s State) error {
 // whether setup has been done there.
 func (a *agent) furnish(ctx context.Context, o Order, phase Phase) (settled bool, err error) {
 	if phase == PhaseFurnishing {
+		// Another order may have had it before.
+		if err := a.sweepWork(); err != nil {
+			return false, err
+		}
 		files := task.Files{Task: o.Task, Work: a.path(workDir), Mount: a.mountPath, Open: a.bundles.Open}
 		if o.Image != "" {
 			files.Mount = func(target string) (string, error) { return a.containedPath(o, target) }
@@ -98,10 +183,23 @@ func (a *agent) furnish(ctx context.Context, o Order, phase Phase) (settled bool
 	return settled, nil
 }
 
+// sweepWork empties the working directory. The directory itself stays, as somebody
+// may be in it.
+func (a *agent) sweepWork() error {
+	entries, err := os.ReadDir(a.path(workDir))
+	for _, e := range entries {
+		err = errors.Join(err, os.RemoveAll(a.path(workDir, e.Name())))
+	}
+	if err != nil {
+		return fmt.Errorf("emptying the working directory: %w", err)
+	}
+	return nil
+}
+
 // begin keeps that a script is about to begin. Only then is it sure that the
 // bundles are not unpacked once more.
-func (a *agent) begin(phase Phase) error {
-	if err := a.record(State{Phase: phase}); err != nil {
+func (a *agent) begin(o Order, phase Phase) error {
+	if err := a.record(o, State{Phase: phase}); err != nil {
 		return err
 	}
 	return a.bundles.Keep()
@@ -135,11 +233,13 @@ func homeDir() string {
 
 // command makes the command that runs a script of the order.
 func (a *agent) command(ctx context.Context, o Order, script string) (*exec.Cmd, error) {
+	if o.Image != "" {
+		return a.enclosed(ctx, o, script)
+	}
 	cmd := exec.CommandContext(ctx, task.Shell(), "-c", script)
 	cmd.Dir = a.path(workDir)
 	cmd.Env = append(append(task.Inherited(os.Environ()), "HOME="+homeDir()), a.variables(o)...)
-	// Asked to end it may finish what it does. What is left of it when its time is
-	// up goes with the machine.
+	// Asked to end it may finish what it does, and so may all that it has started.
 	cmd.Cancel = func() error { return task.Signal(cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = grace
 	return cmd, nil
