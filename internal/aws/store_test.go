@@ -1,0 +1,343 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package aws
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
+)
+
+// depot is an AWS with one bucket.
+type depot struct {
+	*testing.T
+	aws *awstest.AWS
+}
+
+func newDepot(t *testing.T) depot {
+	t.Helper()
+	d := depot{t, awstest.New(t, awstest.Options{})}
+	b := d.bucket(nil)
+	if _, err := b.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &b.name}); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// bucket gives the bucket, by a way to it that is not the straight one if there is
+// another.
+func (d depot) bucket(way http.RoundTripper) *Bucket {
+	d.Helper()
+	if way == nil {
+		way = d.aws.Client().Transport
+	}
+	b, err := OpenBucket(d.Context(), BucketOptions{Config: Config{Region: "us-east-1"}, Name: "serve-web", Transport: way})
+	if err != nil {
+		d.Fatal(err)
+	}
+	return b
+}
+
+func (d depot) store() *Store { return NewStore(d.bucket(nil)) }
+
+// save saves and expects it to succeed.
+func (d depot) save(s *Store, state serve.State, events int) serve.State {
+	d.Helper()
+	version, _, err := s.Save(d.Context(), state, make([]serve.Event, events))
+	if err != nil {
+		d.Fatalf("Save of version %d: %v", state.Version, err)
+	}
+	state.Version = version
+	return state
+}
+
+// stored expects a version to be stored, and so many events.
+func (d depot) stored(version uint64, name string, events int) {
+	d.Helper()
+	s := d.store()
+	there, err := s.Load(d.Context())
+	if err != nil || there.Version != version || there.Name != name {
+		d.Errorf("version %d of %q is stored, and not %d of %q: %v", there.Version, there.Name, version, name, err)
+	}
+	if got, err := s.Events(d.Context(), 0, 10_000); len(got) != events {
+		d.Errorf("there are %d events, want %d: %v", len(got), events, err)
+	}
+}
+
+// calls gives how often S3 was asked for something since before.
+func (d depot) calls(before map[string]int) map[string]int {
+	calls := map[string]int{}
+	for name, n := range d.aws.Books().Calls {
+		if n -= before[name]; n > 0 {
+			calls[name] = n
+		}
+	}
+	return calls
+}
+
+func TestStore(t *testing.T) {
+	servetest.TestStore(t, func(t *testing.T) func() serve.Store {
+		d := newDepot(t)
+		return func() serve.Store { return d.store() }
+	})
+}
+
+func TestASaveIsOneRequest(t *testing.T) {
+	d := newDepot(t)
+	s := d.store()
+	state := d.save(s, serve.State{}, 0)
+	before := d.aws.Books().Calls
+	for range 100 {
+		state = d.save(s, state, 3)
+	}
+	// 300 events have been appended, so that one save has turned a page, which is
+	// one request more.
+	if got := d.calls(before); len(got) != 1 || got["s3:PutObject"] != 101 {
+		t.Errorf("100 saves took %v, want 101 times PutObject", got)
+	}
+}
+
+func TestOldPagesAreRemoved(t *testing.T) {
+	d := newDepot(t)
+	s := d.store()
+	var state serve.State
+	for range 60 {
+		state = d.save(s, state, 100)
+	}
+	keys, err := d.bucket(nil).list(t.Context(), "")
+	// A page has 300 events, so that four of them and the state are enough, and a
+	// page more when the oldest of the thousand is on it.
+	if err != nil || len(keys) > 6 {
+		t.Errorf("there are %q, %v", keys, err)
+	}
+	events, err := s.Events(t.Context(), 0, 10_000)
+	if err != nil || len(events) < 1000 || len(events) > 2000 || events[len(events)-1].Seq != 6000 {
+		t.Errorf("%d events are left (%v)", len(events), err)
+	}
+	for i, e := range events {
+		if e.Seq != events[0].Seq+int64(i) {
+			t.Fatalf("event %d comes after event %d", e.Seq, events[i-1].Seq)
+		}
+	}
+}
+
+func TestTroubleOnTheWayIsNoConflict(t *testing.T) {
+	for name, trouble := range map[string]func(*awstest.AWS){
+		"done, and the answer lost": func(a *awstest.AWS) { a.LoseNext("PutObject") },
+		"done, and the answer lost again and again": func(a *awstest.AWS) {
+			a.FailNext("PutObject", nil, nil, nil)
+		},
+		"too much is asked of S3": func(a *awstest.AWS) {
+			a.FailNext("PutObject", slowDown(), slowDown(), slowDown())
+		},
+		"S3 is in trouble": func(a *awstest.AWS) { a.FailNext("PutObject", awstest.InternalError()) },
+		"S3 was about to carry out another save": func(a *awstest.AWS) {
+			a.FailNext("PutObject", &awstest.Error{Status: http.StatusConflict, Code: "ConditionalRequestConflict", Message: "said so"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newDepot(t)
+				s := d.store()
+				var state serve.State
+				for i := range 3 {
+					trouble(d.aws)
+					state.Name = fmt.Sprint("save-", i)
+					state = d.save(s, state, 1)
+				}
+				d.stored(3, "save-2", 3)
+			})
+		})
+	}
+}
+
+func slowDown() *awstest.Error {
+	return &awstest.Error{Status: http.StatusServiceUnavailable, Code: "SlowDown", Message: "Please reduce your request rate."}
+}
+
+// cut is a way to AWS that can be cut off in one direction: what is asked is done,
+// and its answer lost.
+type cut struct {
+	http.RoundTripper
+	off bool
+}
+
+func (c *cut) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := c.RoundTripper.RoundTrip(r)
+	if c.off && err == nil {
+		err = errors.Join(io.ErrUnexpectedEOF, answer.Body.Close())
+		answer = nil
+	}
+	return answer, err
+}
+
+func TestASaveOfUnknownOutcomeIsSavedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDepot(t)
+		way := &cut{RoundTripper: d.aws.Client().Transport}
+		s := NewStore(d.bucket(way))
+		state := d.save(s, serve.State{Name: "first"}, 1)
+		way.off = true
+		state.Name = "lost"
+		began := time.Now()
+		if _, _, err := s.Save(t.Context(), state, make([]serve.Event, 2)); !errors.Is(err, serve.ErrUnreachable) {
+			t.Fatalf("Save: %v, want ErrUnreachable", err)
+		}
+		if took := time.Since(began); took > callPatience+settlePatience+time.Second {
+			t.Errorf("the save has failed after %v", took)
+		}
+		way.off = false
+		d.stored(2, "lost", 3)
+		state.Name = "anew"
+		state = d.save(s, state, 3)
+		d.stored(2, "anew", 4)
+		// Someone else's save in between is a conflict all the same.
+		way.off = true
+		if _, _, err := s.Save(t.Context(), state, nil); !errors.Is(err, serve.ErrUnreachable) {
+			t.Fatalf("Save: %v, want ErrUnreachable", err)
+		}
+		way.off = false
+		other := d.store()
+		theirs, err := other.Load(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.save(other, theirs, 0)
+		if _, _, err := s.Save(t.Context(), state, nil); !errors.Is(err, serve.ErrConflict) {
+			t.Errorf("Save: %v, want ErrConflict", err)
+		}
+	})
+}
+
+// late is a way to AWS on which a write is held up until the next one comes by, so
+// that it is carried out when its sender has long given it up.
+type late struct {
+	http.RoundTripper
+	hold bool
+	held *http.Request
+	body []byte
+}
+
+func (l *late) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodPut {
+		return l.RoundTripper.RoundTrip(r)
+	}
+	if l.hold {
+		body, err := io.ReadAll(r.Body)
+		l.held, l.body = r, body
+		return nil, errors.Join(io.ErrUnexpectedEOF, err)
+	}
+	if held := l.held; held != nil {
+		l.held = nil
+		again := held.Clone(context.WithoutCancel(held.Context()))
+		again.Body = io.NopCloser(bytes.NewReader(l.body))
+		if answer, err := l.RoundTripper.RoundTrip(again); err != nil || answer.Body.Close() != nil {
+			return nil, err
+		}
+	}
+	return l.RoundTripper.RoundTrip(r)
+}
+
+func TestASaveThatComesLateIsOverwrittenByTheOneThatTookItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDepot(t)
+		way := &late{RoundTripper: d.aws.Client().Transport}
+		s := NewStore(d.bucket(way))
+		state := d.save(s, serve.State{Name: "first"}, 1)
+		way.hold = true
+		state.Name = "late"
+		if _, _, err := s.Save(t.Context(), state, make([]serve.Event, 2)); !errors.Is(err, serve.ErrUnreachable) {
+			t.Fatalf("Save: %v, want ErrUnreachable", err)
+		}
+		way.hold = false
+		d.stored(1, "first", 1)
+		state.Name = "anew"
+		d.save(s, state, 3)
+		if way.held != nil {
+			t.Error("the late save never came")
+		}
+		d.stored(2, "anew", 4)
+	})
+}
+
+func TestOfTwoControllersOneGoesOn(t *testing.T) {
+	d := newDepot(t)
+	d.save(d.store(), serve.State{Name: "web"}, 1)
+	one, two := d.store(), d.store()
+	seen, err := one.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := two.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d.save(two, seen, 1)
+	for range 2 { // and not at its second attempt either
+		if _, _, err := one.Save(t.Context(), seen, make([]serve.Event, 1)); !errors.Is(err, serve.ErrConflict) {
+			t.Errorf("Save: %v, want ErrConflict", err)
+		}
+	}
+	d.stored(2, "web", 2)
+}
+
+func TestARemovedServiceIsAConflict(t *testing.T) {
+	d := newDepot(t)
+	s := d.store()
+	state := d.save(s, serve.State{}, 0)
+	if err := d.bucket(nil).remove(t.Context(), stateKey); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*Store{s, d.store()} {
+		if _, _, err := s.Save(t.Context(), state, nil); !errors.Is(err, serve.ErrConflict) {
+			t.Errorf("Save: %v, want ErrConflict", err)
+		}
+	}
+	// Not even one of the same version is saved over.
+	d.save(d.store(), serve.State{}, 0)
+	if _, _, err := s.Save(t.Context(), state, nil); !errors.Is(err, serve.ErrConflict) {
+		t.Errorf("Save over the state of the next service: %v, want ErrConflict", err)
+	}
+}
+
+func TestALoserWritesTheSamePage(t *testing.T) {
+	d := newDepot(t)
+	s := d.store()
+	state := d.save(s, serve.State{}, 300)
+	// One turns the page and dies before its save.
+	base, err := s.present(t.Context(), state.Version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.turnPage(t.Context(), base); err != nil {
+		t.Fatal(err)
+	}
+	d.save(d.store(), state, 1)
+	d.stored(2, "", 301)
+}
+
+func TestAStateOfANewerProgramIsLeftAlone(t *testing.T) {
+	d := newDepot(t)
+	if _, err := d.bucket(nil).put(t.Context(), stateKey, []byte(`{"format": 2, "version": 7}`), whatever()); err != nil {
+		t.Fatal(err)
+	}
+	s := d.store()
+	if _, err := s.Load(t.Context()); err == nil || errors.Is(err, serve.ErrNotFound) {
+		t.Errorf("Load: %v", err)
+	}
+	if _, _, err := s.Save(t.Context(), serve.State{Version: 7}, nil); err == nil {
+		t.Error("it was saved over")
+	}
+}
