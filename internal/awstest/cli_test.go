@@ -6,11 +6,14 @@ package awstest_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
 )
@@ -106,5 +109,28 @@ func TestTheCommandLineOfAWSMakesAndEndsAnInstance(t *testing.T) {
 	c.run("ec2 delete-security-group --group-id " + group)
 	if books := c.aws.Books(); len(books.Live()) > 0 || len(books.Groups) > 0 || len(books.Instances) != 1 {
 		t.Errorf("left behind: %+v", books)
+	}
+}
+
+// On a machine it finds by itself who it is, and what it may do.
+func TestTheCommandLineOfAWSOnAMachineHasItsRole(t *testing.T) {
+	t.Parallel()
+	c := newCommandLine(t, awstest.Options{Machines: true})
+	giveRole(t, iamOf(c.aws), "reader", reader)
+	b := &booted{T: t, aws: c.aws, ec2: direct(c.aws, "us-west-2")}
+	b.id = run(t, b.ec2, func(in *ec2.RunInstancesInput) {
+		in.IamInstanceProfile = &types.IamInstanceProfileSpecification{Name: aws.String("reader")}
+		in.UserData = script("export AWS_DEFAULT_REGION=us-west-2 AWS_DEFAULT_OUTPUT=text AWS_PAGER= PATH=$PATH:" + filepath.Dir(c.path) + `
+			aws sts get-caller-identity --query Arn
+			aws ec2 describe-instances --query Reservations[].Instances[].State.Name
+			aws ec2 terminate-instances --instance-ids i-0123456789abcdef0 2>&1 | grep -o 'InvalidInstanceID.NotFound'
+			aws s3api head-bucket --bucket serve-web 2>&1 | grep -o 403
+			aws ec2 create-security-group --group-name web --description web 2>&1 | grep -o UnauthorizedOperation
+			exec sleep 3600`)
+	})
+	for _, line := range []string{
+		"arn:aws:sts::" + awstest.Account + ":assumed-role/reader/" + b.id, "running", "InvalidInstanceID.NotFound", "403", "UnauthorizedOperation",
+	} {
+		b.printed(line)
 	}
 }
