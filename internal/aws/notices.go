@@ -164,7 +164,9 @@ func (n *notices) follow(ctx context.Context, s sighting) {
 // told is what was told of an instance already.
 type told struct {
 	exited, risk bool
-	deadline     time.Time
+	// revision is that of the program whose end was told.
+	revision int64
+	deadline time.Time
 }
 
 // watch tells what the machine says of itself until it says no more.
@@ -177,9 +179,9 @@ func (n *notices) watch(ctx context.Context, s sighting, told *told) error {
 		for _, w := range state.Warnings {
 			n.warn(s, w, told)
 		}
-		if state.Phase == agent.PhaseExited && !told.exited {
-			told.exited = true
-			n.say(s, serve.Notice{Kind: serve.NoticeExited, ExitCode: state.ExitCode, Detail: string(state.Last)})
+		if state.Phase == agent.PhaseExited && (!told.exited || told.revision != state.Revision) {
+			told.exited, told.revision = true, state.Revision
+			n.say(s, serve.Notice{Kind: serve.NoticeExited, ExitCode: state.ExitCode, Detail: string(state.Last), Revision: state.Revision})
 		}
 		return n.ours(s)
 	})
