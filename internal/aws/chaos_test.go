@@ -204,8 +204,8 @@ func (d *day) end() {
 	d.current.stop()
 	<-d.current.over
 	books := d.aws.Books()
-	if len(books.Live()) > 0 || len(books.Volumes) > 0 || len(books.Groups) > 0 {
-		d.t.Errorf("left behind: %v, %v, %v", books.Live(), books.Volumes, books.Groups)
+	if left := books.Left(); len(left) > 0 {
+		d.t.Errorf("left behind: %q", left)
 	}
 	calls := 0
 	for _, n := range books.Calls {
