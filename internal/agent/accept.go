@@ -10,6 +10,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -31,6 +32,10 @@ func (a *agent) accept(s sealedOrder) (missing []string, err error) {
 		}
 	} else if !a.order.same(s.Order) {
 		return nil, fmt.Errorf("taking the order: the machine has another, of revision %d for replica %d: %w", a.order.Revision, a.order.Ref.Replica, serve.ErrConflict)
+	}
+	s.Stale = a.stale
+	if isNew && a.order != nil {
+		s.Stale = append(slices.Clone(a.stale), a.mounted(*a.order)...)
 	}
 	if err := jsonfile.Write(filepath.Join(a.dir, orderFile), s); err != nil {
 		return nil, fmt.Errorf("taking the order: %w", err)
@@ -67,10 +72,22 @@ func (a *agent) adopt(s sealedOrder) error {
 	if err != nil {
 		return err
 	}
-	a.order = &s.Order
+	a.order, a.stale = &s.Order, s.Stale
 	a.lease.set(s.Order.Lease)
 	a.identity.Store(&identity)
 	return nil
+}
+
+// mounted lists where an order has files in the home directory. What it has at
+// other paths outside of the working directory may be amidst files of the system.
+func (a *agent) mounted(o Order) []string {
+	var paths []string
+	for target := range o.Task.FileMounts {
+		if below, ok := strings.CutPrefix(target, "~/"); ok {
+			paths = append(paths, filepath.Join(a.home(o), filepath.FromSlash(below)))
+		}
+	}
+	return paths
 }
 
 // current gives the machine's order, nil before there is one.

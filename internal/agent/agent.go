@@ -69,6 +69,7 @@ type agent struct {
 
 	mu      sync.Mutex
 	order   *Order        // nil before there is one
+	stale   []string      // what orders before it have left; see sealedOrder
 	ordered chan struct{} // holds one value when there is work to do
 	// replace ends what is being done for an order when there is another.
 	replace context.CancelFunc

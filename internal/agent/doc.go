@@ -11,8 +11,9 @@
 // there, then the order, with the bundles that it names. The agent keeps the order
 // on disk and goes on with it whenever it is started again. An order of a later
 // revision takes the place of the one before: its program is ended when all files
-// have arrived, and the new one begins with an empty working directory. Files that
-// were mounted elsewhere stay.
+// have arrived, and the new one begins with an empty working directory and without
+// the files that were mounted below "~/" before. What else there is in the home
+// directory stays, and at absolute paths new files join old ones.
 //
 // # Who talks to whom
 //

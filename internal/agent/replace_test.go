@@ -21,18 +21,19 @@ import (
 // own: another working directory, setup, and a program.
 func TestALaterOrderTakesTheMachine(t *testing.T) {
 	r := newRig(t, time.Hour)
+	t.Setenv("HOME", t.TempDir())
 	r.agent()
 	c := r.client()
 	digests, open := packed(t, "doc.go", "pin.go")
-	first := r.supplies("touch left; " + slow)
+	first := r.supplies("touch left ~/kept; " + slow)
 	first.Bundle, first.Order.Revision = open, 3
-	first.Order.Task.FileMounts = map[string]string{"app": digests[0]}
+	first.Order.Task.FileMounts = map[string]string{"app": digests[0], "~/conf/a": digests[0]}
 	r.furnish(c, first)
 	r.printed(c, begun)
 
-	second := r.supplies("test ! -e left && grep -c tls app >/dev/null && echo second; exec sleep 60")
+	second := r.supplies("test ! -e left && grep -c tls app >/dev/null && ls ~ ~/conf && echo second; exec sleep 60")
 	second.Bundle, second.Order.Revision = open, 4
-	second.Order.Task.FileMounts = map[string]string{"app": digests[1]}
+	second.Order.Task.FileMounts = map[string]string{"app": digests[1], "~/conf/b": digests[1]}
 	second.Order.Task.Setup = "echo set up"
 	furnished := make(chan error, 1)
 	go func() { furnished <- c.Furnish(r.ctx, second) }()
@@ -42,7 +43,8 @@ func TestALaterOrderTakesTheMachine(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := r.printed(c, func(log string) bool { return strings.HasSuffix(log, "second\n") })
-	if want := "begun\nasked\nover\nset up\nsecond\n"; log != want {
+	home := os.Getenv("HOME")
+	if want := "begun\nasked\nover\nset up\n" + home + ":\nconf\nkept\n\n" + home + "/conf:\nb\nsecond\n"; log != want {
 		t.Errorf("it printed %q, want %q", log, want)
 	}
 	r.furnish(c, second) // again, by who does not know that it was done

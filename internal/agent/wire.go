@@ -49,6 +49,9 @@ const (
 type sealedOrder struct {
 	Order Order  `json:"order"`
 	Key   []byte `json:"key"` // the seed of the key
+	// Stale are the paths in the home directory at which orders before had files. It
+	// is the machine's to know, and not sent.
+	Stale []string `json:"stale,omitempty"`
 }
 
 // missingBundles is the answer to an order that names bundles that are not there.

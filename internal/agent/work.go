@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -165,7 +166,7 @@ func (a *agent) record(o Order, s State) error {
 func (a *agent) furnish(ctx context.Context, o Order, phase Phase) (settled bool, err error) {
 	if phase == PhaseFurnishing {
 		// Another order may have had it before.
-		if err := a.sweepWork(); err != nil {
+		if err := a.sweep(); err != nil {
 			return false, err
 		}
 		files := task.Files{Task: o.Task, Work: a.path(workDir), Mount: a.mountPath, Open: a.bundles.Open}
@@ -183,15 +184,21 @@ func (a *agent) furnish(ctx context.Context, o Order, phase Phase) (settled bool
 	return settled, nil
 }
 
-// sweepWork empties the working directory. The directory itself stays, as somebody
-// may be in it.
-func (a *agent) sweepWork() error {
+// sweep removes what orders before have left: all that is in the working directory,
+// which stays itself as somebody may be in it, and the files they had elsewhere.
+func (a *agent) sweep() error {
+	a.mu.Lock()
+	stale := append(slices.Clone(a.stale), a.path(mountsDir))
+	a.mu.Unlock()
 	entries, err := os.ReadDir(a.path(workDir))
 	for _, e := range entries {
-		err = errors.Join(err, os.RemoveAll(a.path(workDir, e.Name())))
+		stale = append(stale, a.path(workDir, e.Name()))
+	}
+	for _, path := range stale {
+		err = errors.Join(err, os.RemoveAll(path))
 	}
 	if err != nil {
-		return fmt.Errorf("emptying the working directory: %w", err)
+		return fmt.Errorf("removing what was before: %w", err)
 	}
 	return nil
 }
