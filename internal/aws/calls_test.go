@@ -16,7 +16,6 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/aws"
 	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
-	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
 )
 
 // Each service has a controller of its own, as if all were in processes of their
@@ -45,7 +44,7 @@ func TestHowOftenAWSIsAsked(t *testing.T) {
 				var all []*life
 				for n := range row.services {
 					known := brief(t, aws.Config{Regions: []string{"us-east-1"}})
-					l := begin(t, home{aws: a, fleet: f, service: fmt.Sprintf("web%d", n), store: servetest.NewStore(), known: &known, log: io.Discard})
+					l := begin(t, home{aws: a, fleet: f, service: fmt.Sprintf("web%d", n), store: inMemory(), known: &known, log: io.Discard})
 					spec := serve.NewSpec(fmt.Sprintf("web%d", n))
 					spec.ReadinessProbe.EndpointProbeIntervalSeconds = 60
 					spec.ReplicaPolicy.MinReplicas, spec.ReplicaPolicy.MaxReplicas = row.replicas, row.replicas

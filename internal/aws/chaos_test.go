@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -17,7 +18,6 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/aws"
 	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
-	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
 )
 
 // faults is how many things go wrong within a day.
@@ -28,15 +28,8 @@ const faults = 500
 // SERVE_TEST_SEED plays another day.
 func TestADayOfChaosLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
-	seed := uint64(1)
-	if text := os.Getenv("SERVE_TEST_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
 	synctest.Test(t, func(t *testing.T) {
-		d := newDay(t, seed)
+		d := newDay(t, seed(t))
 		d.begin()
 		d.apply()
 		for i := range faults {
@@ -48,26 +41,47 @@ func TestADayOfChaosLeavesNothingBehind(t *testing.T) {
 	})
 }
 
+// seed is which day is played.
+func seed(t *testing.T) uint64 {
+	text := os.Getenv("SERVE_TEST_SEED")
+	if text == "" {
+		return 1
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 // day is a service on an emulated AWS, through the lives of several controllers.
 type day struct {
 	t       *testing.T
 	aws     *awstest.AWS
 	fleet   *fleet
 	random  *rand.Rand
-	store   *servetest.Store
+	store   func(way http.RoundTripper) serve.Store
 	known   string
 	current *life
 	// log is what the controllers have said.
 	log io.Writer
+	// more are things that go wrong on this day only.
+	more []trouble
 	// done counts what has gone wrong, by its kind.
 	done map[string]int
+}
+
+// trouble is something that goes wrong.
+type trouble struct {
+	name string
+	do   func()
 }
 
 func newDay(t *testing.T, seed uint64) *day {
 	a := awstest.New(t, awstest.Options{Seed: seed, Pending: 8 * time.Second, Stopping: 20 * time.Second})
 	return &day{
 		t: t, aws: a, fleet: &fleet{aws: a, every: 5 * time.Second, boot: 20 * time.Second},
-		random: rand.New(rand.NewPCG(seed, 7)), store: servetest.NewStore(), done: map[string]int{},
+		random: rand.New(rand.NewPCG(seed, 7)), store: inMemory(), done: map[string]int{},
 		log:   t.Output(),
 		known: brief(t, aws.Config{Regions: []string{"us-east-1"}}),
 	}
@@ -109,10 +123,7 @@ func (d *day) goWrong(turn int) {
 	}
 	actions := []string{"RunInstances", "TerminateInstances", "DescribeInstances", "DescribeSpotPriceHistory", "AuthorizeSecurityGroupIngress"}
 	action := actions[d.random.IntN(len(actions))]
-	kinds := []struct {
-		name string
-		do   func()
-	}{
+	kinds := []trouble{
 		{"throttled", func() {
 			for range 20 {
 				d.aws.FailNext(action, awstest.Throttled())
@@ -138,6 +149,7 @@ func (d *day) goWrong(turn int) {
 			d.kill()
 		}},
 	}
+	kinds = append(kinds, d.more...)
 	k := kinds[turn%len(kinds)]
 	d.done[k.name]++
 	k.do()

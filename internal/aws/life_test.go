@@ -36,14 +36,21 @@ type home struct {
 	aws     *awstest.AWS
 	fleet   *fleet
 	service string
-	store   *servetest.Store
+	store   func(way http.RoundTripper) serve.Store
 	known   *string // what the cloud has noted
 	log     io.Writer
+}
+
+// inMemory gives a store that any number of controllers have one after the other.
+func inMemory() func(http.RoundTripper) serve.Store {
+	s := servetest.NewStore()
+	return func(http.RoundTripper) serve.Store { return s }
 }
 
 // begin starts a controller.
 func begin(t *testing.T, h home) *life {
 	l := &life{over: make(chan struct{})}
+	way := severed{h.aws.Client().Transport, l}
 	l.cloud = aws.NewCloud(aws.CloudOptions{
 		Known: *h.known, Note: func(where string) error {
 			if l.dead.Load() {
@@ -54,10 +61,10 @@ func begin(t *testing.T, h home) *life {
 		},
 		Scope:   func() (string, error) { return "chaos", nil },
 		Secret:  func() ([]byte, error) { return []byte(secret), nil },
-		Program: program(t), Transport: severed{h.aws.Client().Transport, l}, Connect: h.fleet.connect,
+		Program: program(t), Transport: way, Connect: h.fleet.connect,
 	})
 	l.Controller = controller.New(controller.Options{
-		Service: h.service, Store: mortal{h.store, l}, Clouds: []serve.Cloud{l.cloud}, Bundles: noBundles{}, Traffic: &noTraffic{},
+		Service: h.service, Store: mortal{h.store(way), l}, Clouds: []serve.Cloud{l.cloud}, Bundles: noBundles{}, Traffic: &noTraffic{},
 		Log: slog.New(slog.NewTextHandler(h.log, nil)),
 	})
 	ctx, cancel := context.WithCancel(t.Context())
