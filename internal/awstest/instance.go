@@ -163,6 +163,10 @@ func failedEnds() reason {
 // describe tells of an instance as it was at a moment.
 func (i *instance) describe(r *region, at time.Time) fields {
 	s := i.state(at)
+	endpoint := "enabled"
+	if i.plan.mute {
+		endpoint = "disabled"
+	}
 	out := fields{
 		"InstanceId": i.id, "ImageId": i.plan.image.id, "InstanceType": i.plan.kind.name, "State": s.fields(),
 		"LaunchTime": i.launched, "AmiLaunchIndex": i.index, "ClientToken": orNil(i.plan.token),
@@ -172,7 +176,7 @@ func (i *instance) describe(r *region, at time.Time) fields {
 		"Monitoring": fields{"State": "disabled"},
 		"CpuOptions": fields{"CoreCount": i.plan.kind.cores, "ThreadsPerCore": i.plan.kind.threads},
 		"MetadataOptions": fields{
-			"State": "applied", "HttpTokens": i.plan.tokens, "HttpPutResponseHopLimit": 2, "HttpEndpoint": "enabled",
+			"State": "applied", "HttpTokens": i.plan.tokens, "HttpPutResponseHopLimit": i.plan.hops, "HttpEndpoint": endpoint,
 			"HttpProtocolIpv6": "disabled", "InstanceMetadataTags": i.plan.metadataTags,
 		},
 		"StateTransitionReason": "", "Tags": tagList(i.tags.at(at)),

@@ -33,6 +33,10 @@ func (m *metadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer m.aws.mu.Unlock()
 	now := time.Now()
 	w.Header().Set("Content-Type", "text/plain")
+	if m.instance.plan.mute {
+		w.WriteHeader(http.StatusForbidden)
+		return
+	}
 	if r.URL.Path == "/latest/api/token" {
 		m.give(w, r, now)
 		return

@@ -31,6 +31,8 @@ type plan struct {
 	token        string
 	tokens       string // of the metadata service: required or optional
 	metadataTags string
+	hops         int  // how far an answer with a token gets
+	mute         bool // whether the metadata service is turned off
 	stopsOnHalt  bool // rather than being terminated
 	protected    bool
 	public       bool
@@ -137,6 +139,10 @@ func (c *call) plan(in fields) (plan, error) {
 	p.stopsOnHalt = in.text("InstanceInitiatedShutdownBehavior") != "terminate"
 	metadata := in.sub("MetadataOptions")
 	p.tokens, p.metadataTags = "required", "disabled"
+	p.hops, p.mute = metadata.number("HttpPutResponseHopLimit", 2), metadata.text("HttpEndpoint") == "disabled"
+	if p.hops < 1 || p.hops > 64 {
+		return plan{}, invalid("Value (%d) for parameter HttpPutResponseHopLimit is invalid. It must be between 1 and 64.", p.hops)
+	}
 	if metadata.has("HttpTokens") {
 		p.tokens = metadata.text("HttpTokens")
 	}
