@@ -114,3 +114,19 @@ func unclear(err error) bool {
 func isOver(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
+
+// sentence gives an error in words for people: what AWS has refused by its own
+// words and code, and anything else without the meaning it was given.
+func sentence(err error) string {
+	text := err.Error()
+	call, ours := errors.AsType[*smithy.OperationError](err)
+	fault, theirs := errors.AsType[smithy.APIError](err)
+	if ours && theirs {
+		before, _, _ := strings.Cut(text, call.Error())
+		text = fmt.Sprintf("%s%s refuses %s (%s): %s", before, call.Service(), call.Operation(), fault.ErrorCode(), fault.ErrorMessage())
+	}
+	for _, m := range []error{serve.ErrUnauthorized, serve.ErrInvalid, serve.ErrNotFound} {
+		text = strings.Replace(strings.TrimSuffix(text, ": "+m.Error()), m.Error()+": ", "", 1)
+	}
+	return strings.ToUpper(text[:1]) + strings.TrimSuffix(text[1:], ".") + "."
+}

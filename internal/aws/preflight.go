@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -89,67 +88,8 @@ func (f *flight) look(ctx context.Context, entry int) error {
 	return f.regions(ctx, entry, offers)
 }
 
-// nothing says why nothing is offered.
-func (f *flight) nothing(ctx context.Context, entry int) error {
-	r := f.Entries[entry]
-	j, err := f.cloud.account.join(ctx)
-	if err != nil {
-		return err
-	}
-	if named := r.Location().Region; named != "" && !slices.Contains(j.regions(), named) {
-		f.find(entry, placeField(r, "region"), true, "The account has not enabled the region %q, or the provider's configuration leaves it out; there are %s.", named, strings.Join(j.regions(), ", "))
-		return nil
-	}
-	if r.MaxHourlyCost > 0 {
-		free := r
-		free.MaxHourlyCost = 0
-		if dearer, err := f.cloud.offers(ctx, free); err == nil && len(dearer) > 0 {
-			f.find(entry, "max_hourly_cost", false, "No such machine costs $%g an hour or less at present; the cheapest is at $%g.", r.MaxHourlyCost, dearer[0].Price)
-			return nil
-		}
-	}
-	if r.Location().Zone != "" {
-		elsewhere := r
-		elsewhere.Infra, elsewhere.Cloud, elsewhere.Region, elsewhere.Zone = "", cloudName, r.Location().Region, ""
-		others, err := f.cloud.offers(ctx, elsewhere)
-		if err != nil {
-			return err
-		}
-		if zones := zonesOf(others); len(zones) > 0 {
-			f.find(entry, placeField(r, "zone"), true, "There are no such machines in the zone %q; there are in %s.", r.Location().Zone, strings.Join(zones, ", "))
-			return nil
-		}
-	}
-	field := ""
-	for _, candidate := range []struct{ field, value string }{{"instance_type", r.InstanceType}, {"accelerators", r.Accelerators}, {"cpus", r.CPUs}, {"memory", r.Memory}} {
-		if field == "" && candidate.value != "" {
-			field = candidate.field
-		}
-	}
-	f.find(entry, field, true, "AWS has no type of machine in %s that is what is asked for.", r.Location())
-	return nil
-}
-
 // words gives a market as sentences have it.
 func words(m serve.Market) string { return strings.ReplaceAll(string(m), "_", "-") }
-
-// placeField is the attribute by which a place is named.
-func placeField(r serve.Resource, older string) string {
-	if r.Infra != "" {
-		return "infra"
-	}
-	return older
-}
-
-// zonesOf lists the zones that something is offered in.
-func zonesOf(offers []serve.Offer) []string {
-	var zones []string
-	for _, o := range offers {
-		zones = append(zones, o.Location.Zone)
-	}
-	slices.Sort(zones)
-	return slices.Compact(zones)
-}
 
 // regions looks at every region that something is offered in. What is in the way in
 // all of them leaves no hope; in some of them it may be worth a word.
@@ -251,70 +191,10 @@ func (f *flight) program(architecture string) error {
 	return err
 }
 
-// namedType is the attribute by which a type is named, if it is.
-func namedType(r serve.Resource) string {
-	if r.InstanceType == "" {
-		return ""
-	}
-	return "instance_type"
-}
-
-// measure notes how many machines quotas leave. What several entries may have in a
-// region counts once.
-func (f *flight) measure(ctx context.Context, s *site, offers []serve.Offer, market serve.Market) {
-	r, ok := s.room(ctx, offers, market)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.rooms[market] == nil {
-		f.rooms[market] = map[string]room{}
-	}
-	if r.machines >= f.rooms[market][s.region].machines {
-		f.rooms[market][s.region] = r
-	}
-	f.unknown[market] = f.unknown[market] || !ok
-}
-
-// judgeRooms says where quotas leave fewer machines than there may be. Where they
-// leave none in any market, no entry has a chance.
-func (f *flight) judgeRooms() {
-	none := true
-	var short []string
-	for _, market := range f.markets() {
-		if f.unknown[market] || len(f.rooms[market]) == 0 {
-			none = false
-			continue
-		}
-		sum, quotas := 0.0, []string{}
-		for _, region := range slices.Sorted(maps.Keys(f.rooms[market])) {
-			sum += f.rooms[market][region].machines
-			quotas = append(quotas, f.rooms[market][region].by)
-		}
-		none = none && sum == 0
-		if wanted := map[serve.Market]int{serve.Spot: f.Spot, serve.OnDemand: f.OnDemand}[market]; sum < float64(wanted) {
-			short = append(short, fmt.Sprintf("There may be %d %s machines at a time, and the quotas of the account leave room for %g of them at most: %s.",
-				wanted, words(market), sum, strings.Join(quotas, "; ")))
-		}
-	}
-	for entry := range f.Entries {
-		if len(short) > 0 && (none || entry == 0) {
-			f.find(entry, "", none, "%s", strings.Join(short, " "))
-		}
-	}
-}
-
 // refusalOf gives what AWS has refused as a finding, and anything else as an error.
 func refusalOf(err error) (*serve.Finding, error) {
 	if errors.Is(err, serve.ErrUnauthorized) || errors.Is(err, serve.ErrInvalid) || errors.Is(err, serve.ErrNotFound) {
 		return &serve.Finding{Message: sentence(err)}, nil
 	}
 	return nil, err
-}
-
-// sentence gives an error as a sentence, without the meaning it was given.
-func sentence(err error) string {
-	text := err.Error()
-	for _, m := range []error{serve.ErrUnauthorized, serve.ErrInvalid, serve.ErrNotFound} {
-		text = strings.TrimSuffix(strings.TrimPrefix(text, m.Error()+": "), ": "+m.Error())
-	}
-	return strings.ToUpper(text[:1]) + strings.TrimSuffix(text[1:], ".") + "."
 }

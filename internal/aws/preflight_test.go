@@ -46,7 +46,11 @@ func TestWhatWouldKeepMachinesFromBeingLaunched(t *testing.T) {
 		},
 		{
 			name: "a type that there is not", entry: with(func(r *serve.Resource) { r.CPUs, r.InstanceType = "", "m99.large" }),
-			field: "instance_type", says: "AWS has no type of machine in aws/us-east-1 that is what is asked for.", hopeless: true,
+			field: "instance_type", says: `AWS has no instance type "m99.large" in aws/us-east-1.`, hopeless: true,
+		},
+		{
+			name: "a type that is too small", entry: with(func(r *serve.Resource) { r.CPUs, r.InstanceType = "8+", "m7i.large" }),
+			field: "instance_type", says: `"m7i.large" has 2 processors, 8 GiB of memory and no accelerators, which is not what else is asked for.`, hopeless: true,
 		},
 		{
 			name: "an accelerator that there is not", entry: with(func(r *serve.Resource) { r.Accelerators = "H100:3" }),
@@ -75,6 +79,10 @@ func TestWhatWouldKeepMachinesFromBeingLaunched(t *testing.T) {
 		{
 			name: "a network that there is not", entry: small, config: aws.Config{VPC: "vpc-0123456789abcdef0", Regions: []string{"us-east-1"}},
 			says: "vpc-0123456789abcdef0", hopeless: true,
+		},
+		{
+			name: "no permission to find the image", entry: small, aws: func(a *awstest.AWS) { a.Forbid("ssm:GetParameter") },
+			says: "names in us-east-1: SSM refuses GetParameter (AccessDeniedException): User: ", hopeless: true,
 		},
 		{
 			name: "no permission to launch", entry: small, aws: func(a *awstest.AWS) { a.Forbid("ec2:RunInstances") },

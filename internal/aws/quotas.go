@@ -89,3 +89,44 @@ func (s *site) room(ctx context.Context, offers []serve.Offer, market serve.Mark
 	}
 	return r, len(least) > 0
 }
+
+// measure notes how many machines quotas leave. What several entries may have in a
+// region counts once.
+func (f *flight) measure(ctx context.Context, s *site, offers []serve.Offer, market serve.Market) {
+	r, ok := s.room(ctx, offers, market)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.rooms[market] == nil {
+		f.rooms[market] = map[string]room{}
+	}
+	if r.machines >= f.rooms[market][s.region].machines {
+		f.rooms[market][s.region] = r
+	}
+	f.unknown[market] = f.unknown[market] || !ok
+}
+
+// judgeRooms says where quotas leave fewer machines than there may be. Where they
+// leave none in any market, no entry has a chance.
+func (f *flight) judgeRooms() {
+	none := true
+	var short []string
+	for _, market := range f.markets() {
+		if f.unknown[market] || len(f.rooms[market]) == 0 {
+			none = false
+			continue
+		}
+		sum, quotas := 0.0, []string{}
+		for _, region := range slices.Sorted(maps.Keys(f.rooms[market])) {
+			sum += f.rooms[market][region].machines
+			quotas = append(quotas, f.rooms[market][region].by)
+		}
+		none = none && sum == 0
+		if wanted := map[serve.Market]int{serve.Spot: f.Spot, serve.OnDemand: f.OnDemand}[market]; sum < float64(wanted) {
+			short = append(short, fmt.Sprintf("There may be %d %s machines at a time, and the quotas of the account leave room for %g of them at most: %s.",
+				wanted, words(market), sum, strings.Join(quotas, "; ")))
+		}
+	}
+	if len(short) > 0 {
+		f.find(serve.AllEntries, "", none, "%s", strings.Join(short, " "))
+	}
+}

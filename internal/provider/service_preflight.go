@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -96,8 +97,14 @@ func (e entry) depends(unknown []place) bool {
 // preflight is what the clouds have said.
 type preflight struct {
 	entries  []entry
-	found    []serve.FieldError
+	found    []obstacle
 	hopeless map[int]bool
+}
+
+// obstacle is something in the way, and the places that it is about.
+type obstacle struct {
+	at      []string
+	message string
 }
 
 // ask asks one cloud about the entries that may be in it.
@@ -118,34 +125,50 @@ func (p *preflight) ask(ctx context.Context, cloud serve.Preflighter, spec serve
 	findings, err := cloud.Preflight(ctx, req)
 	if err != nil {
 		lost := errors.Is(err, serve.ErrUnauthorized) || errors.Is(err, serve.ErrInvalid)
-		for n, i := range asked {
-			p.hopeless[i] = p.hopeless[i] || lost
-			if n == 0 {
-				p.find(i, "infra", fmt.Sprintf("Whether the cloud %q has such machines for this account could not be found out.\n\n%s", name, err))
-			}
+		findings = nil
+		for n := range asked {
+			findings = append(findings, serve.Finding{Entry: n, Field: "infra", Hopeless: lost,
+				Message: fmt.Sprintf("Whether the cloud %q has such machines for this account could not be found out.\n\n%s", name, err)})
 		}
-		return
 	}
 	for _, f := range findings {
+		if f.Entry == serve.AllEntries {
+			for _, i := range asked {
+				p.hopeless[i] = p.hopeless[i] || f.Hopeless
+			}
+			p.find("resources", f.Message)
+			continue
+		}
 		i := asked[f.Entry]
 		p.hopeless[i] = p.hopeless[i] || f.Hopeless
-		p.find(i, f.Field, f.Message)
+		p.find(p.entries[i].field(f.Field), f.Message)
 	}
 }
 
-// find notes what is in the way of an entry, at the attribute that it has itself or
-// takes from the outer description.
-func (p *preflight) find(i int, field, message string) {
-	e := p.entries[i]
-	at := e.at
-	switch {
-	case field == "" || !hasField(e.Resource, field):
-	case hasField(e.own, field):
-		at += "." + field
-	default:
-		at = "resources." + field
+// find notes what is in the way, and where. What is so at several places is said
+// once.
+func (p *preflight) find(at, message string) {
+	for i, f := range p.found {
+		if f.message == message {
+			if !slices.Contains(f.at, at) {
+				p.found[i].at = append(f.at, at)
+			}
+			return
+		}
 	}
-	p.found = append(p.found, serve.FieldError{Path: at, Message: message})
+	p.found = append(p.found, obstacle{[]string{at}, message})
+}
+
+// field gives the place of an attribute that an entry has itself, or takes from the
+// outer description; that of the entry if it has none such.
+func (e entry) field(name string) string {
+	switch {
+	case name == "" || !hasField(e.Resource, name):
+		return e.at
+	case hasField(e.own, name):
+		return e.at + "." + name
+	}
+	return "resources." + name
 }
 
 // hasField reports whether a description says something by an attribute.
@@ -165,9 +188,9 @@ func (p *preflight) diagnostics() diag.Diagnostics {
 	var diags diag.Diagnostics
 	for _, f := range p.found {
 		if p.allHopeless() {
-			diags.AddAttributeError(path.Root("resources"), "No machine for "+f.Path, f.Message)
+			diags.AddAttributeError(path.Root("resources"), "No machine for "+strings.Join(f.at, ", "), f.message)
 		} else {
-			diags.AddAttributeWarning(path.Root("resources"), "Machines may be missing for "+f.Path, f.Message)
+			diags.AddAttributeWarning(path.Root("resources"), "Machines may be missing for "+strings.Join(f.at, ", "), f.message)
 		}
 	}
 	return diags

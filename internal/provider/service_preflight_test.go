@@ -99,6 +99,18 @@ func TestWhatIsInTheWayIsSaidByThePlan(t *testing.T) {
 			severity: "warning", says: "Machines may be missing for resources.instance_type: There is no such type.",
 		},
 		{
+			name:      "what is so for two entries is said once",
+			resources: "any_of = [{ infra = \"aws/us-east-1\" }, { infra = \"aws/us-west-2\" }]", entries: []string{"us-east-1", "us-west-2"},
+			findings: []serve.Finding{{Entry: 0, Hopeless: true, Message: "You may not."}, {Entry: 1, Hopeless: true, Message: "You may not."}},
+			severity: "error", says: "No machine for resources.any_of[0], resources.any_of[1]: You may not.",
+		},
+		{
+			name:      "what is so for all entries together",
+			resources: "any_of = [{ infra = \"aws/us-east-1\" }, { infra = \"aws/us-west-2\" }]", entries: []string{"us-east-1", "us-west-2"},
+			findings: []serve.Finding{{Entry: serve.AllEntries, Hopeless: true, Message: "The quota is 0."}},
+			severity: "error", says: "No machine for resources: The quota is 0.",
+		},
+		{
 			name: "no way to the cloud", resources: `infra = "aws/us-east-1"`, fail: fmt.Errorf("dialing: %w", serve.ErrUnreachable), entries: []string{"us-east-1"},
 			severity: "warning", says: `Machines may be missing for resources.infra: Whether the cloud "aws" has such machines for this account could not be found out. dialing: unreachable`,
 		},

@@ -35,13 +35,16 @@ type Preflight struct {
 	Spot, OnDemand int
 }
 
+// AllEntries stands for the index of an entry where it is about all of them together.
+const AllEntries = -1
+
 // Finding is something that will be in the way.
 type Finding struct {
-	// Entry is the index of the entry that it is about.
+	// Entry is the index of the entry that it is about, or AllEntries.
 	Entry int
 	// Field is the attribute of it to blame, as in JSON; empty for the whole.
 	Field string
-	// Hopeless is set if the entry can have no machine at all as long as it is so.
+	// Hopeless is set if what it is about can have no machine as long as it is so.
 	Hopeless bool
 	// Message says what is in the way and what to do about it, as sentences.
 	Message string
