@@ -57,6 +57,7 @@ func (d *day) moveIn() {
 	if _, err := client.CreateBucket(d.t.Context(), &s3.CreateBucketInput{Bucket: sdk.String(name)}); err != nil {
 		d.t.Fatal(err)
 	}
+	d.given = d.aws.Books().Left()
 	d.store = func(way http.RoundTripper) serve.Store {
 		b, err := aws.OpenBucket(d.t.Context(), aws.BucketOptions{Config: aws.Config{Region: "us-east-1"}, Name: name, Transport: way})
 		if err != nil {
