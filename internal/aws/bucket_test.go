@@ -13,6 +13,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -150,5 +153,99 @@ func TestABucketIsListedToItsEnd(t *testing.T) {
 	}
 	if err := b.remove(t.Context(), "logs/1"); err != nil || w.asked.Method != http.MethodDelete {
 		t.Errorf("removing asks %s, and gives %v", w.asked.Method, err)
+	}
+}
+
+// These go over a real connection to whatever the environment and the configuration
+// name.
+func TestABucketIsReachedAsTheCommandLineOfAWSReachesIt(t *testing.T) {
+	const nowhere = "http://127.0.0.1:9"
+	a := awstest.New(t, awstest.Options{})
+	for name, row := range map[string]struct {
+		environment map[string]string
+		config      Config
+	}{
+		"by one endpoint for all services": {map[string]string{"AWS_ENDPOINT_URL": a.Endpoint()}, Config{}},
+		"by an endpoint for S3":            {map[string]string{"AWS_ENDPOINT_URL": nowhere, "AWS_ENDPOINT_URL_S3": a.Endpoint()}, Config{}},
+		"by one of the configuration": {
+			map[string]string{"AWS_ENDPOINT_URL": nowhere, "AWS_ENDPOINT_URL_S3": nowhere}, Config{Endpoints: map[string]string{"s3": a.Endpoint()}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for name, value := range row.environment {
+				t.Setenv(name, value)
+			}
+			row.config.Region = "us-east-1"
+			b, err := OpenBucket(t.Context(), BucketOptions{Config: row.config, Name: "serve-web"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := b.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &b.name}); err != nil {
+				t.Fatal(err)
+			}
+			content := strings.Repeat("0123456789abcdef", 1<<16)
+			bundles := NewBundles(b, t.TempDir())
+			if err := bundles.Put(digestOf(content), strings.NewReader(content)); err != nil {
+				t.Fatal(err)
+			}
+			r, err := bundles.Open(digestOf(content))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			if got, err := io.ReadAll(r); err != nil || string(got) != content {
+				t.Errorf("%d bytes came back of %d: %v", len(got), len(content), err)
+			}
+			if etag, err := b.put(t.Context(), "one", []byte("hello"), ifAbsent()); err != nil {
+				t.Error(err)
+			} else if _, err := b.put(t.Context(), "one", []byte("goodbye"), ifStill(etag)); err != nil {
+				t.Error(err)
+			}
+			if err := bundles.Keep(); err != nil {
+				t.Error(err)
+			}
+			if keys, err := b.list(t.Context(), ""); err != nil || !slices.Equal(keys, []string{"one"}) {
+				t.Errorf("the bucket holds %q, %v", keys, err)
+			}
+			if err := b.remove(t.Context(), "one"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestWhatIsNotThereIsToldOnlyToThoseWhoMayList(t *testing.T) {
+	d := newDepot(t)
+	d.aws.Forbid("s3:ListBucket")
+	if _, err := d.store().Load(t.Context()); !errors.Is(err, serve.ErrUnauthorized) {
+		t.Errorf("Load: %v, want ErrUnauthorized: a state that may not be seen is not one that is not there", err)
+	}
+	if there, err := NewBundles(d.bucket(nil), "").Has(digestOf("hello")); !errors.Is(err, serve.ErrUnauthorized) {
+		t.Errorf("Has = %v, %v, want ErrUnauthorized", there, err)
+	}
+}
+
+// What a controller's role must allow, and no more.
+func TestWhatMayBeDoneWithABucket(t *testing.T) {
+	d := newDepot(t)
+	s := d.store()
+	state := d.save(s, serve.State{}, 300)
+	d.save(s, state, 1)
+	d.stored(2, "", 301)
+	if err := NewBundles(d.bucket(nil), t.TempDir()).Put(digestOf("hello"), strings.NewReader("hello")); err != nil {
+		t.Fatal(err)
+	}
+	b := NewBundles(d.bucket(nil), "")
+	if _, err := b.Has(digestOf("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(b.Keep(), NewArchive(d.bucket(nil)).Keep(t.Context(), 1, strings.NewReader("hello"))); err != nil {
+		t.Fatal(err)
+	}
+	allowed := []string{"s3:CreateBucket", "s3:DeleteObject", "s3:GetObject", "s3:HeadObject", "s3:ListObjectsV2", "s3:PutObject"}
+	for call := range d.aws.Books().Calls {
+		if strings.HasPrefix(call, "s3:") && !slices.Contains(allowed, call) {
+			t.Errorf("asked was %s, for which the role of a controller has no permission", call)
+		}
 	}
 }

@@ -114,6 +114,9 @@ func (c *call) object(in fields) (*bucket, *object, error) {
 	switch {
 	case in.has("Range"):
 		return nil, nil, refusal(http.StatusNotImplemented, "NotImplemented", "Parts of objects are not had here")
+	case o == nil && c.lacks("s3", "ListObjectsV2", nil) != "":
+		// Whoever may not see what there is, is not told what there is not.
+		return nil, nil, restProtocol{}.forbidden(c.by, "s3:ListBucket")
 	case o == nil:
 		return nil, nil, noKey(key)
 	case match != "" && match != strings.Trim(o.etag, `"`):
