@@ -5,6 +5,7 @@ package command
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/acme"
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/api"
 	"github.com/serve-infra/terraform-provider-serve/internal/bolt"
@@ -88,6 +90,9 @@ func (p *Program) controller(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer endpoint.Close()
+	endpoint.Certify = func(ctx context.Context, how serve.ACME) (*tls.Config, error) {
+		return acme.New(ctx, acme.Options{ACME: how, Cache: acme.Dir(filepath.Join(claim.Dir(), "certificates")), Log: log}), nil
+	}
 	browsers, err := openPage(ctx, claim)
 	if err != nil {
 		return err

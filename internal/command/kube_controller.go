@@ -5,6 +5,7 @@ package command
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,6 +19,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/acme"
 	"github.com/serve-infra/terraform-provider-serve/internal/api"
 	"github.com/serve-infra/terraform-provider-serve/internal/balancer"
 	"github.com/serve-infra/terraform-provider-serve/internal/kube"
@@ -82,6 +84,13 @@ func (p *Program) kubeController(ctx context.Context, args []string) error {
 	m := manager.New(manager.Options{
 		Directory: directory, Elector: elector, Open: pods.open,
 		Listener: listener, Server: server, Client: client, Token: credentials.Token,
+		Certify: func(ctx context.Context, name, uid string, how serve.ACME) (*tls.Config, error) {
+			kept, err := kube.NewCertificates(kube.CertificatesOptions{Config: config, Service: name, Owner: kube.ServiceOwner(name, uid)})
+			if err != nil {
+				return nil, err
+			}
+			return acme.New(ctx, acme.Options{ACME: how, Cache: kept, Log: log.With("service", name)}), nil
+		},
 		Host: *address, FirstPort: *first, Grace: copyGrace, Patience: copyPatience, Log: log,
 	})
 	well, err := listen(ctx, *address, *health)

@@ -11,6 +11,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"reflect"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,10 +25,19 @@ import (
 type Endpoint struct {
 	// Patience is what requests under way get when the endpoint is closed.
 	Patience time.Duration
+	// Certify gives what has certificates issued by an authority, until ctx ends; nil
+	// if none can be.
+	Certify func(ctx context.Context, how serve.ACME) (*tls.Config, error)
 
 	listener net.Listener
 	host     string
 	tls      atomic.Pointer[tls.Config]
+
+	mu sync.Mutex // guards what follows
+	// issued is how the present certificates are had, nil if they are not issued,
+	// and stop ends it.
+	issued *serve.ACME
+	stop   context.CancelFunc
 }
 
 // Listen opens an endpoint. Host is the name or address clients use to reach
@@ -58,26 +69,61 @@ func (e *Endpoint) URL() string {
 	return "http://" + e.host
 }
 
-// SetTLS makes the endpoint speak HTTPS with a certificate, or HTTP for nil.
+// SetTLS makes the endpoint speak HTTPS with a certificate, given or issued, or HTTP
+// for nil.
 func (e *Endpoint) SetTLS(t *serve.TLS) error {
-	if t == nil {
-		e.tls.Store(nil)
-		return nil
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if t != nil && t.ACME != nil && e.issued != nil && reflect.DeepEqual(*t.ACME, *e.issued) {
+		return nil // it knows what was issued already
 	}
-	certificate, err := tls.X509KeyPair([]byte(t.Certificate), []byte(t.Key))
+	ctx, cancel := context.WithCancel(context.Background())
+	config, err := e.configOf(ctx, t)
 	if err != nil {
-		return fmt.Errorf("reading the endpoint's certificate: %w", err)
+		cancel()
+		return err
 	}
-	e.tls.Store(&tls.Config{
-		MinVersion:   tls.VersionTLS12,
-		NextProtos:   []string{"h2", "http/1.1"},
-		Certificates: []tls.Certificate{certificate},
-	})
+	if e.stop != nil {
+		e.stop()
+	}
+	e.stop, e.issued = cancel, nil
+	if t != nil {
+		e.issued = t.ACME
+	}
+	e.tls.Store(config)
 	return nil
 }
 
-// Close stops listening.
-func (e *Endpoint) Close() error { return e.listener.Close() }
+// configOf gives the configuration for what is asked, nil for HTTP.
+func (e *Endpoint) configOf(ctx context.Context, t *serve.TLS) (*tls.Config, error) {
+	switch {
+	case t == nil:
+		return nil, nil
+	case t.ACME != nil && e.Certify == nil:
+		return nil, fmt.Errorf("having the endpoint's certificate issued: nobody is known who could: %w", serve.ErrInvalid)
+	case t.ACME != nil:
+		return e.Certify(ctx, *t.ACME)
+	}
+	certificate, err := tls.X509KeyPair([]byte(t.Certificate), []byte(t.Key))
+	if err != nil {
+		return nil, fmt.Errorf("reading the endpoint's certificate: %w", err)
+	}
+	return &tls.Config{
+		MinVersion:   tls.VersionTLS12,
+		NextProtos:   []string{"h2", "http/1.1"},
+		Certificates: []tls.Certificate{certificate},
+	}, nil
+}
+
+// Close stops listening, and having certificates issued.
+func (e *Endpoint) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stop != nil {
+		e.stop()
+	}
+	return e.listener.Close()
+}
 
 // serve answers requests until ctx ends, and returns when those under way have
 // ended too, or e.Patience is over.

@@ -209,6 +209,11 @@ func mistakes() map[string]wrong {
 		"a variable that is a secret too": {service: `{"envs":{"A":"1"},"secrets":{"A":""}}`, says: "in envs and in secrets"},
 		"a secret in the open":            {service: `{"secrets":{"A":"value"}}`, says: "secrets.A"},
 		"a key in the open":               {service: `{"tls":{"certificate":"x","key":"y"}}`, says: "unknown field"},
+		"terms nobody has agreed to":      {service: `{"tls":{"acme":{"domains":["a.example.com"],"agree_to_terms":false}}}`, says: "agree_to_terms"},
+		"certificates for no domain":      {service: `{"tls":{"acme":{"domains":[],"agree_to_terms":true}}}`, says: "domains"},
+		"a certificate for all domains":   {service: `{"tls":{"acme":{"domains":["*.example.com"],"agree_to_terms":true}}}`, says: "domains"},
+		"a certificate given and issued":  {service: `{"tls":{"certificate":"x","acme":{"domains":["a.example.com"],"agree_to_terms":true}}}`, says: "either given or had by ACME"},
+		"TLS with nothing":                {service: `{"tls":{}}`, says: "either given or had by ACME"},
 		"a certificate without a key":     {service: `{"tls":{"certificate":"x"}}`, says: "tls.key", late: true},
 	}
 }

@@ -120,7 +120,7 @@ func secretData(spec serve.Spec) (map[string][]byte, error) {
 // that is not there is one of [serve.FieldErrors].
 func reveal(spec *serve.Spec, secretName string, data map[string][]byte) error {
 	if spec.TLS != nil {
-		spec.TLS = &serve.TLS{Certificate: spec.TLS.Certificate, Key: string(data[keyTLS])}
+		spec.TLS = &serve.TLS{Certificate: spec.TLS.Certificate, Key: string(data[keyTLS]), ACME: spec.TLS.ACME}
 	}
 	values := map[string]string{}
 	if text, ok := data[keySecrets]; ok {

@@ -5,6 +5,8 @@ package manager
 
 import (
 	"context"
+	"crypto/tls"
+	"fmt"
 	"net"
 	"strconv"
 	"sync"
@@ -138,7 +140,7 @@ func (m *Manager) openDoor(ctx context.Context, uid string, port int) *door {
 	done := make(chan struct{})
 	d.close = func() { cancel(); <-done }
 	address := net.JoinHostPort(m.o.Host, strconv.Itoa(port))
-	endpoint, err := m.listen(ctx, address)
+	endpoint, err := m.listen(ctx, address, uid)
 	if err == nil {
 		d.front = m.newFront(endpoint)
 	}
@@ -149,7 +151,7 @@ func (m *Manager) openDoor(ctx context.Context, uid string, port int) *door {
 			if !sleep(ctx, doorPause) {
 				return
 			}
-			if endpoint, err = m.listen(ctx, address); err == nil {
+			if endpoint, err = m.listen(ctx, address, uid); err == nil {
 				m.mu.Lock()
 				d.front = m.newFront(endpoint)
 				m.mu.Unlock()
@@ -165,12 +167,22 @@ func (m *Manager) openDoor(ctx context.Context, uid string, port int) *door {
 	return d
 }
 
-func (m *Manager) listen(ctx context.Context, address string) (*controller.Endpoint, error) {
+func (m *Manager) listen(ctx context.Context, address, uid string) (*controller.Endpoint, error) {
 	endpoint, err := controller.Listen(ctx, address, "")
-	if err == nil {
-		endpoint.Patience = m.o.Patience
+	if err != nil {
+		return nil, err
 	}
-	return endpoint, err
+	endpoint.Patience = m.o.Patience
+	if m.o.Certify != nil {
+		endpoint.Certify = func(ctx context.Context, how serve.ACME) (*tls.Config, error) {
+			one, ok, _ := m.list.find(uid)
+			if !ok {
+				return nil, fmt.Errorf("having a certificate issued: the service is gone: %w", serve.ErrNotFound)
+			}
+			return m.o.Certify(ctx, one.Name, uid, how)
+		}
+	}
+	return endpoint, nil
 }
 
 // closeDoors closes all doors when the copy ends.

@@ -69,6 +69,9 @@ type Options struct {
 	Host string
 	// FirstPort is the first port given to an endpoint.
 	FirstPort int
+	// Certify gives what has the certificates of a service's endpoint issued by an
+	// authority, until ctx ends; nil if none can be.
+	Certify func(ctx context.Context, name, uid string, how serve.ACME) (*tls.Config, error)
 	// Grace is for how long requests are taken after the end was asked for: until
 	// clients have heard that this copy is not there any more.
 	Grace time.Duration

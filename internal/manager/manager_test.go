@@ -5,6 +5,7 @@ package manager
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"slices"
@@ -345,4 +346,32 @@ func TestWhatARequestElsewhereHasCostCounts(t *testing.T) {
 		all := rep.Service.Ledger.Interruptions
 		return len(all) == 1 && all[0].Replica == lost.Replica && all[0].RequestsRetried == 1 && all[0].RequestsLost == 0
 	})
+}
+
+func TestAllCopiesHaveTheirCertificatesIssued(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	asked := make(chan string, 10)
+	r.certify = func(_ context.Context, name, uid string, how serve.ACME) (*tls.Config, error) {
+		asked <- fmt.Sprint(name, " ", uid, " ", how.Domains)
+		return &tls.Config{MinVersion: tls.VersionTLS12}, nil
+	}
+	one := r.start(0)
+	s := spec("web", 1)
+	s.TLS = &serve.TLS{ACME: &serve.ACME{Domains: []string{"web.example.com"}, AgreeToTerms: true}}
+	r.directory.declare(s)
+	r.directory.await(t, "web", "a replica", ready(1))
+	two := r.start(0)
+	eventually(t, "the second copy to be ready", two.Ready)
+	want := "web " + r.uid("web") + " [web.example.com]"
+	for range 2 {
+		if got := <-asked; got != want {
+			t.Errorf("asked is %q, want %q", got, want)
+		}
+	}
+	for _, c := range []*replica{one, two} {
+		if url := c.front(r.uid("web")).URL(); !strings.HasPrefix(url, "https://") {
+			t.Errorf("a copy is at %s", url)
+		}
+	}
 }

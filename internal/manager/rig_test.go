@@ -242,6 +242,7 @@ type rig struct {
 	credentials serve.Credentials
 	first       int
 	archive     string // made before the copies, and so removed after their end
+	certify     func(ctx context.Context, name, uid string, how serve.ACME) (*tls.Config, error)
 
 	mu     sync.Mutex
 	stores map[string]serve.Store
@@ -307,7 +308,7 @@ func (r *rig) start(grace time.Duration) *replica {
 	m := New(Options{
 		Directory: r.directory, Elector: &vote{r.election, candidate{listener.Addr().String()}}, Open: r.parts,
 		Listener: listener, Server: server, Client: client, Token: r.credentials.Token,
-		Host: host, FirstPort: r.first, Grace: grace,
+		Host: host, FirstPort: r.first, Grace: grace, Certify: r.certify,
 	})
 	m.hub.acquaintance = 0 // followers are there when a test says so
 	ctx, cancel := context.WithCancel(context.Background())

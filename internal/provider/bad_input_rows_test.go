@@ -16,7 +16,8 @@ func wrongTypes() []mistake {
 		{"nothing to run", `# no run`, "run", `The argument "run" is required`},
 		{"no resources", `# no resources`, "resources", `The argument "resources" is required`},
 		{"a policy without min_replicas", `replica_policy = { max_replicas = 2 }`, "replica_policy", `attribute "min_replicas" is required`},
-		{"TLS without a certificate", `tls = { keyfile = "key.pem" }`, "tls", `attribute "certfile" is required`},
+		{"TLS without a certificate", `tls = { keyfile = "key.pem" }`, "tls.certfile", "TLS needs the certificate of the key"},
+		{"TLS with nothing", "tls = {\n}", "tls.certfile", "or acme to have one issued"},
 		{"a timeout that is no duration", `timeouts = {
 			create = "soon"
 		}`, "", `must be a string containing a sequence of decimal numbers`},
@@ -120,6 +121,25 @@ func wrongConcurrency() []mistake {
 		{"a zone that is none", at("schedules = [{ from = \"08:00\", to = \"20:00\", time_zone = \"CEST\", min_replicas = 1 }]"), "replica_policy.schedules[0].time_zone", "not the name of a time zone"},
 		{"hours in which nothing scales", at("schedules = [{ from = \"08:00\", to = \"20:00\", min_replicas = 1, max_replicas = 3 }]"), "replica_policy.schedules[0].max_replicas", "nothing scales between them"},
 		{"requests under way, and no limit to what they cost", at("target_concurrency_per_replica = 8"), path, "say by max_replicas how far"},
+	}
+}
+
+func wrongTLS() []mistake {
+	at := func(arguments string) string {
+		return "tls = {\nacme = {\n" + arguments + "\n}\n}"
+	}
+	const domains, agreed = `domains = ["api.example.com"]`, "\nagree_to_terms = true"
+	return []mistake{
+		{"terms that nobody has agreed to", at(domains + "\nagree_to_terms = false"), "tls.acme.agree_to_terms", "write true if you do"},
+		{"no word about terms", at(domains), "tls", `attribute "agree_to_terms" is required`},
+		{"no domain", at("domains = []" + agreed), "tls.acme.domains", "name one at least"},
+		{"all domains", at(`domains = ["*.example.com"]` + agreed), "tls.acme.domains[0]", "name each"},
+		{"a domain that is an address", at(`domains = ["192.0.2.1"]` + agreed), "tls.acme.domains[0]", "is not a domain"},
+		{"a domain in capitals", at(`domains = ["API.example.com"]` + agreed), "tls.acme.domains[0]", "in lower case"},
+		{"a domain twice", at(`domains = ["a.example.com", "a.example.com"]` + agreed), "tls.acme.domains[1]", "there twice"},
+		{"an address that is none", at(domains + agreed + "\nemail = \"admin\""), "tls.acme.email", "not an address of electronic mail"},
+		{"a directory without TLS", at(domains + agreed + "\ndirectory_url = \"http://ca.example.com\""), "tls.acme.directory_url", "begins with https://"},
+		{"a certificate that is given and issued", "tls = {\nkeyfile = \"a\"\ncertfile = \"b\"\nacme = {\n" + domains + agreed + "\n}\n}", "tls.acme", "leave one of them out"},
 	}
 }
 

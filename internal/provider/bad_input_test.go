@@ -115,7 +115,7 @@ const header = 5
 
 func TestWhatIsWrongIsSaidWhenTheConfigurationIsValidated(t *testing.T) {
 	t.Parallel()
-	mistakes := slices.Concat(wrongTypes(), wrongService(), wrongPolicies(), wrongResources(), wrongYAML(), wrongControllers(), wrongBalancers(), wrongUpdates(), wrongConcurrency())
+	mistakes := slices.Concat(wrongTypes(), wrongService(), wrongPolicies(), wrongResources(), wrongYAML(), wrongControllers(), wrongBalancers(), wrongTLS(), wrongUpdates(), wrongConcurrency())
 	if len(mistakes) < 40 {
 		t.Fatalf("there are only %d rows", len(mistakes))
 	}
@@ -203,6 +203,9 @@ func unknowable() []string {
 		`tls = { keyfile = UNKNOWN, certfile = "cert.pem" }`,
 		`tls = UNKNOWN == "" ? null : { keyfile = "a", certfile = "b" }`,
 		`tls = { keyfile = "made-later.pem", certfile = "made-later.pem" }`,
+		`tls = { acme = { domains = [UNKNOWN, UNKNOWN], agree_to_terms = UNKNOWN == "", email = UNKNOWN, directory_url = UNKNOWN } }`,
+		`tls = { acme = UNKNOWN == "" ? null : { domains = ["a.example.com"], agree_to_terms = true } }`,
+		`tls = { keyfile = UNKNOWN == "" ? null : "a", acme = UNKNOWN == "" ? null : { domains = ["a.example.com"], agree_to_terms = true } }`,
 		`workdir = UNKNOWN`,
 		`file_mounts = { "/a" = UNKNOWN }`,
 		`file_mounts = { (UNKNOWN) = "." }`,

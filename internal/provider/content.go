@@ -5,8 +5,6 @@ package provider
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,7 +17,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/bundle"
-	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
 // digestContent computes the digests of everything local that the model names by
@@ -84,61 +81,4 @@ func digestOf(source types.String, at path.Path, diags *diag.Diagnostics) types.
 		return types.StringValue(digest)
 	}
 	return types.StringUnknown()
-}
-
-// digestTLS reads the certificate, if it is there already: it may be made by
-// something else in the same run.
-func (m *serviceModel) digestTLS(ctx context.Context, diags *diag.Diagnostics) {
-	if m.TLS.IsNull() {
-		m.TLSDigest = types.StringNull()
-		return
-	}
-	m.TLSDigest = types.StringUnknown()
-	t, _ := decode[tlsModel](ctx, m.TLS, diags)
-	if !known(t.KeyFile) || !known(t.CertFile) {
-		return
-	}
-	content, errs, err := readTLS(t)
-	if errors.Is(err, fs.ErrNotExist) {
-		return
-	}
-	if len(errs) > 0 {
-		diags.Append(errs...)
-		return
-	}
-	// Only the rules about TLS are asked: the rest of the spec is checked as a
-	// configuration.
-	for _, e := range (serve.Spec{TLS: content}).Validate() {
-		if p := parsePlace(e.Path); p[0] == "tls" {
-			invalid(diags, p.attribute(), e.Message)
-		}
-	}
-	m.TLSDigest = tlsDigest(content)
-}
-
-// readTLS reads both files. The error is the first of those in the diagnostics.
-func readTLS(t tlsModel) (*serve.TLS, diag.Diagnostics, error) {
-	var diags diag.Diagnostics
-	var first error
-	read := func(file types.String, name string) string {
-		data, err := os.ReadFile(file.ValueString())
-		if err != nil {
-			diags.AddAttributeError(path.Root("tls"), "Reading the "+name+" failed", err.Error())
-			if first == nil {
-				first = err
-			}
-		}
-		return string(data)
-	}
-	content := &serve.TLS{Certificate: read(t.CertFile, "certfile"), Key: read(t.KeyFile, "keyfile")}
-	return content, diags, first
-}
-
-// tlsDigest names a certificate.
-func tlsDigest(t *serve.TLS) types.String {
-	if t == nil {
-		return types.StringNull()
-	}
-	sum := sha256.Sum256([]byte(t.Certificate))
-	return types.StringValue("sha256:" + hex.EncodeToString(sum[:]))
 }

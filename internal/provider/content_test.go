@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
@@ -72,6 +73,30 @@ func TestARenewedCertificateIsADiff(t *testing.T) {
 	if got := tf.kept(t).Values.Endpoint; got != "http://127.0.0.1:30001" {
 		t.Errorf("the endpoint is %s", got)
 	}
+}
+
+func TestCertificatesMayBeIssued(t *testing.T) {
+	t.Parallel()
+	f := newInfra(ready)
+	tf := newTerraform(t, f, "")
+	config := service(`tls = { acme = { domains = ["api.example.com"], agree_to_terms = true } }`)
+	tf.becomes(t, "create", config)
+	if got := tf.kept(t).Values.Endpoint; got != "https://127.0.0.1:30001" {
+		t.Errorf("the endpoint is %s", got)
+	}
+	f.alter("web", func(c *controller) {
+		if diff := cmp.Diff(&serve.TLS{ACME: &serve.ACME{Domains: []string{"api.example.com"}, AgreeToTerms: true}}, c.svc.Spec.TLS); diff != "" {
+			t.Errorf("what the controller has (-want +got):\n%s", diff)
+		}
+		// Somebody has another domain issued.
+		c.svc.Spec.TLS.ACME = &serve.ACME{Domains: []string{"else.example.com"}, AgreeToTerms: true}
+	})
+	tf.becomes(t, "update", config)
+	dir := t.TempDir()
+	writeCertificate(t, dir)
+	tf.becomes(t, "update", service(fmt.Sprintf("tls = {\n keyfile = %q\n certfile = %q\n }", filepath.Join(dir, "key.pem"), filepath.Join(dir, "cert.pem"))))
+	tf.becomes(t, "update", config)
+	tf.becomes(t, "update", service(""))
 }
 
 func TestAPathThatIsKnownLateIsReadLate(t *testing.T) {

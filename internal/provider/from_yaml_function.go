@@ -74,7 +74,7 @@ func yamlTypes(ctx context.Context) map[string]attr.Type {
 
 // yamlValues gives what the file holds.
 func yamlValues(s skyserve.Service) map[string]attr.Value {
-	files := map[string]attr.Type{"keyfile": types.StringType, "certfile": types.StringType}
+	files := attributeTypes(tlsAttributes())
 	values := map[string]attr.Value{
 		"name":                  text(s.Name),
 		"readiness_probe":       types.ObjectNull(attributeTypes(probeAttributes())),
@@ -108,6 +108,7 @@ func yamlValues(s skyserve.Service) map[string]attr.Value {
 		values["tls"] = types.ObjectValueMust(files, map[string]attr.Value{
 			"keyfile":  types.StringValue(s.TLSFiles.Keyfile),
 			"certfile": types.StringValue(s.TLSFiles.Certfile),
+			"acme":     types.ObjectNull(attributeTypes(acmeAttributes())),
 		})
 	}
 	return values

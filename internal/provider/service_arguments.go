@@ -56,7 +56,7 @@ func (m *serviceModel) refresh(ctx context.Context, s serve.Spec) diag.Diagnosti
 	if differ(have.Ports, s.Ports) {
 		m.Ports = portNumber(s.Ports)
 	}
-	m.TLSDigest = tlsDigest(s.TLS)
+	m.refreshTLS(have.TLS, s.TLS, differ)
 	if imported {
 		m.WaitForReady = types.BoolValue(true)
 	}

@@ -30,6 +30,7 @@ func rich() serve.Spec {
 	s.Rollback = serve.Rollback{BakeSeconds: 30, MaxFailures: 7}
 	s.LoadBalancer.StreamTimeoutSeconds = 240
 	s.Ports = 8080
+	s.TLS = &serve.TLS{ACME: &serve.ACME{Domains: []string{"a.example.com", "b.example.com"}, AgreeToTerms: true, Email: "a@example.com", DirectoryURL: "https://ca.example.com"}}
 	s.Resources = serve.Resources{
 		Resource: serve.Resource{
 			InstanceType: "m5", CPUs: "2+", Memory: "4", Accelerators: "A100:1", UseSpot: &yes, DiskSize: "100",

@@ -171,6 +171,15 @@ type rollbackModel struct {
 type tlsModel struct {
 	KeyFile  types.String `tfsdk:"keyfile"`
 	CertFile types.String `tfsdk:"certfile"`
+	ACME     types.Object `tfsdk:"acme"`
+}
+
+// acmeModel is tls.acme.
+type acmeModel struct {
+	Domains      types.List   `tfsdk:"domains"`
+	AgreeToTerms types.Bool   `tfsdk:"agree_to_terms"`
+	Email        types.String `tfsdk:"email"`
+	DirectoryURL types.String `tfsdk:"directory_url"`
 }
 
 // controllerModel is controller.

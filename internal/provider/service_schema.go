@@ -130,23 +130,6 @@ func serviceSchema(ctx context.Context) schema.Schema {
 	}
 }
 
-func tlsAttribute() schema.SingleNestedAttribute {
-	return schema.SingleNestedAttribute{
-		Optional: true,
-		Attributes: map[string]schema.Attribute{
-			"keyfile": schema.StringAttribute{
-				Required:            true,
-				MarkdownDescription: "Path of the private key, a PEM file. It is read when the plan is applied, and is not kept in state.",
-			},
-			"certfile": schema.StringAttribute{
-				Required:            true,
-				MarkdownDescription: "Path of the certificate with its chain, a PEM file. A change of its content shows in `tls_digest`.",
-			},
-		},
-		MarkdownDescription: "Makes the endpoint speak HTTPS.",
-	}
-}
-
 // timeoutsAttribute is the ecosystem's timeouts, with the defaults said.
 func timeoutsAttribute(ctx context.Context) schema.Attribute {
 	how := fmt.Sprintf(" A duration such as `90s` or `1h30m`. Defaults to `%.0fm`.", defaultTimeout.Minutes())

@@ -34,7 +34,7 @@ func observedAttributes() map[string]schema.Attribute {
 		"tls_digest": schema.StringAttribute{
 			Computed: true,
 			MarkdownDescription: "Digest of the certificate file in `tls`, so that a renewed one shows as a diff. " +
-				"The key needs none: a certificate fits one key only.",
+				"The key needs none: a certificate fits one key only. With `acme` it is the digest of that, and stays when certificates are renewed.",
 		},
 		"workdir_digest": schema.StringAttribute{
 			Computed: true,

@@ -25,7 +25,7 @@ import (
 func (m serviceModel) complete(ctx context.Context) (serve.Spec, diag.Diagnostics) {
 	spec, diags := m.spec(ctx)
 	spec = m.withSecrets(ctx, spec, &diags)
-	if t, ok := decode[tlsModel](ctx, m.TLS, &diags); ok {
+	if t, ok := decode[tlsModel](ctx, m.TLS, &diags); ok && !t.issues() {
 		content, problems, _ := readTLS(t)
 		diags.Append(problems...)
 		spec.TLS = content

@@ -42,6 +42,7 @@ func (m serviceModel) spec(ctx context.Context) (serve.Spec, diag.Diagnostics) {
 		s.Rollback.MaxFailures = int(rollback.MaxFailures.ValueInt64())
 	}
 	m.balancerInto(ctx, &s.LoadBalancer, &diags)
+	s.TLS = m.issued(ctx, &diags)
 	s.Ports = int(m.Ports.ValueInt64())
 	s.Resources = m.resources(ctx, &diags)
 	s.Workdir = m.WorkdirDigest.ValueString()

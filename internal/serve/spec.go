@@ -263,10 +263,13 @@ type SessionAffinity struct {
 	Header string `json:"header,omitempty"`
 }
 
-// TLS makes the endpoint speak HTTPS. Both are PEM documents.
+// TLS makes the endpoint speak HTTPS, with a certificate that is given, or with those
+// that an authority issues.
 type TLS struct {
-	Certificate string `json:"certificate"`
+	// Certificate and Key are PEM documents.
+	Certificate string `json:"certificate,omitempty"`
 	Key         string `json:"key,omitempty"`
+	ACME        *ACME  `json:"acme,omitempty"`
 }
 
 // NewSpec gives a spec with every default in place. The values are SkyServe's
@@ -298,7 +301,7 @@ func NewSpec(name string) Spec {
 // variables stay, their values and the TLS key do not.
 func (s Spec) Redacted() Spec {
 	if s.TLS != nil {
-		s.TLS = &TLS{Certificate: s.TLS.Certificate}
+		s.TLS = &TLS{Certificate: s.TLS.Certificate, ACME: s.TLS.ACME}
 	}
 	if s.Secrets != nil {
 		s.Secrets = maps.Clone(s.Secrets)

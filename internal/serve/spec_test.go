@@ -176,11 +176,11 @@ func TestTaskDigestCountsTheOrderOfPreference(t *testing.T) {
 func TestRedacted(t *testing.T) {
 	t.Parallel()
 	s := valid()
-	s.TLS = &serve.TLS{Certificate: "cert", Key: "very secret"}
+	s.TLS = &serve.TLS{Certificate: "cert", Key: "very secret", ACME: &serve.ACME{Email: "a@example.com"}}
 	s.Envs = map[string]string{"SHOWN": "value"}
 	s.Secrets = map[string]string{"TOKEN": "very secret"}
 	want := s
-	want.TLS = &serve.TLS{Certificate: "cert"}
+	want.TLS = &serve.TLS{Certificate: "cert", ACME: &serve.ACME{Email: "a@example.com"}}
 	want.Secrets = map[string]string{"TOKEN": ""}
 	if diff := cmp.Diff(want, s.Redacted()); diff != "" {
 		t.Errorf("redacted (-want +got):\n%s", diff)

@@ -101,6 +101,9 @@ func TestValidateAccepts(t *testing.T) {
 		{"V15 two ports and one of them for traffic", func(s *serve.Spec) { s.Resources.Ports, s.Ports = "8080, 8081", 8080 }},
 		{"a traffic port within a range", func(s *serve.Spec) { s.Resources.Ports, s.Ports = "8000-9000", 8081 }},
 		{"the same port said twice", func(s *serve.Spec) { s.Resources.Ports = "8080,8080-8080" }},
+		{"certificates that an authority issues", func(s *serve.Spec) {
+			s.TLS = &serve.TLS{ACME: &serve.ACME{Domains: []string{"a-1.example.com", "xn--bcher-kva.example"}, AgreeToTerms: true, Email: "a+b@example.com", DirectoryURL: "https://ca.example.com:8443/acme/directory"}}
+		}},
 		{"V17 a certificate with its key", func(s *serve.Spec) { s.TLS = &serve.TLS{Certificate: certificate, Key: key} }},
 		{"files, variables and secrets", func(s *serve.Spec) {
 			s.Workdir = digest
@@ -135,6 +138,7 @@ func TestValidateTLS(t *testing.T) {
 		path string
 		says string
 	}{
+		{"a certificate that is given and issued", serve.TLS{Certificate: certificate, Key: key, ACME: &serve.ACME{}}, "tls.acme", "leave one of them out"},
 		{"nothing in it", serve.TLS{}, "tls.certificate", "a certificate and its key"},
 		{"V17 only a key", serve.TLS{Key: key}, "tls.certificate", "the certificate of the key"},
 		{"V17 only a certificate, as in a redacted spec", serve.TLS{Certificate: certificate}, "tls.key", "the key of the certificate"},

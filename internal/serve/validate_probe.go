@@ -62,15 +62,19 @@ func (p ReadinessProbe) validateHeaders(es *FieldErrors) {
 }
 
 func (t *TLS) validate(es *FieldErrors) {
-	const certificate, key = "tls.certificate", "tls.key"
+	const certificate, key, acme = "tls.certificate", "tls.key", "tls.acme"
 	switch {
 	case t == nil:
+	case t.ACME != nil && (t.Certificate != "" || t.Key != ""):
+		es.add(acme, []string{certificate, key}, "A certificate is either given or had by ACME; leave one of them out.")
+	case t.ACME != nil:
+		t.ACME.validate(es)
 	case t.Certificate == "" && t.Key == "":
-		es.add(certificate, []string{key}, "TLS needs a certificate and its key, both in PEM.")
+		es.add(certificate, []string{key, acme}, "TLS needs a certificate and its key, both in PEM, or acme to have one issued.")
 	case t.Certificate == "":
-		es.add(certificate, []string{key}, "TLS needs the certificate of the key, in PEM.")
+		es.add(certificate, []string{key, acme}, "TLS needs the certificate of the key, in PEM.")
 	case t.Key == "":
-		es.add(key, []string{certificate}, "TLS needs the key of the certificate, in PEM.")
+		es.add(key, []string{certificate, acme}, "TLS needs the key of the certificate, in PEM.")
 	default:
 		if _, err := tls.X509KeyPair([]byte(t.Certificate), []byte(t.Key)); err != nil {
 			es.add(certificate, []string{key}, "The certificate and the key cannot be used together: %v.", err)
