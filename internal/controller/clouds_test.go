@@ -43,6 +43,42 @@ func TestAMachineThatComesLateIsAnOrphan(t *testing.T) {
 	}
 }
 
+// A controller that was given up for dead may still run when another one has taken
+// its place. It knows nothing of what that one launches, and ends none of it: it has
+// to save first that it found an orphan, and so hears that it is over.
+func TestAMachineOfASuccessorIsNoOrphan(t *testing.T) {
+	t.Parallel()
+	cloud, store := newCloud(t), servetest.NewStore()
+	r := start(t, cloud, store)
+	uid := r.apply(dynamicSpec()).UID
+	r.await("two replicas", settled(1, 2))
+
+	state, err := store.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := serve.Ref{Service: "web", UID: uid, Replica: state.NextID}
+	state.NextID++
+	state.Replicas = append(state.Replicas, serve.Replica{ID: theirs.Replica, Revision: 1, Market: serve.Spot, Launch: serve.LaunchPending})
+	if _, _, err := store.Save(t.Context(), state, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cloud.Launch(t.Context(), serve.LaunchRequest{Ref: theirs, Offer: spotAt("east")}); err != nil {
+		t.Fatal(err)
+	}
+	cloud.OnCall(func(_ context.Context, operation string, ref serve.Ref) error {
+		if operation == "terminate" {
+			t.Errorf("%v was ended", ref)
+		}
+		return nil
+	})
+	r.post(t.Context(), func() { r.loop.verify() })
+	<-r.stopped
+	if err := r.stop(); !errors.Is(err, serve.ErrConflict) {
+		t.Errorf("it stopped with %v", err)
+	}
+}
+
 func TestACloudThatNobodyNamesIsNotAsked(t *testing.T) {
 	t.Parallel()
 	cloud := newCloud(t)

@@ -48,9 +48,11 @@ type loop struct {
 	// verifying says that a cloud is being asked whether a replica still exists.
 	verifying bool
 
-	// sweeping names the orphans being ended; finishing says that the clouds are
-	// being asked whether anything of a deleted service is left.
+	// sweeping names the orphans being ended, and orphans those of them that wait for
+	// a save; finishing says that the clouds are being asked whether anything of a
+	// deleted service is left.
 	sweeping  map[serve.Ref]bool
+	orphans   []serve.Ref
 	finishing bool
 
 	// dirty asks for an evaluation, touched for a save.
@@ -174,6 +176,9 @@ func (l *loop) turn() error {
 			continue
 		}
 		s.start()
+	}
+	if err == nil {
+		l.endOrphans()
 	}
 	l.setTimer()
 	return nil

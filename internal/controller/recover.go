@@ -135,9 +135,23 @@ func (l *loop) sweepOrphans(found inventory) int {
 	return orphans
 }
 
-// sweep ends a machine that has no record, however often it takes.
+// sweep has a machine that has no record be ended when this turn is stored: it may
+// have one with another controller that has taken over, of which only a save tells.
 func (l *loop) sweep(ref serve.Ref) {
 	l.sweeping[ref] = true
+	l.orphans = append(l.orphans, ref)
+}
+
+// endOrphans ends the machines that are to be swept.
+func (l *loop) endOrphans() {
+	for _, ref := range l.orphans {
+		l.endOrphan(ref)
+	}
+	l.orphans = nil
+}
+
+// endOrphan ends a machine that has no record, however often it takes.
+func (l *loop) endOrphan(ref serve.Ref) {
 	clouds := l.clouds()
 	l.background(func() func() {
 		for failures := 1; ; failures++ {
