@@ -110,12 +110,12 @@ func (c *Client) awaitScripts(ctx context.Context) error {
 }
 
 func (c *Client) putProgram(ctx context.Context, p *Program) error {
-	content, size, err := p.compressed()
+	content, err := p.Compressed()
 	if err != nil {
 		return err
 	}
 	return c.put(ctx, pathProgram, io.NopCloser(content), func(r *http.Request) {
-		r.ContentLength = size
+		r.ContentLength = content.Size()
 		r.Header.Set("Content-Encoding", "gzip")
 	})
 }

@@ -72,16 +72,17 @@ func (p *Program) Close() error {
 	return err
 }
 
-// compressed gives a reader of the program as it is sent, and its size in bytes.
-func (p *Program) compressed() (io.Reader, int64, error) {
+// Compressed gives the program as it is sent: in the form of gzip. It is there until
+// Close.
+func (p *Program) Compressed() (*io.SectionReader, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.packed == nil {
 		if err := p.pack(); err != nil {
-			return nil, 0, fmt.Errorf("compressing the agent's program: %w", err)
+			return nil, fmt.Errorf("compressing the agent's program: %w", err)
 		}
 	}
-	return io.NewSectionReader(p.packed, 0, p.size), p.size, nil
+	return io.NewSectionReader(p.packed, 0, p.size), nil
 }
 
 func (p *Program) pack() error {

@@ -52,10 +52,16 @@ func (p *Programs) Open(architecture string) (*Program, error) {
 	return program, nil
 }
 
+// Beside gives the path that the program for another architecture than the own one
+// has.
+func (p *Programs) Beside(architecture string) string {
+	return filepath.Join(filepath.Dir(p.Own), "terraform-provider-serve_"+p.Version+"_linux_"+architecture)
+}
+
 // find gives the path of a program.
 func (p *Programs) find(architecture string) (string, error) {
 	dir, name := filepath.Split(p.Own)
-	beside := filepath.Join(dir, "terraform-provider-serve_"+p.Version+"_linux_"+architecture)
+	beside := p.Beside(architecture)
 	for _, path := range []string{p.Own, beside, filepath.Join(dir, "..", "linux_"+architecture, name)} {
 		if runsOn(path, architecture) {
 			return path, nil

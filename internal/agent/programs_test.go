@@ -106,7 +106,7 @@ func TestProgramsAreShared(t *testing.T) {
 		return p
 	}
 	packed := func(p *Program) bool {
-		content, _, err := p.compressed()
+		content, err := p.Compressed()
 		return err == nil && content != nil
 	}
 	first, second := open(), open()

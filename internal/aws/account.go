@@ -81,7 +81,7 @@ func (o CloudOptions) join(ctx context.Context) (*joined, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &joined{place: known, conf: known.Config, everywhere: o.Known == "" && o.Note == nil, keep: o.Note}
+	j := &joined{place: known, conf: known.Config, everywhere: known.Everywhere || o.Known == "" && o.Note == nil, keep: o.Note}
 	if j.config, err = j.conf.load(ctx, o.Transport); err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (j *joined) populated() []string {
 // nothing to ask AWS, which may not even be configured.
 func (a *account) unused() bool {
 	p, err := parsePlace(a.o.Known)
-	return a.there() == nil && err == nil && (a.o.Known != "" || a.o.Note != nil) && len(p.Regions) == 0
+	return a.there() == nil && err == nil && (a.o.Known != "" || a.o.Note != nil) && len(p.Regions) == 0 && !p.Everywhere
 }
 
 // note keeps that there may be machines in a region, before one is made there.

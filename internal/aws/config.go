@@ -15,7 +15,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/pricing"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
@@ -169,6 +171,14 @@ func (c Config) sts(cfg aws.Config) *sts.Client {
 
 func (c Config) ec2(cfg aws.Config) *ec2.Client {
 	return ec2.NewFromConfig(cfg, func(o *ec2.Options) { c.endpoint("ec2", &o.BaseEndpoint) })
+}
+
+func (c Config) iam(cfg aws.Config) *iam.Client {
+	return iam.NewFromConfig(cfg, func(o *iam.Options) { c.endpoint("iam", &o.BaseEndpoint) })
+}
+
+func (c Config) autoscaling(cfg aws.Config) *autoscaling.Client {
+	return autoscaling.NewFromConfig(cfg, func(o *autoscaling.Options) { c.endpoint("autoscaling", &o.BaseEndpoint) })
 }
 
 func (c Config) ssm(cfg aws.Config) *ssm.Client {

@@ -30,6 +30,17 @@
 // crash, is given the same instance. Once that is gone the next launch of the
 // replica has another token.
 //
+// # What there is of a controller
+//
+// A controller can run on AWS as well, on an instance of its own: see deployer.go.
+// Then there are besides a bucket, which has all that the controller remembers, an
+// Elastic IP address, a role with its instance profile, a security group, a launch
+// template, and an Auto Scaling group of one. The machine is told by its user data
+// where the bucket is, and fetches its program from there; when it dies the group
+// makes another, which takes the address and goes on from what is in the bucket. The
+// store takes a save only from whoever has made or read the last one, so that of two
+// controllers one stops.
+//
 // # What is asked how often
 //
 // Instances tell of themselves: that a program has ended, that the cloud has given

@@ -78,7 +78,7 @@ func meaningOfCode(code string) error {
 	case "IdempotentParameterMismatch", "DependencyViolation", "InvalidGroup.Duplicate", "InvalidPermission.Duplicate",
 		"PreconditionFailed", "ConditionalRequestConflict", "OperationAborted", "BucketAlreadyExists", "BucketAlreadyOwnedByYou", "BucketNotEmpty":
 		return serve.ErrConflict
-	case "NoSuchKey", "NoSuchBucket", "NotFound", "ParameterNotFound":
+	case "NoSuchKey", "NoSuchBucket", "NoSuchEntity", "NotFound", "ParameterNotFound":
 		return serve.ErrNotFound
 	}
 	switch {

@@ -121,26 +121,57 @@ func (s *site) groupName(service string) string {
 	return strings.TrimSuffix("serve-"+service+"-"+s.scope, "-")
 }
 
+// securityGroup is one that there is to be.
+type securityGroup struct {
+	name  string
+	tags  map[string]string
+	about string
+	// ports are those that everybody may come to; all others are open to nobody.
+	ports []port
+}
+
+// port is an open port, and what it is for.
+type port struct {
+	number int32
+	about  string
+}
+
+// permission is the port in the words of EC2.
+func (p port) permission() types.IpPermission {
+	return types.IpPermission{
+		IpProtocol: aws.String("tcp"), FromPort: aws.Int32(p.number), ToPort: aws.Int32(p.number),
+		IpRanges:   []types.IpRange{{CidrIp: aws.String("0.0.0.0/0"), Description: aws.String(p.about)}},
+		Ipv6Ranges: []types.Ipv6Range{{CidrIpv6: aws.String("::/0"), Description: aws.String(p.about)}},
+	}
+}
+
 // group gives the security group of a service in a network, and makes it. It lets
 // in whoever wants to talk to an agent, which talks to nobody but its controller;
 // what the service listens on is open to nobody.
 func (s *site) group(ctx context.Context, vpc, service string) (string, error) {
-	id, err := s.findGroup(ctx, vpc, service)
+	tags := s.serviceTags(service)
+	tags[tagName] = s.groupName(service)
+	return s.makeSecurityGroup(ctx, vpc, securityGroup{
+		name: s.groupName(service), tags: tags, about: "Replicas of a serve_service; managed by terraform-provider-serve",
+		ports: []port{{agent.DefaultPort, "The agent, which demands its controller's key"}},
+	})
+}
+
+// makeSecurityGroup gives a security group in a network, by its name, and makes it.
+func (s *site) makeSecurityGroup(ctx context.Context, vpc string, g securityGroup) (string, error) {
+	id, err := s.findGroup(ctx, vpc, g.name)
 	if err != nil {
 		return "", err
 	}
 	if id == "" {
-		tags := s.serviceTags(service)
-		tags[tagName] = s.groupName(service)
 		out, err := s.ec2.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{
-			GroupName: aws.String(s.groupName(service)), VpcId: aws.String(vpc),
-			Description:       aws.String("Replicas of a serve_service; managed by terraform-provider-serve"),
-			TagSpecifications: []types.TagSpecification{{ResourceType: types.ResourceTypeSecurityGroup, Tags: written(tags)}},
+			GroupName: aws.String(g.name), VpcId: aws.String(vpc), Description: aws.String(g.about),
+			TagSpecifications: []types.TagSpecification{{ResourceType: types.ResourceTypeSecurityGroup, Tags: written(g.tags)}},
 		})
 		switch {
 		case hasCode(err, "InvalidGroup.Duplicate"):
 			// Somebody else was faster, or a call that was not answered has made it.
-			if id, err = s.awaitGroup(ctx, vpc, service); err != nil {
+			if id, err = s.awaitGroup(ctx, vpc, g.name); err != nil {
 				return "", err
 			}
 		case err != nil:
@@ -149,33 +180,37 @@ func (s *site) group(ctx context.Context, vpc, service string) (string, error) {
 			id = aws.ToString(out.GroupId)
 		}
 	}
-	// Always, as whoever made it may have come no farther. A new group may not be
-	// known everywhere at once.
+	// Always, as whoever made it may have come no farther.
+	for _, p := range g.ports {
+		if err := s.open(ctx, id, p); err != nil {
+			return "", err
+		}
+	}
+	return id, nil
+}
+
+// open opens a port of a group. A new group may not be known everywhere at once.
+func (s *site) open(ctx context.Context, id string, p port) error {
 	for {
-		_, err = s.ec2.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{
-			GroupId: aws.String(id),
-			IpPermissions: []types.IpPermission{{
-				IpProtocol: aws.String("tcp"), FromPort: aws.Int32(agent.DefaultPort), ToPort: aws.Int32(agent.DefaultPort),
-				IpRanges:   []types.IpRange{{CidrIp: aws.String("0.0.0.0/0"), Description: aws.String("The agent, which demands its controller's key")}},
-				Ipv6Ranges: []types.Ipv6Range{{CidrIpv6: aws.String("::/0"), Description: aws.String("The agent, which demands its controller's key")}},
-			}},
+		_, err := s.ec2.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{
+			GroupId: aws.String(id), IpPermissions: []types.IpPermission{p.permission()},
 		})
 		switch {
 		case err == nil, hasCode(err, "InvalidPermission.Duplicate"):
-			return id, nil
+			return nil
 		case !hasCode(err, "InvalidGroup.NotFound"):
-			return "", meaning(err)
+			return meaning(err)
 		case !sleep(ctx, lookPause):
-			return "", ctx.Err()
+			return ctx.Err()
 		}
 	}
 }
 
-// findGroup looks for the group by its name; empty if there is none.
-func (s *site) findGroup(ctx context.Context, vpc, service string) (string, error) {
+// findGroup looks for a group by its name; empty if there is none.
+func (s *site) findGroup(ctx context.Context, vpc, name string) (string, error) {
 	out, err := s.ec2.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{Filters: []types.Filter{
 		{Name: aws.String("vpc-id"), Values: []string{vpc}},
-		{Name: aws.String("group-name"), Values: []string{s.groupName(service)}},
+		{Name: aws.String("group-name"), Values: []string{name}},
 	}})
 	if err != nil || len(out.SecurityGroups) == 0 {
 		return "", meaning(err)
@@ -184,9 +219,9 @@ func (s *site) findGroup(ctx context.Context, vpc, service string) (string, erro
 }
 
 // awaitGroup looks for a group that there is for certain.
-func (s *site) awaitGroup(ctx context.Context, vpc, service string) (string, error) {
+func (s *site) awaitGroup(ctx context.Context, vpc, name string) (string, error) {
 	for {
-		id, err := s.findGroup(ctx, vpc, service)
+		id, err := s.findGroup(ctx, vpc, name)
 		if err != nil || id != "" {
 			return id, err
 		}
@@ -213,9 +248,12 @@ func (c *Cloud) Clean(ctx context.Context, service string) error {
 
 func (s *site) clean(ctx context.Context, service string) error {
 	s.grounds.drop(service)
-	pages := ec2.NewDescribeSecurityGroupsPaginator(s.ec2, &ec2.DescribeSecurityGroupsInput{
-		Filters: filters(map[string]string{tagService: service, tagScope: s.scope}),
-	})
+	return s.deleteGroups(ctx, map[string]string{tagService: service, tagScope: s.scope})
+}
+
+// deleteGroups deletes all groups with the tags.
+func (s *site) deleteGroups(ctx context.Context, tags map[string]string) error {
+	pages := ec2.NewDescribeSecurityGroupsPaginator(s.ec2, &ec2.DescribeSecurityGroupsInput{Filters: filters(tags)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {

@@ -19,6 +19,8 @@ type place struct {
 	Account string `json:"account,omitempty"`
 	// Regions are those in which a machine was, or was about to be, made.
 	Regions []string `json:"regions,omitempty"`
+	// Everywhere says that nothing is known of where machines were made.
+	Everywhere bool `json:"everywhere,omitempty"`
 }
 
 func (p place) String() string {

@@ -91,6 +91,12 @@ func kinds() []kind {
 		}, {
 			name: "t3.medium", arch: x86, cores: 1, threads: 2, memoryMiB: 4096, price: 0.0416,
 			processor: "Intel", clock: 2.5, network: "Up to 5 Gigabit", burstable: true,
+		}, {
+			name: "t3.small", arch: x86, cores: 1, threads: 2, memoryMiB: 2048, price: 0.0208,
+			processor: "Intel", clock: 2.5, network: "Up to 5 Gigabit", burstable: true,
+		}, {
+			name: "t4g.small", arch: arm, cores: 2, threads: 1, memoryMiB: 2048, price: 0.0168,
+			processor: "AWS", clock: 2.5, network: "Up to 5 Gigabit", burstable: true,
 		},
 	}
 }

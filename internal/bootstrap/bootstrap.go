@@ -99,6 +99,12 @@ func UserData(c Config) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("making user data: %w", err)
 	}
+	return cloudConfig(files, unitFile)
+}
+
+// cloudConfig has cloud-init write files and start the service that one of them is
+// the unit of.
+func cloudConfig(files []file, unit string) (string, error) {
 	var b strings.Builder
 	b.WriteString("#cloud-config\nwrite_files:\n")
 	for _, f := range files {
@@ -110,7 +116,7 @@ func UserData(c Config) (string, error) {
 			b.WriteString(line + "\n")
 		}
 	}
-	b.WriteString("runcmd:\n  - [systemctl, enable, --now, " + Dir + "/" + unitFile + "]\n")
+	b.WriteString("runcmd:\n  - [systemctl, enable, --now, " + Dir + "/" + unit + "]\n")
 	if b.Len() > MaxBytes {
 		return "", fmt.Errorf("making user data: it has %d bytes, and %d are allowed: %w", b.Len(), MaxBytes, serve.ErrInvalid)
 	}

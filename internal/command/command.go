@@ -7,7 +7,7 @@
 // Started without arguments by Terraform, the program is the provider plugin.
 // Otherwise its first argument names a command: some are for people (status,
 // logs, events, page, preempt, market, simulate, image), some the program starts itself
-// (controller, kube-controller, local-machine, agent).
+// (controller, aws-controller, kube-controller, local-machine, agent).
 package command
 
 import (
@@ -57,6 +57,7 @@ func entries() []entry {
 		{name: "image", arguments: "save DIR | push REPOSITORY[:TAG] [--insecure] | digest  [--binary PLATFORM=PATH]...", summary: "assemble the controller image, of this program and others named by platform", run: (*Program).image},
 		{name: "version", summary: "print the version", run: (*Program).version},
 		{name: "controller", arguments: "--home DIR --name NAME", run: (*Program).controller, hidden: true},
+		{name: "aws-controller", arguments: "--dir DIR", run: (*Program).awsController, hidden: true},
 		{name: "kube-controller", arguments: "--pod NAME --address IP --credentials DIR [--namespace NAME]", run: (*Program).kubeController, hidden: true},
 		{name: "agent", arguments: "[--dir DIR]", run: (*Program).agent, hidden: true},
 		{name: "local-machine", arguments: "DIR", run: (*Program).localMachine, hidden: true},
@@ -125,7 +126,8 @@ func (p *Program) usage(w io.Writer) {
 		}
 	}
 	fmt.Fprint(w, "\nEvery command takes --home DIR, where local services live (default $SERVE_HOME, then ~/.serve).\n"+
-		"Those about a service take --infra kubernetes[/NAMESPACE] for one whose controller is in the cluster that kubectl talks to.\n")
+		"Those about a service take --infra kubernetes[/NAMESPACE] for one whose controller is in the cluster that kubectl talks to,\n"+
+		"or --infra aws[/REGION] for one whose controller is on a machine of AWS.\n")
 }
 
 func (p *Program) version(context.Context, []string) error {

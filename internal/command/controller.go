@@ -115,7 +115,7 @@ func (p *Program) controller(ctx context.Context, args []string) (err error) {
 	})
 	group.Go(func() error {
 		defer cancel()
-		return serveAPI(ctx, c, credentials, log, func(url string) error {
+		return serveAPI(ctx, c, "127.0.0.1:0", credentials, log, func(url string) error {
 			return claim.Publish(url, endpoint.Addr(), browsers.Addr().String())
 		})
 	})
@@ -162,12 +162,12 @@ func openEndpoint(ctx context.Context, claim *local.Claim) (*controller.Endpoint
 }
 
 // serveAPI answers the provider and the command line, and publishes where.
-func serveAPI(ctx context.Context, c *controller.Controller, credentials serve.Credentials, log *slog.Logger, publish func(url string) error) error {
+func serveAPI(ctx context.Context, c *controller.Controller, address string, credentials serve.Credentials, log *slog.Logger, publish func(url string) error) error {
 	secure, err := api.ServerTLS(credentials)
 	if err != nil {
 		return err
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("opening the controller's API: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
+	"github.com/serve-infra/terraform-provider-serve/internal/aws"
 	"github.com/serve-infra/terraform-provider-serve/internal/kube"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -19,13 +20,15 @@ import (
 type place struct {
 	// home is the directory of local services, empty for the usual one.
 	home string
-	// infra is empty for this machine, "kubernetes", or "kubernetes/NAMESPACE".
+	// infra is empty for this machine, "kubernetes", "kubernetes/NAMESPACE", "aws", or
+	// "aws/REGION".
 	infra string
 }
 
 // deployer gives the deployer of the place.
 func (at place) deployer(version string) (serve.Deployer, error) {
-	name, namespace, scoped := strings.Cut(at.infra, "/")
+	name, inside, scoped := strings.Cut(at.infra, "/")
+	whole := scoped == (inside != "") && !strings.Contains(inside, "/")
 	switch {
 	case name == "" && !scoped, name == "local" && !scoped:
 		home, err := homeOf(at.home)
@@ -37,10 +40,12 @@ func (at place) deployer(version string) (serve.Deployer, error) {
 			return nil, fmt.Errorf("finding this program's own file: %w", err)
 		}
 		return localDeployer(home, &agent.Programs{Own: executable, Version: version}, nil), nil
-	case name == kubernetes && scoped == (namespace != "") && !strings.Contains(namespace, "/"):
-		return kubernetesDeployer(kube.Config{Namespace: namespace}, version), nil
+	case name == kubernetes && whole:
+		return kubernetesDeployer(kube.Config{Namespace: inside}, version), nil
+	case name == amazon && whole:
+		return awsDeployer(aws.Config{Region: inside}, version)
 	}
-	return nil, usageError{fmt.Sprintf("--infra is local, or kubernetes[/NAMESPACE], and not %q", at.infra)}
+	return nil, usageError{fmt.Sprintf("--infra is local, or kubernetes[/NAMESPACE], or aws[/REGION], and not %q", at.infra)}
 }
 
 // String names the place for people.

@@ -61,8 +61,17 @@ func (p *Program) deployers(s provider.Settings) (map[string]serve.Deployer, err
 	if err != nil {
 		return nil, fmt.Errorf("finding this program's own file: %w", err)
 	}
+	list := []serve.Deployer{localDeployer(s.Home, &agent.Programs{Own: executable, Version: p.Version}, awsConfig(s)), kubernetesDeployer(kubeConfig(s), p.Version)}
+	if config := awsConfig(s); config != nil {
+		config.Region = cmp.Or(s.Namespace, config.Region)
+		there, err := awsDeployer(*config, p.Version)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, there)
+	}
 	all := map[string]serve.Deployer{}
-	for _, d := range []serve.Deployer{localDeployer(s.Home, &agent.Programs{Own: executable, Version: p.Version}, awsConfig(s)), kubernetesDeployer(kubeConfig(s), p.Version)} {
+	for _, d := range list {
 		all[d.Name()] = d
 	}
 	return all, nil

@@ -4,12 +4,9 @@
 package local
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
 	"syscall"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -87,7 +84,7 @@ func (d *Deployer) sweep(ctx context.Context, dir, service string) ([]serve.Inst
 		if _, noted := notes[cloud.Name()]; !noted && !unknown && cloud.Name() != cloudName {
 			continue
 		}
-		of, err := sweepCloud(ctx, cloud, service)
+		of, err := serve.Sweep(ctx, cloud, service)
 		swept = append(swept, of...)
 		if unknown && cloud.Name() != cloudName && errors.Is(err, serve.ErrUnauthorized) {
 			continue
@@ -97,50 +94,4 @@ func (d *Deployer) sweep(ctx context.Context, dir, service string) ([]serve.Inst
 		}
 	}
 	return swept, errors.Join(errs...)
-}
-
-func sweepCloud(ctx context.Context, cloud serve.Cloud, service string) ([]serve.Instance, error) {
-	swept := make(map[serve.Ref]serve.Instance)
-	for {
-		left, err := cloud.List(ctx, service)
-		if err != nil {
-			return inOrder(swept), err
-		}
-		if len(left) == 0 {
-			if rest, ok := cloud.(serve.Cleaner); ok {
-				err = rest.Clean(ctx, service)
-			}
-			return inOrder(swept), err
-		}
-		var mu sync.Mutex
-		var errs []error
-		var all sync.WaitGroup
-		for _, i := range left {
-			all.Go(func() {
-				err := cloud.Terminate(ctx, i.Ref)
-				mu.Lock()
-				defer mu.Unlock()
-				if err != nil {
-					errs = append(errs, err)
-				} else {
-					swept[i.Ref] = i
-				}
-			})
-		}
-		all.Wait()
-		if err := errors.Join(errs...); err != nil {
-			return inOrder(swept), err
-		}
-	}
-}
-
-func inOrder(swept map[serve.Ref]serve.Instance) []serve.Instance {
-	var list []serve.Instance
-	for _, i := range swept {
-		list = append(list, i)
-	}
-	slices.SortFunc(list, func(a, b serve.Instance) int {
-		return cmp.Or(cmp.Compare(a.Ref.Replica, b.Ref.Replica), cmp.Compare(a.Ref.UID, b.Ref.UID))
-	})
-	return list
 }

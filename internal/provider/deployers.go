@@ -24,8 +24,8 @@ type Settings struct {
 	Kubernetes Kubernetes
 	// AWS says how AWS is reached; nil while that is not known.
 	AWS *AWS
-	// Namespace is where in the cluster a controller is; empty is that of
-	// Kubernetes.
+	// Namespace is where in the cluster, or in which region, a controller is; empty
+	// is that of Kubernetes, or of AWS.
 	Namespace string
 }
 
@@ -50,6 +50,8 @@ func (d *deployers) known(infra string) bool {
 		return false
 	case infra == kubernetesInfra:
 		return fullyKnown(d.kubernetes)
+	case infra == awsInfra:
+		return fullyKnown(d.aws)
 	}
 	return !d.home.IsUnknown()
 }
@@ -59,7 +61,7 @@ func (d *deployers) knownCloud(cloud string) bool {
 	switch cloud {
 	case kubernetesInfra:
 		return fullyKnown(d.kubernetes)
-	case "aws":
+	case awsInfra:
 		return fullyKnown(d.aws)
 	}
 	return true

@@ -52,11 +52,11 @@ func (m serviceModel) note(ctx context.Context, d serve.Deployer, private noted,
 	}
 }
 
-// place gives the infra of the controller, and the namespace: the one that is named,
-// or the one that the service was made in.
+// place gives the infra of the controller, and the namespace or region: the one that
+// is named, or the one that the service was made in.
 func (m serviceModel) place(ctx context.Context, diags *diag.Diagnostics) (infra, namespace string) {
 	infra, namespace = m.infra(ctx, diags)
-	if namespace == "" && infra == kubernetesInfra {
+	if namespace == "" && infra != localInfra {
 		namespace = m.MadeIn
 	}
 	return infra, namespace

@@ -12,8 +12,12 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
 
-// kubernetesInfra is the infra whose controllers are pods.
-const kubernetesInfra = "kubernetes"
+const (
+	// kubernetesInfra is the infra whose controllers are pods.
+	kubernetesInfra = "kubernetes"
+	// awsInfra is the infra whose controllers are on machines of AWS.
+	awsInfra = "aws"
+)
 
 // maxCopies bounds the copies of a controller, all of which keep a connection to
 // the one that leads.
@@ -36,7 +40,7 @@ func controllerAttributes() map[string]schema.Attribute {
 			Computed:            true,
 			Default:             stringdefault.StaticString(localInfra),
 			PlanModifiers:       []planmodifier.String{stringplanmodifier.RequiresReplace()},
-			MarkdownDescription: describe("What the controller runs on: `local` is this machine, `kubernetes` a cluster. Changing it makes another service.", localInfra),
+			MarkdownDescription: describe("What the controller runs on: `local` is this machine, `kubernetes` a cluster, `aws` a machine of AWS in the region of the provider's `aws`, which the service stays in. Changing it makes another service.", localInfra),
 		},
 		"namespace": schema.StringAttribute{
 			Optional:      true,

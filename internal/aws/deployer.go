@@ -1,0 +1,250 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/agent"
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
+)
+
+const (
+	// apiPort is where a controller is asked by the provider and the command line.
+	apiPort = 9737
+	// answerPatience is how long a controller that should be there may take to answer.
+	answerPatience = 10 * time.Second
+)
+
+// DeployerOptions says into which account a [Deployer] puts controllers, and what
+// it works with.
+type DeployerOptions struct {
+	// Config is how the account is reached. Controllers are in its Region.
+	Config Config
+	// Program gives the program of controllers and agents for an architecture, which
+	// is Go's word for it.
+	Program func(architecture string) (*agent.Program, error)
+	// Credentials makes new ones for a controller and its clients.
+	Credentials func() (serve.Credentials, error)
+	// Connect gives a client for a controller. It need not reach it yet.
+	Connect func(serve.Access) (serve.Client, error)
+	// Transport carries the calls; nil is the usual one.
+	Transport http.RoundTripper
+	// Log receives what goes wrong on the side; nil discards it.
+	Log *slog.Logger
+}
+
+// Deployer runs controllers on EC2: each on an on-demand instance of its own, in
+// an Auto Scaling group of one that replaces it when it dies, with an Elastic IP
+// address that stays. What a controller remembers is in a bucket of its own.
+type Deployer struct {
+	o        DeployerOptions
+	account  account
+	services turns.Turns[string]
+}
+
+var (
+	_ serve.Deployer    = (*Deployer)(nil)
+	_ serve.NameChecker = (*Deployer)(nil)
+	_ serve.Namespaced  = (*Deployer)(nil)
+	_ serve.Scout       = (*Deployer)(nil)
+)
+
+// NewDeployer gives the deployer. It touches nothing.
+func NewDeployer(o DeployerOptions) *Deployer {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	known := CloudOptions{Known: place{Config: o.Config}.String(), Note: func(string) error { return nil }, Transport: o.Transport, Log: o.Log}
+	return &Deployer{o: o, account: account{o: known, sites: map[string]*site{}}}
+}
+
+// Name is "aws".
+func (d *Deployer) Name() string { return cloudName }
+
+// Clouds names the one that controllers here have machines from.
+func (d *Deployer) Clouds() []string { return []string{cloudName} }
+
+// Scout implements [serve.Scout].
+func (d *Deployer) Scout(string) ([]serve.Cloud, error) {
+	return []serve.Cloud{NewCloud(CloudOptions{Known: place{Config: d.o.Config}.String(), Transport: d.o.Transport, Log: d.o.Log})}, nil
+}
+
+// Namespace gives the region that controllers are in.
+func (d *Deployer) Namespace() (string, error) {
+	if d.o.Config.Region != "" {
+		return d.o.Config.Region, nil
+	}
+	cfg, err := d.o.Config.load(context.Background(), d.o.Transport)
+	if err != nil {
+		return "", fmt.Errorf("finding out the region: %w", err)
+	}
+	return cfg.Region, nil
+}
+
+// hostScope tells the machines of controllers in a region from those of others.
+func hostScope(region string) string { return "at-" + region }
+
+// CheckName implements [serve.NameChecker]. The name is part of that of a bucket.
+func (d *Deployer) CheckName(service string) error {
+	if len(service) <= 40 && regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`).MatchString(service) {
+		return nil
+	}
+	return fmt.Errorf("a service with a controller on AWS has a name of lower-case letters, digits and \"-\", which begins and ends with one of the first two and has at most 40 characters, and not %q: %w", service, serve.ErrInvalid)
+}
+
+// estate is all there is of one controller in AWS. It is found by names that
+// follow from that of the service, so that whoever makes it again makes it once.
+type estate struct {
+	*site
+	*Deployer
+	service string
+	s3      *s3.Client
+	iam     *iam.Client
+	groups  *autoscaling.Client
+}
+
+func (d *Deployer) estate(ctx context.Context, service string) (*estate, error) {
+	if err := d.CheckName(service); err != nil {
+		return nil, err
+	}
+	j, err := d.account.join(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := d.account.in(ctx, j.config.Region)
+	if err != nil {
+		return nil, err
+	}
+	return &estate{site: s, Deployer: d, service: service, s3: j.conf.s3(j.config), iam: j.conf.iam(j.config), groups: j.conf.autoscaling(j.config)}, nil
+}
+
+// tagController is on everything of a controller, but for its replicas.
+const tagController = "serve-infra:controller"
+
+func (e *estate) tags() map[string]string {
+	tags := map[string]string{tagController: e.service, tagName: e.name()}
+	for key, value := range e.conf.DefaultTags {
+		if tags[key] == "" {
+			tags[key] = value
+		}
+	}
+	return tags
+}
+
+// name is that of the Auto Scaling group and of the launch template.
+func (e *estate) name() string { return "serve-" + e.service }
+
+// roleName is that of the role and of the instance profile, which are the account's.
+func (e *estate) roleName() string { return "serve-" + e.service + "-" + e.region }
+
+// bucketName is the same for the same account, region and service, and nobody
+// else's: buckets have their names for the whole world.
+func (e *estate) bucketName() string {
+	return e.name() + "-" + token(e.place.Account, e.region, e.service)[:12]
+}
+
+// bucketsOf gives the services that buckets are of, by their names.
+func (e *estate) serviceOf(bucket string) (string, bool) {
+	rest, ok := strings.CutPrefix(bucket, "serve-")
+	if !ok || len(rest) < 14 {
+		return "", false
+	}
+	other := estate{site: e.site, service: rest[:len(rest)-13]}
+	return other.service, other.bucketName() == bucket
+}
+
+// List implements [serve.Deployer].
+func (d *Deployer) List(ctx context.Context) ([]string, error) {
+	names, err := d.list(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing services: %w", err)
+	}
+	return names, nil
+}
+
+func (d *Deployer) list(ctx context.Context) ([]string, error) {
+	e, err := d.estate(ctx, "any")
+	if err != nil {
+		return nil, err
+	}
+	names := []string{}
+	pages := s3.NewListBucketsPaginator(e.s3, &s3.ListBucketsInput{Prefix: aws.String("serve-"), BucketRegion: aws.String(e.region)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, meaning(err)
+		}
+		for _, b := range page.Buckets {
+			if service, ok := e.serviceOf(aws.ToString(b.Name)); ok {
+				names = append(names, service)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Find implements [serve.Deployer].
+func (d *Deployer) Find(ctx context.Context, service string) (serve.Client, error) {
+	client, err := d.find(ctx, service)
+	if err != nil {
+		return nil, fmt.Errorf("finding the controller of service %q: %w", service, err)
+	}
+	return client, nil
+}
+
+func (d *Deployer) find(ctx context.Context, service string) (serve.Client, error) {
+	e, err := d.estate(ctx, service)
+	if err != nil {
+		return nil, err
+	}
+	h, err := e.headquarters(ctx)
+	if errors.Is(err, serve.ErrNotFound) {
+		// Something of it may be left all the same. To call it gone then would be to
+		// leave that running for ever.
+		return nil, e.leftover(ctx, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerPatience)
+	defer cancel()
+	return e.connect(ctx, h)
+}
+
+// connect gives a client for the controller, if it answers.
+func (e *estate) connect(ctx context.Context, h headquarters) (serve.Client, error) {
+	client, err := e.o.Connect(serve.Access{
+		URL:   "https://" + net.JoinHostPort(h.Address.IP, strconv.Itoa(apiPort)),
+		Token: h.credentials.Token, Certificate: h.credentials.Certificate,
+	})
+	if err != nil {
+		return nil, err
+	}
+	_, err = client.Service(ctx)
+	switch {
+	case err == nil, errors.Is(err, serve.ErrNotFound):
+		return client, nil
+	case errors.Is(err, serve.ErrUnauthorized), errors.Is(err, serve.ErrUnreachable):
+		return nil, err
+	}
+	return nil, fmt.Errorf("%w: %w", serve.ErrUnreachable, err)
+}

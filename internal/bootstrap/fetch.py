@@ -1,0 +1,117 @@
+# Copyright (c) The terraform-provider-serve authors
+# SPDX-License-Identifier: MPL-2.0
+"""Fetches the controller's program from the controller's bucket, and becomes it.
+
+It needs Python 3.9 and nothing besides: requests are signed with the rights of the
+machine's role. When the bucket cannot be reached, a program that was fetched
+before is started all the same.
+"""
+
+import datetime
+import hashlib
+import hmac
+import json
+import os
+import sys
+import time
+import urllib.parse
+import urllib.request
+import zlib
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PROGRAM = os.path.join(HERE, "controller")
+METADATA = (os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or "http://169.254.169.254").rstrip("/") + "/latest/"
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+with open(os.path.join(HERE, "host.json")) as file:
+    HOST = json.load(file)
+
+
+def metadata(path, headers, method="GET"):
+    request = urllib.request.Request(METADATA + path, headers=headers, method=method)
+    with DIRECT.open(request, timeout=5) as answer:
+        return answer.read().decode()
+
+
+def role():
+    """Gives the credentials of the machine's role."""
+    token = metadata("api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "60"}, "PUT")
+    headers = {"X-aws-ec2-metadata-token": token}
+    base = "meta-data/iam/security-credentials/"
+    return json.loads(metadata(base + metadata(base, headers).split()[0], headers))
+
+
+def get(key):
+    """Opens an object of the bucket, by signature version 4."""
+    credentials = role()
+    url = urllib.parse.urlsplit(HOST["bucket_url"] + "/" + urllib.parse.quote(key))
+    at = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    empty = hashlib.sha256(b"").hexdigest()
+    headers = {
+        "host": url.netloc,
+        "x-amz-content-sha256": empty,
+        "x-amz-date": at,
+        "x-amz-security-token": credentials["Token"],
+    }
+    names = ";".join(sorted(headers))
+    lines = "".join("%s:%s\n" % (name, headers[name]) for name in sorted(headers))
+    asked = "\n".join(["GET", url.path, "", lines, names, empty])
+    scope = "/".join([at[:8], HOST["region"], "s3", "aws4_request"])
+    text = "\n".join(["AWS4-HMAC-SHA256", at, scope, hashlib.sha256(asked.encode()).hexdigest()])
+    key = ("AWS4" + credentials["SecretAccessKey"]).encode()
+    for part in scope.split("/"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    headers["Authorization"] = "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s" % (
+        credentials["AccessKeyId"],
+        scope,
+        names,
+        signature,
+    )
+    return urllib.request.urlopen(urllib.request.Request(url.geturl(), headers=headers), timeout=30)
+
+
+def digest_of(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as program:
+        while chunk := program.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def fetch():
+    """Has the program be the one that is wanted."""
+    with get("controller.json") as answer:
+        wanted = json.load(answer)["program"].split(":")[1]
+    if os.path.exists(PROGRAM) and digest_of(PROGRAM) == wanted:
+        return
+    new = PROGRAM + ".new"
+    unpack = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    with get("programs/" + wanted) as answer, open(new, "wb") as program:
+        while chunk := answer.read(1 << 20):
+            program.write(unpack.decompress(chunk))
+        program.write(unpack.flush())
+        program.flush()
+        os.fsync(program.fileno())
+    if digest_of(new) != wanted:
+        raise ValueError("the program in the bucket is not %s" % wanted)
+    os.chmod(new, 0o755)
+    os.rename(new, PROGRAM)
+
+
+def main():
+    pause = 1
+    while True:
+        try:
+            fetch()
+            break
+        except Exception as error:  # whatever it is, it may pass
+            print("fetching the controller's program:", error, file=sys.stderr, flush=True)
+        if os.path.exists(PROGRAM):
+            break
+        time.sleep(pause)
+        pause = min(2 * pause, 15)
+    os.execv(PROGRAM, [PROGRAM, "aws-controller", "--dir", HERE])
+
+
+main()
