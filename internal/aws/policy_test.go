@@ -35,12 +35,25 @@ func (a *actions) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*[]string)(a))
 }
 
-// headquarters are the files about controllers that are on AWS themselves, and so not
-// for the example, whose controller is elsewhere.
-func headquarters() []string {
-	return []string{
-		"address.go", "bucket.go", "bulk.go", "deploy.go", "deployer.go", "destroy.go", "headquarters.go", "host.go", "role.go", "scale.go",
-	}
+// theDeployers are the files about what is made for a controller on AWS, and onTheHost
+// those that such a controller is there by; all others are for replicas.
+func theDeployers() []string {
+	return []string{"address.go", "deploy.go", "deployer.go", "destroy.go", "headquarters.go", "role.go", "scale.go"}
+}
+
+func onTheHost() []string { return []string{"archive.go", "bucket.go", "bulk.go", "certificates.go", "host.go"} }
+
+// forReplicas gives what is asked for replicas.
+func forReplicas(t *testing.T) map[string]bool {
+	t.Helper()
+	asked := called(t, func(file string) bool {
+		return !slices.Contains(theDeployers(), file) && !slices.Contains(onTheHost(), file)
+	})
+	// Everybody may ask who they are. Tags that something is made with take a
+	// permission of their own, and the first spot instance of an account makes a role.
+	delete(asked, "sts:GetCallerIdentity")
+	asked["ec2:CreateTags"], asked["iam:CreateServiceLinkedRole"] = true, true
+	return asked
 }
 
 // The policy allows what this package asks of AWS, and nothing else.
@@ -50,6 +63,51 @@ func TestThePolicyOfTheExampleIsTheLeast(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	least(t, text, forReplicas(t))
+}
+
+// That of the example with a controller on AWS comes on top of the other.
+func TestThePolicyOfTheDeployerIsTheLeast(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../examples/aws_controller/policy.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := called(t, func(file string) bool { return slices.Contains(theDeployers(), file) })
+	maps.Copy(asked, inS3(called(t, func(file string) bool { return file == "bucket.go" || file == "bulk.go" })))
+	asked = inS3(asked)
+	// What the group does it does with the rights of who has made it, and what is
+	// made with tags, and given a role, takes permissions of its own.
+	for _, also := range []string{
+		"autoscaling:CreateOrUpdateTags", "ec2:CreateTags", "ec2:RunInstances", "iam:CreateServiceLinkedRole", "iam:PassRole",
+		"iam:TagInstanceProfile", "iam:TagRole",
+		// These are asked in files that are for replicas, too.
+		"ec2:AuthorizeSecurityGroupIngress", "ec2:CreateSecurityGroup", "ec2:DeleteSecurityGroup", "ec2:TerminateInstances",
+	} {
+		asked[also] = true
+	}
+	least(t, text, asked)
+}
+
+// inS3 gives the permissions that calls of S3 take, which have names of their own.
+func inS3(asked map[string]bool) map[string]bool {
+	names := map[string]string{
+		"s3:HeadObject": "s3:GetObject", "s3:ListObjectsV2": "s3:ListBucket", "s3:ListBuckets": "s3:ListAllMyBuckets",
+		"s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+	}
+	found := map[string]bool{}
+	for a := range asked {
+		if name, ok := names[a]; ok {
+			a = name
+		}
+		found[a] = true
+	}
+	return found
+}
+
+// least compares a policy with what is asked for.
+func least(t *testing.T, text []byte, asked map[string]bool) {
+	t.Helper()
 	var p policy
 	if err := json.Unmarshal(text, &p); err != nil {
 		t.Fatal(err)
@@ -63,11 +121,6 @@ func TestThePolicyOfTheExampleIsTheLeast(t *testing.T) {
 			allowed[a] = true
 		}
 	}
-	asked := called(t)
-	// Everybody may ask who they are. Tags that something is made with take a
-	// permission of their own, and the first spot instance of an account makes a role.
-	delete(asked, "sts:GetCallerIdentity")
-	asked["ec2:CreateTags"], asked["iam:CreateServiceLinkedRole"] = true, true
 	for _, a := range slices.Sorted(maps.Keys(asked)) {
 		if !allowed[a] {
 			t.Errorf("the policy does not allow %s", a)
@@ -80,9 +133,9 @@ func TestThePolicyOfTheExampleIsTheLeast(t *testing.T) {
 	}
 }
 
-// called gives what this package asks of AWS for replicas: each call needs an input,
+// called gives what some files of this package ask of AWS: each call needs an input,
 // by whose type it is found.
-func called(t *testing.T) map[string]bool {
+func called(t *testing.T, in func(file string) bool) map[string]bool {
 	t.Helper()
 	files, err := filepath.Glob("*.go")
 	if err != nil {
@@ -91,7 +144,7 @@ func called(t *testing.T) map[string]bool {
 	input := regexp.MustCompile(`\b(ec2|iam|pricing|s3|servicequotas|ssm|sts|autoscaling)\.([A-Z][A-Za-z0-9]+)Input\b`)
 	found := map[string]bool{}
 	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") || slices.Contains(headquarters(), file) {
+		if strings.HasSuffix(file, "_test.go") || !in(file) {
 			continue
 		}
 		text, err := os.ReadFile(file)

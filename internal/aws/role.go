@@ -67,7 +67,8 @@ func (e *estate) rights() policy {
 			Condition: map[string]map[string]string{"StringLike": {"ec2:CreateAction": "*"}},
 		},
 		{
-			Sid: "MachinesOfTheService", Effect: "Allow", Action: []string{"ec2:DeleteSecurityGroup", "ec2:TerminateInstances"}, Resource: []string{"*"},
+			Sid: "MachinesOfTheService", Effect: "Allow", Resource: []string{"*"},
+			Action:    []string{"ec2:CreateTags", "ec2:DeleteSecurityGroup", "ec2:TerminateInstances"},
 			Condition: map[string]map[string]string{"StringEquals": {"aws:ResourceTag/" + tagService: e.service}},
 		},
 		{

@@ -5,12 +5,14 @@ package command
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/acme"
 	"github.com/serve-infra/terraform-provider-serve/internal/aws"
 	"github.com/serve-infra/terraform-provider-serve/internal/controller"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -46,6 +48,9 @@ func (p *Program) awsController(ctx context.Context, args []string) error {
 		return err
 	}
 	defer endpoint.Close()
+	endpoint.Certify = func(ctx context.Context, how serve.ACME) (*tls.Config, error) {
+		return acme.New(ctx, acme.Options{ACME: how, Cache: aws.NewCertificates(host.Bucket), Log: log}), nil
+	}
 	c := controller.New(controller.Options{
 		Service: host.Service, Store: aws.NewStore(host.Bucket), Bundles: aws.NewBundles(host.Bucket, *dir), Archive: aws.NewArchive(host.Bucket),
 		Traffic: controller.NewFront(endpoint, log), Log: log, Clouds: []serve.Cloud{cloud},
