@@ -81,7 +81,8 @@ func TestConformanceOnMachines(t *testing.T) {
 				t.Fatalf("there is no instance %s to be killed", i.ID)
 			}
 		},
-		Scripts: true,
+		Scripts:  true,
+		Patience: 2 * time.Minute,
 	})
 }
 

@@ -4,6 +4,7 @@
 package servetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -35,6 +36,9 @@ type CloudHooks struct {
 	Kill func(t *testing.T, c serve.Cloud, i serve.Instance)
 	// Scripts says that machines really run their setup and run.
 	Scripts bool
+	// Patience is how long each test may take, where machines take long to start;
+	// zero is half a minute.
+	Patience time.Duration
 }
 
 // TestCloud checks that what newCloud makes keeps the contract of [serve.Cloud].
@@ -67,7 +71,7 @@ func TestCloud(t *testing.T, newCloud func(t *testing.T) serve.Cloud, hooks Clou
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			ctx, cancel := context.WithTimeout(t.Context(), cmp.Or(hooks.Patience, patience))
 			defer cancel()
 			test(&cloudTest{T: t, ctx: ctx, cloud: newCloud(t), hooks: hooks})
 		})
@@ -129,7 +133,7 @@ func (t *cloudTest) launched(req serve.LaunchRequest) serve.Instance {
 
 func (t *cloudTest) ends(ref serve.Ref) {
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(t.hooks.Patience, patience))
 		defer cancel()
 		if err := t.cloud.Terminate(ctx, ref); err != nil {
 			t.Errorf("Terminate after the test: %v", err)
