@@ -107,6 +107,7 @@ func (e *evaluation) refusals(p *pooled) block {
 	m := e.memory.Pools[p.key].Refused
 	if !m.stands(e.now) {
 		if m.Count > 0 && p.asked {
+			e.wake(m.At.Add(markLife + 1)) // from then on nobody remembers that it has
 			return block{why: "it has refused machines lately, and another replica asks first"}
 		}
 		return block{}
