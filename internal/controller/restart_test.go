@@ -113,7 +113,8 @@ func TestARestartSurvivesADeathAtAnyInstant(t *testing.T) {
 		store.left.Store(saves)
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		finished := make(chan error, 1)
-		go func() { finished <- r.Watch(ctx, func(s serve.Service) bool { return !of(2, 1, 2)(s) }) }()
+		watched := r // there is another one later
+		go func() { finished <- watched.Watch(ctx, func(s serve.Service) bool { return !of(2, 1, 2)(s) }) }()
 		var err error
 		survived := false
 		select {
