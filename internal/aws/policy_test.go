@@ -41,7 +41,9 @@ func theDeployers() []string {
 	return []string{"address.go", "deploy.go", "deployer.go", "destroy.go", "headquarters.go", "role.go", "scale.go"}
 }
 
-func onTheHost() []string { return []string{"archive.go", "bucket.go", "bulk.go", "certificates.go", "host.go"} }
+func onTheHost() []string {
+	return []string{"archive.go", "bucket.go", "bulk.go", "certificates.go", "host.go"}
+}
 
 // forReplicas gives what is asked for replicas.
 func forReplicas(t *testing.T) map[string]bool {
