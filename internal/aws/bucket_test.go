@@ -225,6 +225,21 @@ func TestWhatIsNotThereIsToldOnlyToThoseWhoMayList(t *testing.T) {
 	}
 }
 
+func TestABucketOfAnotherRegionIsAFaultOfTheConfiguration(t *testing.T) {
+	d := newDepot(t)
+	b, err := OpenBucket(t.Context(), BucketOptions{Config: Config{Region: "us-west-2"}, Name: "serve-web", Transport: d.aws.Client().Transport})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, getErr := NewStore(b).Load(t.Context())
+	_, headErr := NewBundles(b, "").Has(digestOf("hello"))
+	for _, err := range []error{getErr, headErr} {
+		if !errors.Is(err, serve.ErrInvalid) {
+			t.Errorf("got %v, want ErrInvalid", err)
+		}
+	}
+}
+
 // What a controller's role must allow, and no more.
 func TestWhatMayBeDoneWithABucket(t *testing.T) {
 	d := newDepot(t)

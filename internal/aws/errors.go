@@ -85,7 +85,9 @@ func meaningOfCode(code string) error {
 	case strings.HasSuffix(code, ".NotFound"), strings.HasSuffix(code, "NotFoundException"):
 		return serve.ErrNotFound
 	case strings.HasPrefix(code, "Invalid"), strings.HasPrefix(code, "Missing"), strings.HasPrefix(code, "Malformed"),
-		code == "UnknownParameter", code == "UnsupportedOperation", code == "ValidationException", code == "BadDigest", code == "EntityTooLarge":
+		code == "UnknownParameter", code == "UnsupportedOperation", code == "ValidationException", code == "BadDigest", code == "EntityTooLarge",
+		// A bucket that is in another region.
+		code == "PermanentRedirect", code == "MovedPermanently", code == "AuthorizationHeaderMalformed", code == "IllegalLocationConstraintException":
 		return serve.ErrInvalid
 	}
 	return nil
