@@ -9,9 +9,10 @@
 // Requests are decoded, and answers written, by the description that AWS publishes
 // of its APIs. A request with a parameter that AWS does not know, without one that
 // it requires, or with a value that it does not allow fails the test, and so does an
-// answer that AWS could not have given. States, their order, how long they take, and
-// which error is for what are not in that description: they are as AWS' guides have
-// it, and nobody has held them against AWS itself.
+// answer that AWS could not have given. One that is not signed as it is to be is
+// refused. States, their order, how long they take, and which error is for what are
+// not in that description: they are as AWS' guides have it, and nobody has held them
+// against AWS itself.
 //
 // # What there is
 //

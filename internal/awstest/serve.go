@@ -135,8 +135,7 @@ func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 // scope is what a request was signed for.
 type scope struct{ key, region, service string }
 
-// signedFor reads it from the Authorization header of signature version 4. The
-// signature itself is not looked at.
+// signedFor reads it from the Authorization header of signature version 4.
 func signedFor(r *http.Request) (scope, bool) {
 	_, rest, _ := strings.Cut(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential=")
 	credential, _, _ := strings.Cut(rest, ",")
@@ -173,6 +172,10 @@ func (a *AWS) answer(r *http.Request) reply {
 	session, by := a.caller(s.key, r.Header.Get("X-Amz-Security-Token"))
 	if !signed || by == "" || region == nil {
 		return srv.protocol.refuse(request, srv.protocol.unauthorized())
+	}
+	if !genuine(r, body, s) {
+		return srv.protocol.refuse(request, refusal(http.StatusForbidden, "SignatureDoesNotMatch",
+			"The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method."))
 	}
 	got := a.perform(&call{AWS: a, region: region, now: time.Now(), by: by, session: session}, srv, request, r, body)
 	if r.Method == http.MethodHead {
