@@ -74,12 +74,21 @@ func (b *bucket) entry() Bucket {
 	return e
 }
 
-func listBuckets(c *call, _ fields) (fields, error) {
-	out := []fields{}
-	for _, b := range c.buckets {
-		out = append(out, fields{"Name": b.name, "CreationDate": b.made})
+func listBuckets(c *call, in fields) (fields, error) {
+	list := slices.DeleteFunc(slices.Clone(c.buckets), func(b *bucket) bool {
+		return !strings.HasPrefix(b.name, in.text("Prefix")) || in.has("BucketRegion") && b.region != in.text("BucketRegion")
+	})
+	slices.SortFunc(list, func(a, b *bucket) int { return strings.Compare(a.name, b.name) })
+	in["MaxResults"], in["NextToken"] = in["MaxBuckets"], in["ContinuationToken"]
+	list, next, err := page(list, in, 1, 10000, nil)
+	if err != nil {
+		return nil, err
 	}
-	return fields{"Buckets": out, "Owner": fields{"ID": hex16(hash(Account))}}, nil
+	out := []fields{}
+	for _, b := range list {
+		out = append(out, fields{"Name": b.name, "CreationDate": b.made, "BucketRegion": b.region})
+	}
+	return fields{"Buckets": out, "Owner": fields{"ID": hex16(hash(Account))}, "ContinuationToken": next, "Prefix": in["Prefix"]}, nil
 }
 
 // createBucket makes a bucket whose name nobody has: those that end with

@@ -111,13 +111,7 @@ func (l *library) read(path string) (*model, error) {
 // know, and readies patterns.
 func (m *model) amend() {
 	if put := m.Shapes["PutObjectRequest"]; put != nil {
-		// What S3 has learnt since: to write on a condition, and another sum.
-		for name, header := range map[string]string{
-			"IfMatch": "If-Match", "IfNoneMatch": "If-None-Match", "ChecksumCRC64NVME": "x-amz-checksum-crc64nvme",
-		} {
-			put.Members[name] = reference{Shape: "ETag", Location: "header", LocationName: header}
-		}
-		m.Shapes["ChecksumAlgorithm"].Enum = append(m.Shapes["ChecksumAlgorithm"].Enum, "CRC64NVME")
+		m.amendS3(put)
 	}
 	for name, s := range m.Shapes {
 		if name == "InstanceType" {
@@ -131,6 +125,29 @@ func (m *model) amend() {
 			return r
 		})
 	}
+}
+
+// amendS3 adds what S3 has learnt since: to write on a condition, another sum, and to
+// list some of the buckets.
+func (m *model) amendS3(put *shape) {
+	for name, header := range map[string]string{
+		"IfMatch": "If-Match", "IfNoneMatch": "If-None-Match", "ChecksumCRC64NVME": "x-amz-checksum-crc64nvme",
+	} {
+		put.Members[name] = reference{Shape: "ETag", Location: "header", LocationName: header}
+	}
+	m.Shapes["ChecksumAlgorithm"].Enum = append(m.Shapes["ChecksumAlgorithm"].Enum, "CRC64NVME")
+	m.Shapes["ListBucketsRequest"] = &shape{Type: "structure", Members: map[string]reference{
+		"MaxBuckets":        {Shape: "MaxKeys", Location: "querystring", LocationName: "max-buckets"},
+		"ContinuationToken": {Shape: "Token", Location: "querystring", LocationName: "continuation-token"},
+		"Prefix":            {Shape: "Prefix", Location: "querystring", LocationName: "prefix"},
+		"BucketRegion":      {Shape: "Region", Location: "querystring", LocationName: "bucket-region"},
+	}}
+	list := m.Operations["ListBuckets"]
+	list.Input = &reference{Shape: "ListBucketsRequest"}
+	m.Operations["ListBuckets"] = list
+	out := m.Shapes["ListBucketsOutput"].Members
+	out["ContinuationToken"], out["Prefix"] = reference{Shape: "NextToken"}, reference{Shape: "Prefix"}
+	m.Shapes["Bucket"].Members["BucketRegion"] = reference{Shape: "Region"}
 }
 
 // locate has the go command fetch the module that AWS' descriptions are in, and

@@ -270,6 +270,41 @@ func TestABucketIsKeptInOrderAndEmptiedBeforeItGoes(t *testing.T) {
 	}
 }
 
+func TestBucketsAreListed(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, false)
+	east := s3.NewFromConfig(configured("us-east-1", s.aws.Client(), "http://aws.test"))
+	for _, name := range []string{"serve-b", "serve-a", "other"} {
+		if _, err := east.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, row := range []struct {
+		name string
+		in   *s3.ListBucketsInput
+		want []string
+	}{
+		{"all", &s3.ListBucketsInput{}, []string{"other", "serve-a", "serve-b", "serve-web"}},
+		{"those that begin so", &s3.ListBucketsInput{Prefix: aws.String("serve-")}, []string{"serve-a", "serve-b", "serve-web"}},
+		{"those of a region", &s3.ListBucketsInput{BucketRegion: aws.String("us-east-1")}, []string{"other", "serve-a", "serve-b"}},
+		{"one by one", &s3.ListBucketsInput{MaxBuckets: aws.Int32(1), Prefix: aws.String("serve-")}, []string{"serve-a", "serve-b", "serve-web"}},
+	} {
+		var got []string
+		for p := s3.NewListBucketsPaginator(east, row.in); p.HasMorePages(); {
+			out, err := p.NextPage(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, b := range out.Buckets {
+				got = append(got, *b.Name)
+			}
+		}
+		if !slices.Equal(got, row.want) {
+			t.Errorf("%s: got %q, want %q", row.name, got, row.want)
+		}
+	}
+}
+
 func TestTheCommandLineOfAWSKeepsThings(t *testing.T) {
 	t.Parallel()
 	c := newCommandLine(t, awstest.Options{})
