@@ -43,13 +43,20 @@ func newWorkspace(t *testing.T) *workspace {
 		}
 	}
 	w := &workspace{site: newSite(t), terraform: terraform, dir: t.TempDir()}
-	config := filepath.Join(t.TempDir(), "cli.tfrc")
-	overrides := fmt.Sprintf("provider_installation {\n dev_overrides { %q = %q }\n direct {}\n}\n", "serve-infra/serve", filepath.Dir(w.binary))
-	if err := os.WriteFile(config, []byte(overrides), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	w.env = append(os.Environ(), "TF_CLI_CONFIG_FILE="+config, "SERVE_HOME="+w.home, "TF_IN_AUTOMATION=1")
+	w.env = append(os.Environ(), "SERVE_HOME="+w.home, "TF_IN_AUTOMATION=1")
+	w.override(filepath.Dir(w.binary))
 	return w
+}
+
+// override has Terraform take the provider from a directory.
+func (w *workspace) override(dir string) {
+	w.t.Helper()
+	config := filepath.Join(w.t.TempDir(), "cli.tfrc")
+	text := fmt.Sprintf("provider_installation {\n dev_overrides { %q = %q }\n direct {}\n}\n", "serve-infra/serve", dir)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	w.env = append(w.env, "TF_CLI_CONFIG_FILE="+config)
 }
 
 // write replaces the configuration: a service named web with the given

@@ -27,42 +27,38 @@ type amazonian struct {
 	ground ground
 }
 
-// onTheExample makes a workspace with the example, in a place of its own.
-func onTheExample(t *testing.T, g ground) *amazonian {
+// onTheExample makes a workspace with an example, in a place of its own.
+func onTheExample(t *testing.T, example string, g ground) *amazonian {
 	t.Helper()
 	w := newWorkspace(t)
 	examples := t.TempDir()
-	for _, dir := range []string{"aws", "http_server"} {
+	for _, dir := range []string{example, "http_server"} {
 		mustDo(t, func() error {
 			return os.CopyFS(filepath.Join(examples, dir), os.DirFS(filepath.Join("../../examples", dir)))
 		})
 	}
-	w.dir = filepath.Join(examples, "aws")
+	w.dir = filepath.Join(examples, example)
 	return &amazonian{w, g}
 }
 
 // emulatedExample makes one on an AWS of ours, and out of sight of any other.
-func emulatedExample(t *testing.T, o awstest.Options) (*amazonian, *awstest.AWS) {
+func emulatedExample(t *testing.T, example string, o awstest.Options) (*amazonian, *awstest.AWS) {
 	t.Helper()
 	if os.Getenv("TF_ACC") == "" {
 		t.Skip("runs Terraform against real processes; TF_ACC=1 or make test does so")
 	}
 	cloud := awstest.New(t, o)
-	a := onTheExample(t, emulated{cloud})
+	a := onTheExample(t, example, emulated{cloud})
 	a.env = slices.DeleteFunc(a.env, func(v string) bool { return strings.HasPrefix(v, "AWS_") })
 	a.env = append(a.env, cloud.Environ()...)
 	return a, cloud
 }
 
-// confine has everything done in a role that may do what the example's policy says,
-// and nothing else.
-func (a *amazonian) confine(cloud *awstest.AWS) {
+// confine has everything done in a role that may do what the policies of examples
+// say, and nothing else.
+func (a *amazonian) confine(cloud *awstest.AWS, examples ...string) {
 	a.t.Helper()
 	const role = "serve"
-	text, err := os.ReadFile("../../examples/aws/policy.json")
-	if err != nil {
-		a.t.Fatal(err)
-	}
 	client := iam.New(iam.Options{
 		Region: "us-east-1", HTTPClient: cloud.Client(), Credentials: credentials.NewStaticCredentialsProvider(awstest.AccessKey, awstest.SecretKey, ""),
 	})
@@ -71,10 +67,16 @@ func (a *amazonian) confine(cloud *awstest.AWS) {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	if _, err := client.PutRolePolicy(a.t.Context(), &iam.PutRolePolicyInput{
-		RoleName: aws.String(role), PolicyName: aws.String(role), PolicyDocument: aws.String(string(text)),
-	}); err != nil {
-		a.t.Fatal(err)
+	for _, example := range examples {
+		text, err := os.ReadFile(filepath.Join("../../examples", example, "policy.json"))
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		if _, err := client.PutRolePolicy(a.t.Context(), &iam.PutRolePolicyInput{
+			RoleName: aws.String(role), PolicyName: aws.String(example), PolicyDocument: aws.String(string(text)),
+		}); err != nil {
+			a.t.Fatal(err)
+		}
 	}
 	a.configure(fmt.Sprintf("region = \"us-east-1\"\n assume_role = { role_arn = %q }", aws.ToString(made.Role.Arn)))
 }
@@ -175,8 +177,8 @@ const promise = 2 * time.Second
 
 // The example as it stands, from the first apply to the last instance.
 func TestAccTheExampleOnAWS(t *testing.T) {
-	a, cloud := emulatedExample(t, awstest.Options{Machines: true})
-	a.confine(cloud)
+	a, cloud := emulatedExample(t, "aws", awstest.Options{Machines: true})
+	a.confine(cloud, "aws")
 	launches := make(chan time.Time, 1000) // of on-demand instances
 	cloud.Fault(func(c awstest.Call) awstest.Verdict {
 		if _, spot := c.In["InstanceMarketOptions"]; c.Action == "RunInstances" && !spot {
@@ -207,7 +209,7 @@ func TestAccTheExampleOnAWS(t *testing.T) {
 // The same on AWS itself, which gives no notice when it is asked to end an instance.
 func TestAccTheExampleOnAWSItself(t *testing.T) {
 	g, region := newItself(t)
-	a := onTheExample(t, g)
+	a := onTheExample(t, "aws", g)
 	a.configure(fmt.Sprintf("region = %q\n default_tags = { %q = %q }", region, markKey, markValue))
 	a.env = append(a.env, "TF_VAR_region="+region)
 	spot, _, enough := a.begin()
@@ -278,7 +280,7 @@ func TestAccThePlanOnAWS(t *testing.T) {
 		{"nothing is in the way", func(*amazonian, *awstest.AWS) {}, 0, "hourly_cost"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			a, cloud := emulatedExample(t, awstest.Options{})
+			a, cloud := emulatedExample(t, "aws", awstest.Options{})
 			row.with(a, cloud)
 			if out := strings.Join(strings.Fields(strings.ReplaceAll(a.must(row.code, "plan"), "│", " ")), " "); !strings.Contains(out, row.says) {
 				t.Errorf("the plan does not say %q:\n%s", row.says, out)

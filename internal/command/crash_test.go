@@ -193,7 +193,7 @@ func listed(t *testing.T, s *site) []serve.Instance {
 	return machines
 }
 
-func mustDo(t *testing.T, f func() error) {
+func mustDo(t testing.TB, f func() error) {
 	t.Helper()
 	if err := f(); err != nil {
 		t.Fatal(err)
