@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"regexp"
@@ -18,6 +19,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -161,7 +164,7 @@ func (e *estate) bucketName() string {
 	return e.name() + "-" + token(e.place.Account, e.region, e.service)[:12]
 }
 
-// bucketsOf gives the services that buckets are of, by their names.
+// serviceOf gives the service that a bucket is of, by its name.
 func (e *estate) serviceOf(bucket string) (string, bool) {
 	rest, ok := strings.CutPrefix(bucket, "serve-")
 	if !ok || len(rest) < 14 {
@@ -185,7 +188,10 @@ func (d *Deployer) list(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := []string{}
+	names, err := e.others(ctx)
+	if err != nil {
+		return nil, err
+	}
 	pages := s3.NewListBucketsPaginator(e.s3, &s3.ListBucketsInput{Prefix: aws.String("serve-"), BucketRegion: aws.String(e.region)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -194,11 +200,30 @@ func (d *Deployer) list(ctx context.Context) ([]string, error) {
 		}
 		for _, b := range page.Buckets {
 			if service, ok := e.serviceOf(aws.ToString(b.Name)); ok {
-				names = append(names, service)
+				names[service] = true
 			}
 		}
 	}
-	slices.Sort(names)
+	return slices.Sorted(maps.Keys(names)), nil
+}
+
+// others gives the services that there is a controller's address of: of those whose
+// bucket somebody has deleted as well.
+func (e *estate) others(ctx context.Context) (map[string]bool, error) {
+	out, err := e.ec2.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{
+		Filters: []types.Filter{{Name: aws.String("tag-key"), Values: []string{tagController}}},
+	})
+	if err != nil {
+		return nil, meaning(err)
+	}
+	names := map[string]bool{}
+	for _, a := range out.Addresses {
+		for _, t := range a.Tags {
+			if aws.ToString(t.Key) == tagController {
+				names[aws.ToString(t.Value)] = true
+			}
+		}
+	}
 	return names, nil
 }
 

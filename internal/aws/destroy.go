@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -65,6 +66,9 @@ func (e *estate) whereabouts(ctx context.Context) (place, error) {
 		p, err = place{Everywhere: true}, nil
 	}
 	p.Config = e.conf // those who destroy have a way of their own
+	if !slices.Contains(p.Regions, e.region) {
+		p.Regions = append(p.Regions, e.region) // where nothing is lost by looking
+	}
 	return p, err
 }
 

@@ -46,6 +46,14 @@ type bucket struct {
 	objects      []*object // by key, and of one key the oldest first
 }
 
+// Wipe deletes every bucket whose name begins with prefix, with all that is in it,
+// as somebody may who has lost patience.
+func (a *AWS) Wipe(prefix string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.buckets = slices.DeleteFunc(a.buckets, func(b *bucket) bool { return strings.HasPrefix(b.name, prefix) })
+}
+
 // bucket finds the bucket that a request is about, which has to be asked for in its
 // own region.
 func (c *call) bucket(in fields) (*bucket, error) {

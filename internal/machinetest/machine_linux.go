@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -31,10 +32,15 @@ type Options struct {
 
 // Machine is a machine that was started.
 type Machine struct {
-	cmd  *exec.Cmd
-	done chan struct{}
-	err  error
+	cmd     *exec.Cmd
+	stopped atomic.Bool
+	done    chan struct{}
+	err     error
 }
+
+// unborn is the status of a first process that was asked to end before it was there
+// to listen.
+const unborn = 2
 
 // Start starts a machine. It does not wait for the user data to be carried out.
 func Start(o Options) (*Machine, error) {
@@ -82,6 +88,7 @@ func (m *Machine) run(started chan<- error) {
 // Stop has the machine shut down, and cuts its power when that has not happened
 // within the grace. It does not wait.
 func (m *Machine) Stop(grace time.Duration) {
+	m.stopped.Store(true)
 	_ = m.cmd.Process.Signal(syscall.SIGTERM) // it may be over
 	cut := time.AfterFunc(grace, m.Kill)
 	go func() {
@@ -102,6 +109,9 @@ func (m *Machine) Wait() error {
 	<-m.done
 	if exit, ok := errors.AsType[*exec.ExitError](m.err); ok {
 		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
+			return nil
+		}
+		if exit.ExitCode() == unborn && m.stopped.Load() {
 			return nil
 		}
 	}

@@ -4,10 +4,12 @@
 package servetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -21,6 +23,9 @@ type DeployerHooks struct {
 	Forget func(t *testing.T, d serve.Deployer, service string)
 	// Launch makes a machine tagged with the service's name.
 	Launch func(t *testing.T, d serve.Deployer, service string, replica int64) serve.Instance
+	// Patience is how long each test may take, where machines take long to start;
+	// zero is as long as anywhere.
+	Patience time.Duration
 }
 
 // TestDeployer checks that what newDeployer makes keeps the contract of
@@ -40,7 +45,7 @@ func TestDeployer(t *testing.T, newDeployer func(t *testing.T) serve.Deployer, h
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			ctx, cancel := context.WithTimeout(t.Context(), cmp.Or(hooks.Patience, patience))
 			defer cancel()
 			test(&deployerTest{T: t, ctx: ctx, d: newDeployer(t), hooks: hooks})
 		})
