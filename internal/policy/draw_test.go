@@ -23,6 +23,9 @@ func drawSpec(t *rapid.T) serve.Spec {
 	spot := rapid.Bool().Draw(t, "spot")
 	spec.Resources.UseSpot = &spot
 	spec.UpdateMode = rapid.SampledFrom(append(serve.UpdateModes(), "")).Draw(t, "update mode")
+	if spec.UpdateMode != serve.BlueGreen && rapid.Bool().Draw(t, "bounded") {
+		spec.RollingUpdate = &serve.RollingUpdate{MaxSurge: rapid.IntRange(0, 3).Draw(t, "surge"), MaxUnavailable: rapid.IntRange(1, 3).Draw(t, "unavailable")}
+	}
 	if rapid.IntRange(0, 4).Draw(t, "fixed") == 0 {
 		spec.ReplicaPolicy = serve.FixedReplicas(rapid.IntRange(0, 6).Draw(t, "replicas"))
 		return valid(t, spec)
@@ -147,6 +150,7 @@ func drawMemory(t *rapid.T, spec serve.Spec) policy.Memory {
 // drawInput gives any situation whatsoever.
 func drawInput(t *rapid.T) policy.Input {
 	in := policy.Input{Spec: drawSpec(t), Revision: rapid.Int64Range(1, 3).Draw(t, "newest revision"), NextID: 1}
+	in.Restarts = rapid.SampledFrom([][]string{nil, {"cloud"}}).Draw(t, "restarts")
 	for range rapid.IntRange(0, 14).Draw(t, "replicas") {
 		in.NextID += rapid.Int64Range(0, 2).Draw(t, "gap")
 		in.Replicas = append(in.Replicas, drawReplica(t, in.NextID, in.Spec))

@@ -147,6 +147,11 @@ func TestDecisionsAreSound(t *testing.T) {
 				if r.Task != in.Spec.Task.Digest() || d.Revision != in.Revision {
 					t.Fatalf("%s: it runs something else", what)
 				}
+			case serve.Restart:
+				if !isOld || d.Revision != in.Revision || old.Shape != in.Spec.Task.Shape() || old.Launch != serve.LaunchSucceeded ||
+					in.Spec.RollingUpdate == nil || !slices.Contains(in.Restarts, old.Offer.Location.Cloud) || done[fmt.Sprintf("terminate %d", d.ReplicaID)] {
+					t.Fatalf("%s, which is %+v", what, old)
+				}
 			case serve.Terminate:
 				if done[fmt.Sprintf("retry %d", d.ReplicaID)] || newest == isOld || newest != (d.Cause == serve.CauseScaleDown) || isOld != (d.Cause == serve.CauseOutdated) {
 					t.Fatalf("%s for %q", what, d.Cause)
@@ -206,7 +211,7 @@ func TestDecisionsAreSafe(t *testing.T) {
 				}
 				live++
 				launches[d.Market]++
-			case serve.Terminate:
+			case serve.Terminate, serve.Restart:
 				if r, ok := s.newest[d.ReplicaID]; ok && r.Status() == serve.Ready {
 					lostNewest++
 				}
@@ -233,7 +238,9 @@ func TestDecisionsAreSafe(t *testing.T) {
 		if final == 0 {
 			return
 		}
-		if left := ready - lostNewest - oldRemoved; ready > 0 && left == 0 {
+		u := in.Spec.RollingUpdate
+		mayBeNone := u != nil && u.MaxSurge == 0 && u.MaxUnavailable >= final
+		if left := ready - lostNewest - oldRemoved; ready > 0 && left == 0 && !mayBeNone {
 			t.Fatalf("the last of %d ready replicas is removed, and %d are to be", ready, final)
 		}
 		if in.Spec.UpdateMode == serve.BlueGreen {
@@ -245,9 +252,13 @@ func TestDecisionsAreSafe(t *testing.T) {
 			}
 			return
 		}
-		share := min(final, onSpot+mostOnDemand)
+		mayLack := 0
+		if u != nil {
+			mayLack = u.MaxUnavailable
+		}
+		share := min(final, onSpot+mostOnDemand) - mayLack
 		after := readyNewest - lostNewest + readyOld - oldRemoved
-		if before := readyNewest - lostNewest + readyOld; oldRemoved > 0 && after < min(share, before) && after < min(onSpot+onDemand, before) {
+		if before := readyNewest - lostNewest + readyOld; oldRemoved > 0 && after < min(share, before) && after < min(onSpot+onDemand-mayLack, before) {
 			t.Fatalf("%d old ready replicas go, and %d of %d stay ready, where %d are to be", oldRemoved, after, before, final)
 		}
 	})
@@ -267,7 +278,7 @@ func (s *simulation) step() {
 		i := slices.IndexFunc(s.in.Replicas, func(r serve.Replica) bool { return r.ID == d.ReplicaID })
 		switch d.Action {
 		case serve.Launch:
-			r := serve.Replica{ID: d.ReplicaID, Revision: d.Revision, Market: d.Market, Offer: d.Offer, Task: s.in.Spec.Task.Digest(), CreatedAt: s.now, Launch: serve.LaunchPending}
+			r := serve.Replica{ID: d.ReplicaID, Revision: d.Revision, Market: d.Market, Offer: d.Offer, Task: s.in.Spec.Task.Digest(), Shape: s.in.Spec.Task.Shape(), CreatedAt: s.now, Launch: serve.LaunchPending}
 			if d.Offer.IsZero() {
 				r.Launch = serve.LaunchWaiting
 			}
@@ -276,6 +287,12 @@ func (s *simulation) step() {
 			s.in.Replicas[i].Offer, s.in.Replicas[i].Launch = d.Offer, serve.LaunchPending
 		case serve.Relabel:
 			s.in.Replicas[i].Revision = d.Revision
+		case serve.Restart:
+			state := serve.State{Spec: s.in.Spec, Replicas: slices.Clone(s.in.Replicas)}
+			if err := state.Accept(d, s.now); err != nil {
+				panic(err)
+			}
+			s.in.Replicas = state.Replicas
 		case serve.Terminate:
 			s.in.Replicas = slices.Delete(slices.Clone(s.in.Replicas), i, i+1)
 		}
@@ -285,6 +302,9 @@ func (s *simulation) step() {
 // heal lets every machine come up and every server answer, and clears away what
 // was ended. Failure records stay.
 func (s *simulation) heal() {
+	s.in.Replicas = slices.DeleteFunc(slices.Clone(s.in.Replicas), func(r serve.Replica) bool {
+		return !r.Cause.IsFailure() && (r.Teardown == serve.TeardownScheduled || r.Teardown == serve.TeardownRunning)
+	})
 	for i := range s.in.Replicas {
 		r := &s.in.Replicas[i]
 		if r.Status().IsTerminal() || r.Launch == serve.LaunchWaiting {
@@ -293,7 +313,7 @@ func (s *simulation) heal() {
 		if r.Launch != serve.LaunchSucceeded {
 			s.in.Memory = s.in.Memory.LaunchSucceeded(r.Offer)
 		}
-		r.Launch, r.Ready, r.FailingSince = serve.LaunchSucceeded, true, time.Time{}
+		r.Launch, r.Ready, r.FailingSince, r.Restart = serve.LaunchSucceeded, true, time.Time{}, ""
 		if r.FirstReadyAt.IsZero() {
 			r.FirstReadyAt = s.now
 		}

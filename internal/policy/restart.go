@@ -69,7 +69,7 @@ func (e *evaluation) missing(fitting []*serve.Replica, ends []removal) []removal
 	var missing []removal
 	for _, r := range fitting {
 		goes := slices.ContainsFunc(ends, func(end removal) bool { return end.replica == r })
-		if !goes && (idle || r.FirstReadyAt.IsZero()) {
+		if !goes && r.Status() != serve.Ready && (idle || r.FirstReadyAt.IsZero()) {
 			missing = append(missing, removal{replica: r, why: fmt.Sprintf("replica %d of revision %d, which is %s, is missing anyway", r.ID, r.Revision, r.Status())})
 		}
 	}

@@ -141,8 +141,9 @@ func (e *evaluation) mayLack() int {
 
 // limit bounds the launches of a rolling update, while old replicas serve or end:
 // there are never more machines than wanted and the surge, those included that are
-// only draining. So stand-ins for new spot replicas come only as there is room: the
-// old ones stand in for them.
+// only draining, but not those that cannot be ended, which may be for ever. So
+// stand-ins for new spot replicas come only as there is room: the old ones stand in
+// for them.
 func (e *evaluation) limit() {
 	u := e.in.Spec.RollingUpdate
 	if u == nil || e.in.Spec.UpdateMode == serve.BlueGreen {
@@ -150,7 +151,8 @@ func (e *evaluation) limit() {
 	}
 	ending := 0
 	for _, r := range e.in.Replicas {
-		ending += countIf((r.Cause == serve.CauseOutdated || r.Cause == serve.CauseScaleDown) && r.Status().IsTerminal() && r.Teardown != serve.TeardownSucceeded)
+		ending += countIf(r.Teardown == serve.TeardownScheduled || r.Teardown == serve.TeardownRunning) *
+			countIf(r.Cause == serve.CauseOutdated || r.Cause == serve.CauseScaleDown)
 	}
 	if ending == 0 && countReady(e.old) == 0 {
 		return // there is no update, or nobody who serves could be spared for it
