@@ -30,7 +30,7 @@ func viewSchema() schema.Schema {
 			"status":          viewText("State of the service, such as `READY` or `NO_REPLICA`."),
 			"message":         viewText("What the service says of its state; null when there is nothing to say."),
 			"endpoint":        viewText("URL at which the service answers."),
-			"status_page_url": viewText("URL of the service's status page, on the machine that its controller runs on; null for controllers with infra `kubernetes`, whose page is behind a port of the cluster."),
+			"status_page_url": viewText("URL of the service's status page, on the machine that its controller runs on; null for other controllers than `local` ones: in a cluster the page is behind a port of it, and `page` shows that of any service."),
 			"created_at":      viewText("When the service was created, in RFC 3339."),
 			"revision":        viewNumber("Number of the newest accepted spec."),
 			"active_revisions": schema.ListAttribute{
