@@ -3,16 +3,6 @@
 # command line does (AWS_PROFILE and the like, or `aws` in the provider's
 # configuration).
 
-terraform {
-  required_version = ">= 1.11"
-
-  required_providers {
-    serve = {
-      source = "serve-infra/serve"
-    }
-  }
-}
-
 variable "region" {
   description = "Region of the controller and the replicas. It needs a default network with a subnet in each of the zones a, b and c."
   type        = string

@@ -163,7 +163,7 @@ func (e *estate) gate() securityGroup {
 	}
 }
 
-// await waits until the controller runs the program that it is to run, and answers.
+// await waits until the controller has started with what it was told, and answers.
 func (e *estate) await(ctx context.Context, h headquarters) (serve.Client, error) {
 	b, err := e.bucket(ctx)
 	if err != nil {
@@ -175,11 +175,11 @@ func (e *estate) await(ctx context.Context, h headquarters) (serve.Client, error
 			return nil, err
 		}
 		client, err := e.connect(ctx, h)
-		if err == nil && now.Program == h.Program {
+		if err == nil && now.Told == h.digest() {
 			return client, nil
 		}
 		if err == nil {
-			err = fmt.Errorf("it runs another program than it was told to: %w", serve.ErrUnreachable)
+			err = fmt.Errorf("it has not started anew: %w", serve.ErrUnreachable)
 		}
 		if !sleep(ctx, lookPause) {
 			return nil, fmt.Errorf("%w: %w%s", err, context.Cause(ctx), e.lastWords())

@@ -29,7 +29,8 @@ const (
 	// placeKey holds where there may be machines, which the controller writes before
 	// it makes the first one there.
 	placeKey = "place.json"
-	// runningKey holds which program runs, which the controller writes when it starts.
+	// runningKey holds what the controller was told when it started, which it writes
+	// then.
 	runningKey = "running.json"
 	// programsKey is before the digests of programs, which are compressed.
 	programsKey = "programs/"
@@ -49,9 +50,19 @@ type headquarters struct {
 	credentials serve.Credentials
 }
 
-// running is what a controller says of itself.
+// digest tells one headquarters from another.
+func (h headquarters) digest() string {
+	text, err := json.Marshal(h)
+	if err != nil {
+		panic(err) // nothing in it can fail
+	}
+	return token(string(text))
+}
+
+// running is what a controller says of itself: what it was told, as the digest of a
+// headquarters, and where it is.
 type running struct {
-	Program  string `json:"program"`
+	Told     string `json:"told"`
 	Instance string `json:"instance"`
 }
 
@@ -100,10 +111,14 @@ func (e *estate) makeBucket(ctx context.Context) (*Bucket, error) {
 	if e.region != "us-east-1" { // which is where buckets are if nothing is said
 		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(e.region)}
 	}
-	if _, err := e.s3.CreateBucket(ctx, in); err != nil && !hasCode(err, "BucketAlreadyOwnedByYou") {
+	_, err := e.s3.CreateBucket(ctx, in)
+	for hasCode(err, "OperationAborted") && sleep(ctx, lookPause) { // one of this name has just been deleted
+		_, err = e.s3.CreateBucket(ctx, in)
+	}
+	if err != nil && !hasCode(err, "BucketAlreadyOwnedByYou") {
 		return nil, fmt.Errorf("making bucket %s: %w", e.bucketName(), meaning(err))
 	}
-	_, err := e.s3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{
+	_, err = e.s3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{
 		Bucket: aws.String(e.bucketName()),
 		PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{
 			BlockPublicAcls: aws.Bool(true), BlockPublicPolicy: aws.Bool(true), IgnorePublicAcls: aws.Bool(true), RestrictPublicBuckets: aws.Bool(true),

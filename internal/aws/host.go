@@ -163,7 +163,7 @@ func (h *Host) Cloud(ctx context.Context, o CloudOptions) (*Cloud, error) {
 }
 
 // Take has the controller's address lead to this machine from now on, and says in
-// the bucket which program runs here.
+// the bucket that it does.
 func (h *Host) Take(ctx context.Context) error {
 	for {
 		_, err := h.settings.Config.ec2(h.config).AssociateAddress(ctx, &ec2.AssociateAddressInput{
@@ -178,7 +178,7 @@ func (h *Host) Take(ctx context.Context) error {
 			return fmt.Errorf("taking the address %s: %w", h.IP, meaning(err))
 		}
 	}
-	return h.Bucket.write(ctx, runningKey, running{Program: h.settings.Program, Instance: h.id})
+	return h.Bucket.write(ctx, runningKey, running{Told: h.settings.digest(), Instance: h.id})
 }
 
 // Superseded returns nil when the controller is to be started anew, as what it was

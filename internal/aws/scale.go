@@ -82,7 +82,6 @@ func (e *estate) makeTemplate(ctx context.Context, architecture, group string) e
 	if hasCode(err, "InvalidLaunchTemplateName.AlreadyExistsException") {
 		_, err = e.ec2.CreateLaunchTemplateVersion(ctx, &ec2.CreateLaunchTemplateVersionInput{
 			LaunchTemplateName: aws.String(e.name()), LaunchTemplateData: in,
-			ClientToken: aws.String(token(e.name(), fmt.Sprint(image.id, machine.name, text, group))),
 		})
 	}
 	if err != nil {
