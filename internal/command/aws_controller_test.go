@@ -4,6 +4,7 @@
 package command
 
 import (
+	"encoding/base64"
 	"fmt"
 	"io"
 	"os"
@@ -51,6 +52,31 @@ func (h *hosted) remains() []string {
 	return all
 }
 
+// conceals looks for a secret where it has no business: in Terraform's state, and in
+// what can be read of instances.
+func (h *hosted) conceals(secret string) {
+	h.t.Helper()
+	state, err := os.ReadFile(filepath.Join(h.dir, "terraform.tfstate"))
+	if err != nil || !strings.Contains(string(state), "http-on-aws") {
+		h.t.Errorf("there is no state to look at: %v", err)
+	}
+	found := map[string]string{"Terraform's state": string(state)}
+	for _, i := range h.cloud.Books().Live() {
+		data, err := base64.StdEncoding.DecodeString(i.UserData)
+		if err != nil {
+			data = []byte(i.UserData)
+		}
+		found["the user data of "+i.ID] = string(data)
+		found["the tags of "+i.ID] = fmt.Sprint(i.Tags)
+		found["the console of "+i.ID] = h.cloud.Console(i.ID)
+	}
+	for where, text := range found {
+		if strings.Contains(text, secret) {
+			h.t.Errorf("the secret is in %s", where)
+		}
+	}
+}
+
 // gap lets something happen to the controller, and gives for how long the service
 // has not answered, at most, until it is done.
 func (h *hosted) gap(happens func()) time.Duration {
@@ -85,6 +111,11 @@ func TestAccAControllerOnAWS(t *testing.T) {
 	a, cloud := emulatedExample(t, "aws_controller", awstest.Options{Machines: true, Ports: controllerPorts()})
 	a.confine(cloud, "aws", "aws_controller")
 	h := &hosted{amazonian: a, cloud: cloud}
+	const secret = "a secret that nobody is to find"
+	mustDo(t, func() error {
+		text := fmt.Appendf(nil, "resource \"serve_service\" \"http\" {\n  secrets_wo = { TOKEN = %q }\n}\n", secret)
+		return os.WriteFile(filepath.Join(a.dir, "secret_override.tf"), text, 0o600)
+	})
 	before := len(cloud.Books().Roles)
 	a.must(0, "apply", "-auto-approve")
 	h.endpoint = strings.TrimSpace(a.must(0, "output", "-raw", "endpoint"))
@@ -96,6 +127,7 @@ func TestAccAControllerOnAWS(t *testing.T) {
 	}
 	a.await("there is one replica of each market", settled)
 	a.await("the service answers", func() bool { return hello(h.endpoint) == nil })
+	h.conceals(secret)
 
 	was, replicas := h.parts()
 	lost := h.gap(func() {
