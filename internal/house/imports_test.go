@@ -43,6 +43,7 @@ func mayImport() map[string][]string {
 		"sim":         {"serve", "policy", "skyserve"},
 		"turns":       {},
 		"aws":         {"serve", "turns", "agent", "bootstrap", "jsonfile", "logfile"},
+		"gcp":         {"serve", "turns", "agent", "bootstrap", "jsonfile", "logfile"},
 		"changes":     {},
 		"logfile":     {"serve", "changes"},
 		"task":        {"serve", "bundle"},
@@ -111,6 +112,9 @@ func owners() map[string][]string {
 		},
 		"github.com/aws/aws-sdk-go-v2/service/ssm": {"aws"},
 		"github.com/aws/aws-sdk-go-v2/service/sts": {"aws"},
+		"cloud.google.com/go/auth":                 {"gcp"},
+		"cloud.google.com/go/compute":              {"gcp"},
+		"google.golang.org/api":                    {"gcp"},
 		"pgregory.net/rapid":                       {},
 	}
 }

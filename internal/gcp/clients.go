@@ -1,0 +1,102 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package gcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	compute "cloud.google.com/go/compute/apiv1"
+	"google.golang.org/api/cloudbilling/v1"
+	"google.golang.org/api/cloudresourcemanager/v1"
+	"google.golang.org/api/iam/v1"
+	"google.golang.org/api/option"
+	"google.golang.org/api/storage/v1"
+)
+
+// The paths that Google's own provider has at the end of some endpoints.
+const (
+	computePath = "/compute/v1/"
+	storagePath = "/storage/v1/"
+)
+
+// services are the clients of a project. All of them go by the same way and with the
+// same token.
+type services struct {
+	instances   *compute.InstancesClient
+	types       *compute.MachineTypesClient
+	zones       *compute.ZonesClient
+	regions     *compute.RegionsClient
+	projects    *compute.ProjectsClient
+	firewalls   *compute.FirewallsClient
+	images      *compute.ImagesClient
+	addresses   *compute.AddressesClient
+	subnetworks *compute.SubnetworksClient
+	operations  operations
+
+	billing   *cloudbilling.APIService
+	resources *cloudresourcemanager.Service
+	iam       *iam.Service
+	storage   *storage.Service
+}
+
+// making makes clients until one cannot be made.
+type making struct {
+	ctx context.Context //nolint:containedctx // it is over when services returns
+	err error
+}
+
+// made makes one client.
+func made[C any](m *making, create func(context.Context, ...option.ClientOption) (C, error), options []option.ClientOption) C {
+	c, err := create(m.ctx, options...)
+	m.err = errors.Join(m.err, err)
+	return c
+}
+
+// services gives the clients. It asks nobody for anything.
+func (a *access) services(ctx context.Context) (*services, error) {
+	at := func(service, path string) []option.ClientOption {
+		return []option.ClientOption{option.WithHTTPClient(a.client), option.WithEndpoint(a.conf.endpoint(service, path))}
+	}
+	// The clients of Compute Engine add the path themselves.
+	engine := []option.ClientOption{
+		option.WithHTTPClient(a.client), option.WithEndpoint(strings.TrimSuffix(a.conf.endpoint("compute", computePath), computePath)),
+	}
+	m := &making{ctx: ctx}
+	s := &services{
+		instances:   made(m, compute.NewInstancesRESTClient, engine),
+		types:       made(m, compute.NewMachineTypesRESTClient, engine),
+		zones:       made(m, compute.NewZonesRESTClient, engine),
+		regions:     made(m, compute.NewRegionsRESTClient, engine),
+		projects:    made(m, compute.NewProjectsRESTClient, engine),
+		firewalls:   made(m, compute.NewFirewallsRESTClient, engine),
+		images:      made(m, compute.NewImagesRESTClient, engine),
+		addresses:   made(m, compute.NewAddressesRESTClient, engine),
+		subnetworks: made(m, compute.NewSubnetworksRESTClient, engine),
+		billing:     made(m, cloudbilling.NewService, at("cloudbilling", "/")),
+		resources:   made(m, cloudresourcemanager.NewService, at("cloudresourcemanager", "/")),
+		iam:         made(m, iam.NewService, at("iam", "/")),
+		storage:     made(m, storage.NewService, at("storage", storagePath)),
+	}
+	zone, region := made(m, compute.NewZoneOperationsRESTClient, engine), made(m, compute.NewRegionOperationsRESTClient, engine)
+	global := made(m, compute.NewGlobalOperationsRESTClient, engine)
+	if m.err != nil {
+		return nil, fmt.Errorf("preparing to talk to Google Cloud: %w", m.err)
+	}
+	// They would try some calls again for ten minutes, which [retrying] has given up.
+	s.instances.CallOptions = &compute.InstancesCallOptions{}
+	s.types.CallOptions = &compute.MachineTypesCallOptions{}
+	s.zones.CallOptions = &compute.ZonesCallOptions{}
+	s.regions.CallOptions = &compute.RegionsCallOptions{}
+	s.projects.CallOptions = &compute.ProjectsCallOptions{}
+	s.firewalls.CallOptions = &compute.FirewallsCallOptions{}
+	s.images.CallOptions = &compute.ImagesCallOptions{}
+	s.addresses.CallOptions = &compute.AddressesCallOptions{}
+	s.subnetworks.CallOptions = &compute.SubnetworksCallOptions{}
+	zone.CallOptions, region.CallOptions, global.CallOptions = &compute.ZoneOperationsCallOptions{}, &compute.RegionOperationsCallOptions{}, &compute.GlobalOperationsCallOptions{}
+	s.operations = operations{project: a.project, zones: zone, regions: region, global: global}
+	return s, nil
+}
