@@ -59,7 +59,7 @@ func (a *account) join(ctx context.Context) (*joined, error) {
 	if j := a.there(); j != nil {
 		return j, nil
 	}
-	j, err := a.o.join(ctx)
+	j, err := connect(ctx, a.o)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to AWS: %w", err)
 	}
@@ -76,7 +76,7 @@ func (a *account) there() *joined {
 	return a.joined
 }
 
-func (o CloudOptions) join(ctx context.Context) (*joined, error) {
+func connect(ctx context.Context, o CloudOptions) (*joined, error) {
 	known, err := parsePlace(o.Known)
 	if err != nil {
 		return nil, err

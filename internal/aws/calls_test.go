@@ -40,7 +40,7 @@ func TestHowOftenAWSIsAsked(t *testing.T) {
 				for _, market := range []string{awstest.Spot, awstest.OnDemand} {
 					a.SetQuota("us-east-1", awstest.ClassStandard, market, 1<<20)
 				}
-				f := &fleet{aws: a, every: 30 * time.Second, boot: 40 * time.Second}
+				f := &stations{aws: a, every: 30 * time.Second, boot: 40 * time.Second}
 				var all []*life
 				for n := range row.services {
 					known := brief(t, aws.Config{Regions: []string{"us-east-1"}})

@@ -58,7 +58,7 @@ func seed(t *testing.T) uint64 {
 type day struct {
 	t       *testing.T
 	aws     *awstest.AWS
-	fleet   *fleet
+	fleet   *stations
 	random  *rand.Rand
 	store   func(way http.RoundTripper) serve.Store
 	known   string
@@ -82,7 +82,7 @@ type trouble struct {
 func newDay(t *testing.T, seed uint64) *day {
 	a := awstest.New(t, awstest.Options{Seed: seed, Pending: 8 * time.Second, Stopping: 20 * time.Second})
 	return &day{
-		t: t, aws: a, fleet: &fleet{aws: a, every: 5 * time.Second, boot: 20 * time.Second},
+		t: t, aws: a, fleet: &stations{aws: a, every: 5 * time.Second, boot: 20 * time.Second},
 		random: rand.New(rand.NewPCG(seed, 7)), store: inMemory(), done: map[string]int{},
 		log:   t.Output(),
 		known: brief(t, aws.Config{Regions: []string{"us-east-1"}}),

@@ -4,7 +4,6 @@
 package aws
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -113,9 +113,7 @@ func unclear(err error) bool {
 }
 
 // isOver reports whether the error is that of a context.
-func isOver(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-}
+func isOver(err error) bool { return fleet.IsOver(err) }
 
 // sentence gives an error in words for people: what AWS has refused by its own
 // words and code, and anything else without the meaning it was given.

@@ -6,56 +6,26 @@ package aws
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
-	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/bootstrap"
+	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
-const (
-	// clearPatience is how long a failed launch may take to clear away after itself.
-	clearPatience = 5 * time.Minute
-	// doubt is how often EC2 is asked whether a machine that is not furnished yet is
-	// there at all.
-	doubt = 20 * time.Second
-	// youth is for how long a machine may show the key in its user data.
-	youth = 20 * time.Minute
-	// lease is for how long a machine stays when it hears from no controller.
-	lease = time.Hour
-	// generations bounds how often the instance of one replica and offer is made.
-	generations = 100
-)
+// generations bounds how often the instance of one replica and offer is made.
+const generations = 100
 
 // Launch makes the instance of req.Ref and returns when its program is being
-// started. An instance that is there is taken up where its launch was broken off.
-// When Launch fails it leaves nothing behind.
+// started.
 func (c *Cloud) Launch(ctx context.Context, req serve.LaunchRequest) (serve.Instance, error) {
-	ctx, leave, err := c.machines.Enter(ctx, req.Ref)
-	if err != nil {
-		return serve.Instance{}, fmt.Errorf("launching replica %d: %w", req.Ref.Replica, err)
-	}
-	defer leave()
-	l := launch{cloud: c, req: req}
-	i, err := l.run(ctx)
-	if err != nil {
-		if over := context.Cause(ctx); over != nil && isOver(err) {
-			err = over
-		}
-		patient, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearPatience)
-		defer cancel()
-		err = errors.Join(err, l.clear(patient))
-		return serve.Instance{}, fmt.Errorf("launching replica %d: %w", req.Ref.Replica, err)
-	}
-	return i, nil
+	return c.Fleet.Launch(ctx, req, &launch{cloud: c, req: req})
 }
 
 // launch is one launch under way.
@@ -69,35 +39,34 @@ type launch struct {
 	id    string
 }
 
-func (l *launch) run(ctx context.Context) (serve.Instance, error) {
+// Make finds the instance, or has EC2 make it, and waits until it runs.
+func (l *launch) Make(ctx context.Context) (fleet.Up, error) {
 	if err := l.check(); err != nil {
-		return serve.Instance{}, err
+		return fleet.Up{}, err
 	}
 	var err error
 	if l.site, err = l.cloud.account.in(ctx, l.req.Offer.Location.Region); err != nil {
-		return serve.Instance{}, err
+		return fleet.Up{}, err
 	}
 	if err := l.have(ctx); err != nil {
-		return serve.Instance{}, err
+		return fleet.Up{}, err
 	}
-	up, err := l.until(ctx, l.id, func(i *types.Instance) (bool, error) {
+	i, err := l.until(ctx, l.id, func(i *types.Instance) (bool, error) {
 		if i == nil {
 			return false, nil
 		}
 		return stateOf(*i) == types.InstanceStateNameRunning && l.hostOf(*i) != "", l.fallen(*i)
 	})
 	if err != nil {
-		return serve.Instance{}, err
+		return fleet.Up{}, err
 	}
-	i, err := l.instanceOf(up)
-	if err != nil {
-		return serve.Instance{}, err
-	}
-	if err := l.furnish(ctx, i, up); err != nil {
-		return serve.Instance{}, err
-	}
-	l.cloud.remember(sighting{l.region, i})
-	return i, nil
+	return l.up(i)
+}
+
+// up gives an instance that runs.
+func (l *launch) up(i types.Instance) (fleet.Up, error) {
+	of, err := l.instanceOf(i)
+	return fleet.Up{Instance: of, Architecture: goArchitecture(string(i.Architecture))}, err
 }
 
 // check refuses what is asked for where it can never be had.
@@ -105,9 +74,6 @@ func (l *launch) check() error {
 	at := l.req.Offer.Location
 	if at.Cloud != cloudName || at.Region == "" || at.Zone == "" || l.req.Offer.InstanceType == "" {
 		return fmt.Errorf("%w: %s is not a zone of AWS", serve.ErrInvalid, at)
-	}
-	if l.cloud.o.Program == nil || l.cloud.o.Secret == nil {
-		return fmt.Errorf("%w: nothing is launched from here", serve.ErrInvalid)
 	}
 	return nil
 }
@@ -280,79 +246,35 @@ func (l *launch) plan(ctx context.Context) (*ec2.RunInstancesInput, error) {
 	return in, nil
 }
 
-// userData is what the instance knows at its birth. It is always the same for the
-// same replica and program.
+// userData is what the instance knows at its birth.
 func (l *launch) userData(machine machineType) (string, error) {
-	keys, err := l.cloud.keys(l.req.Ref)
+	birth, err := l.cloud.Birth(cloudName, l.req.Ref, machine.architecture)
 	if err != nil {
 		return "", err
 	}
-	birth, err := keys.BirthPEM()
-	if err != nil {
-		return "", err
-	}
-	program, err := l.cloud.o.Program(machine.architecture)
-	if err != nil {
-		return "", err
-	}
-	defer program.Close()
-	text, err := bootstrap.UserData(bootstrap.Config{
-		Cloud: cloudName, Port: agent.DefaultPort, Program: program.Digest(), Lease: lease,
-		Controller: keys.ControllerPEM(), Birth: birth,
-	})
+	text, err := bootstrap.UserData(birth)
 	return base64.StdEncoding.EncodeToString([]byte(text)), err
 }
 
-// furnish has the instance run what is to be run, for as long as it is there.
-func (l *launch) furnish(ctx context.Context, i serve.Instance, up types.Instance) error {
-	program, err := l.cloud.o.Program(architectureOf(up))
-	if err != nil {
-		return err
-	}
-	defer program.Close()
-	machine, err := l.cloud.connect(i.Ref, i.Address, time.Since(i.LaunchedAt) < youth)
-	if err != nil {
-		return err
-	}
-	defer machine.Close()
-	there, over := context.WithCancelCause(ctx)
-	var watching sync.WaitGroup
-	watching.Go(func() { over(l.fall(there)) })
-	err = machine.Furnish(there, agent.Supplies{Order: agent.NewOrder(l.req, lease), Program: program, Bundle: l.req.Bundle})
-	fell := context.Cause(there)
-	over(nil)
-	watching.Wait()
-	switch {
-	case err == nil:
-		return nil
-	case fell != nil:
-		return fell
-	}
-	return fmt.Errorf("furnishing instance %s: %w", i.ID, err)
-}
-
-// fall waits until the instance has ended, and gives the reason, or until the
-// context ends.
-func (l *launch) fall(ctx context.Context) error {
-	for sleep(ctx, doubt) {
-		var fell error
-		_, err := l.until(ctx, l.id, func(i *types.Instance) (bool, error) {
-			if i != nil {
-				fell = l.fallen(*i)
-			}
-			return i != nil, nil
-		})
-		if err == nil && fell != nil {
-			return fell
+// Fallen gives why the instance has ended, if EC2 says that it has.
+func (l *launch) Fallen(ctx context.Context) error {
+	var fell error
+	_, err := l.until(ctx, l.id, func(i *types.Instance) (bool, error) {
+		if i != nil {
+			fell = l.fallen(*i)
 		}
+		return i != nil, nil
+	})
+	if err != nil {
+		return nil //nolint:nilerr // nothing is known of it
 	}
-	return nil
+	return fell
 }
 
-// clear takes away what a failed launch has made. Of a call that has not been
+// Clear takes away what a failed launch has made. Of a call that has not been
 // answered it asks again, as there is no other way to know: that gives the
 // instance if there is one, and at worst makes it to be ended at once.
-func (l *launch) clear(ctx context.Context) error {
+func (l *launch) Clear(ctx context.Context) error {
 	if l.asked != nil {
 		i, err := l.start(ctx, l.asked)
 		if err != nil && l.asked == nil {
@@ -363,7 +285,6 @@ func (l *launch) clear(ctx context.Context) error {
 		}
 		l.id = aws.ToString(i.InstanceId)
 	}
-	l.cloud.forget(l.req.Ref)
 	if l.id == "" {
 		return nil
 	}

@@ -34,7 +34,7 @@ type life struct {
 // home is what a controller has, and leaves to the next.
 type home struct {
 	aws     *awstest.AWS
-	fleet   *fleet
+	fleet   *stations
 	service string
 	store   func(way http.RoundTripper) serve.Store
 	known   *string // what the cloud has noted

@@ -24,14 +24,10 @@ func (c *Cloud) List(ctx context.Context, service string) ([]serve.Instance, err
 	if err != nil {
 		return nil, fmt.Errorf("listing the instances of service %q: %w", service, err)
 	}
-	list := make([]serve.Instance, len(found))
-	for i, s := range found {
-		list[i] = s.Instance
-	}
-	return list, nil
+	return found, nil
 }
 
-func (c *Cloud) list(ctx context.Context, service string) ([]sighting, error) {
+func (c *Cloud) list(ctx context.Context, service string) ([]serve.Instance, error) {
 	if c.account.unused() {
 		return nil, nil
 	}
@@ -40,7 +36,7 @@ func (c *Cloud) list(ctx context.Context, service string) ([]sighting, error) {
 		return nil, err
 	}
 	var mu sync.Mutex
-	var list []sighting
+	var list []serve.Instance
 	err = c.account.each(ctx, j.populated(), func(s *site) error {
 		all, err := s.existing(ctx, map[string]string{tagService: service, tagScope: s.scope})
 		if err != nil {
@@ -53,11 +49,11 @@ func (c *Cloud) list(ctx context.Context, service string) ([]sighting, error) {
 			if err != nil {
 				return err
 			}
-			list = append(list, sighting{s.region, instance})
+			list = append(list, instance)
 		}
 		return nil
 	})
-	slices.SortFunc(list, func(a, b sighting) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(list, func(a, b serve.Instance) int { return strings.Compare(a.ID, b.ID) })
 	return list, err
 }
 

@@ -180,10 +180,10 @@ func (f *flight) program(architecture string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	err, known := f.programs[architecture]
-	if known || f.cloud.o.Program == nil {
+	if known || f.cloud.account.o.Program == nil {
 		return err
 	}
-	p, err := f.cloud.o.Program(architecture)
+	p, err := f.cloud.account.o.Program(architecture)
 	if err == nil {
 		err = p.Close()
 	}

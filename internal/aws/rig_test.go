@@ -19,6 +19,7 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/aws"
 	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
+	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/machinetest"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -58,19 +59,19 @@ func brief(t *testing.T, c aws.Config) string {
 type rig struct {
 	*testing.T
 	aws   *awstest.AWS
-	fleet *fleet
+	fleet *stations
 	cloud *aws.Cloud
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	a := awstest.New(t, awstest.Options{Pending: 8 * time.Second, Stopping: 20 * time.Second})
-	f := &fleet{aws: a, every: time.Second, boot: 20 * time.Second}
+	f := &stations{aws: a, every: time.Second, boot: 20 * time.Second}
 	return &rig{t, a, f, newCloud(t, a, f, aws.Config{Regions: []string{"us-east-1"}})}
 }
 
 // newCloud gives a cloud on the account with its agents.
-func newCloud(t *testing.T, a *awstest.AWS, f *fleet, c aws.Config) *aws.Cloud {
+func newCloud(t *testing.T, a *awstest.AWS, f *stations, c aws.Config) *aws.Cloud {
 	t.Helper()
 	return aws.NewCloud(aws.CloudOptions{
 		Known: brief(t, c), Note: func(string) error { return nil },
@@ -112,9 +113,9 @@ func program(t *testing.T) func(string) (*agent.Program, error) {
 	return func(string) (*agent.Program, error) { return agent.OpenProgram(path) }
 }
 
-// fleet is the agents of an AWS whose instances are records only: what they would
+// stations are the agents of an AWS whose instances are records only: what they would
 // say follows from the books.
-type fleet struct {
+type stations struct {
 	aws *awstest.AWS
 	// every is how often a machine looks at the books, and boot how long it takes
 	// from its launch until it answers.
@@ -126,7 +127,7 @@ type fleet struct {
 }
 
 // instance gives the latest instance of an address.
-func (f *fleet) instance(host string) (awstest.Instance, bool) {
+func (f *stations) instance(host string) (awstest.Instance, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if now := time.Now(); f.by == nil || now.Sub(f.at) >= f.every {
@@ -140,7 +141,7 @@ func (f *fleet) instance(host string) (awstest.Instance, bool) {
 }
 
 // connect gives the agent at an address.
-func (f *fleet) connect(o agent.ClientOptions) aws.Machine {
+func (f *stations) connect(o agent.ClientOptions) fleet.Machine {
 	host, _, err := net.SplitHostPort(o.Address)
 	if err != nil {
 		panic(err) // it was joined a moment ago
@@ -150,7 +151,7 @@ func (f *fleet) connect(o agent.ClientOptions) aws.Machine {
 
 // station is the agent on one instance.
 type station struct {
-	*fleet
+	*stations
 	host string
 }
 

@@ -6,7 +6,6 @@ package aws
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -16,31 +15,16 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
-// errInterrupted is why a launch ends that a Terminate does not wait for.
-var errInterrupted = errors.New("the replica is being ended")
-
 // Terminate ends the instance of a replica with its disk, and returns when it is
 // terminated.
 func (c *Cloud) Terminate(ctx context.Context, ref serve.Ref) error {
-	c.machines.Interrupt(ref, errInterrupted)
-	ctx, leave, err := c.machines.Enter(ctx, ref)
-	if err == nil {
-		defer leave()
-		err = c.terminate(ctx, ref)
-	}
-	if err != nil {
-		return fmt.Errorf("ending the instance of replica %d: %w", ref.Replica, err)
-	}
-	return nil
+	return c.Fleet.Terminate(ctx, ref, func(ctx context.Context, was serve.Instance) error { return c.terminate(ctx, ref, was) })
 }
 
-func (c *Cloud) terminate(ctx context.Context, ref serve.Ref) error {
+func (c *Cloud) terminate(ctx context.Context, ref serve.Ref, was serve.Instance) error {
 	if c.account.unused() {
 		return nil
 	}
-	defer c.end(ref)()
-	was, launched := c.known(ref)
-	c.forget(ref) // and so nobody is told that it has gone
 	j, err := c.account.join(ctx)
 	if err != nil {
 		return err
@@ -54,7 +38,7 @@ func (c *Cloud) terminate(ctx context.Context, ref serve.Ref) error {
 		for _, i := range found {
 			ids[aws.ToString(i.InstanceId)] = true
 		}
-		if launched && was.region == s.region {
+		if was.ID != "" && was.Offer.Location.Region == s.region {
 			ids[was.ID] = true // it may not be described yet
 		}
 		for id := range ids {

@@ -151,9 +151,6 @@ func goArchitecture(name string) string {
 	return ""
 }
 
-// architectureOf is that of an instance, in Go's words.
-func architectureOf(i types.Instance) string { return goArchitecture(string(i.Architecture)) }
-
 // gpuName gives an accelerator the name SkyPilot has for it: there are two A100,
 // told apart by their memory.
 func gpuName(g types.GpuDeviceInfo) string {
