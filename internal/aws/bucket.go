@@ -11,20 +11,14 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/logging"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
-)
-
-// callPatience bounds a call about something small, and bulkPatience one about a
-// bundle: five gigabytes over a slow line.
-const (
-	callPatience = time.Minute
-	bulkPatience = 2 * time.Hour
 )
 
 // BucketOptions say which bucket, and how AWS is reached.
@@ -39,12 +33,16 @@ type BucketOptions struct {
 }
 
 // Bucket is where in S3 a service that a controller on a machine of AWS looks after
-// has all that is to outlast the machine: its state, its bundles, and the logs of
-// replicas that are gone. Its methods may be called at the same time.
+// has all that is to outlast the machine; see package bucket.
+//
+// Whoever uses it must also be allowed to list it: to others S3 does not say that an
+// object is not there, but that they may not know.
 type Bucket struct {
 	name string
 	s3   *s3.Client
 }
+
+var _ bucket.Bucket = (*Bucket)(nil)
 
 // OpenBucket finds credentials. S3 itself is not asked for anything yet, so that a
 // bucket that is not there shows when it is first used.
@@ -62,18 +60,8 @@ func OpenBucket(ctx context.Context, o BucketOptions) (*Bucket, error) {
 	return &Bucket{name: o.Name, s3: o.Config.s3(cfg)}, nil
 }
 
-// condition is what must be so for an object to be put.
-type condition struct {
-	match *string // its present ETag
-	none  *string // "*" where there must be none
-}
-
-func whatever() condition           { return condition{} }
-func ifAbsent() condition           { return condition{none: aws.String("*")} }
-func ifStill(etag string) condition { return condition{match: &etag} }
-
-// get reads an object, and tells its ETag; serve.ErrNotFound if it is not there.
-func (b *Bucket) get(ctx context.Context, key string) (body []byte, etag string, err error) {
+// Get implements [bucket.Bucket]. The tag is the ETag.
+func (b *Bucket) Get(ctx context.Context, key string) (body []byte, etag string, err error) {
 	err = b.call(ctx, "reading", key, func(ctx context.Context) error {
 		out, err := b.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key})
 		if err != nil {
@@ -87,14 +75,17 @@ func (b *Bucket) get(ctx context.Context, key string) (body []byte, etag string,
 	return body, etag, err
 }
 
-// put writes an object if the condition holds, and serve.ErrConflict says that it
-// does not; serve.ErrNotFound if there is no object whose ETag could be the one that
-// was asked for. An answer that was lost may have left it written.
-func (b *Bucket) put(ctx context.Context, key string, body []byte, c condition) (etag string, err error) {
+// Put implements [bucket.Bucket].
+func (b *Bucket) Put(ctx context.Context, key string, body []byte, c bucket.Condition) (etag string, err error) {
 	err = b.call(ctx, "writing", key, func(ctx context.Context) error {
-		out, err := b.s3.PutObject(ctx, &s3.PutObjectInput{
-			Bucket: &b.name, Key: &key, Body: bytes.NewReader(body), IfMatch: c.match, IfNoneMatch: c.none,
-		})
+		in := &s3.PutObjectInput{Bucket: &b.name, Key: &key, Body: bytes.NewReader(body)}
+		if c.Absent {
+			in.IfNoneMatch = aws.String("*")
+		}
+		if c.Still != "" {
+			in.IfMatch = &c.Still
+		}
+		out, err := b.s3.PutObject(ctx, in)
 		if err == nil {
 			etag = aws.ToString(out.ETag)
 		}
@@ -103,8 +94,8 @@ func (b *Bucket) put(ctx context.Context, key string, body []byte, c condition) 
 	return etag, err
 }
 
-// has reports whether there is an object.
-func (b *Bucket) has(ctx context.Context, key string) (bool, error) {
+// Has implements [bucket.Bucket].
+func (b *Bucket) Has(ctx context.Context, key string) (bool, error) {
 	err := b.call(ctx, "looking for", key, func(ctx context.Context) error {
 		_, err := b.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.name, Key: &key})
 		return err
@@ -115,16 +106,16 @@ func (b *Bucket) has(ctx context.Context, key string) (bool, error) {
 	return err == nil, err
 }
 
-// remove removes an object, if there is one.
-func (b *Bucket) remove(ctx context.Context, key string) error {
+// Remove implements [bucket.Bucket].
+func (b *Bucket) Remove(ctx context.Context, key string) error {
 	return b.call(ctx, "removing", key, func(ctx context.Context) error {
 		_, err := b.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.name, Key: &key})
 		return err
 	})
 }
 
-// list gives the keys of all objects that begin with prefix, in order.
-func (b *Bucket) list(ctx context.Context, prefix string) (keys []string, err error) {
+// List implements [bucket.Bucket].
+func (b *Bucket) List(ctx context.Context, prefix string) (keys []string, err error) {
 	pages := s3.NewListObjectsV2Paginator(b.s3, &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: &prefix})
 	for pages.HasMorePages() {
 		err := b.call(ctx, "listing", prefix, func(ctx context.Context) error {
@@ -144,24 +135,23 @@ func (b *Bucket) list(ctx context.Context, prefix string) (keys []string, err er
 	return keys, nil
 }
 
-// call does something about an object within callPatience, and says what went
+// call does something about an object within bucket.Patience, and says what went
 // wrong.
 func (b *Bucket) call(ctx context.Context, doing, key string, do func(context.Context) error) error {
-	bounded, cancel := context.WithTimeout(ctx, callPatience)
+	bounded, cancel := context.WithTimeout(ctx, bucket.Patience)
 	defer cancel()
 	return b.failed(ctx, doing, key, do(bounded))
 }
 
-// failed says what went wrong with an object. S3 that does not answer is told from
-// a caller that has stopped waiting for it.
+// failed says what went wrong with an object. S3 that does not answer, or is in
+// trouble, is told from a caller that has stopped waiting for it.
 func (b *Bucket) failed(ctx context.Context, doing, key string, err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
-		err = fmt.Errorf("%w: %w", serve.ErrUnreachable, err)
-	default:
-		err = meaning(err)
 	}
-	return fmt.Errorf("%s s3://%s/%s: %w", doing, b.name, key, err)
+	answer, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil || ok && answer.HTTPStatusCode() >= http.StatusInternalServerError {
+		err = fmt.Errorf("%w: %w", serve.ErrUnreachable, err)
+	}
+	return fmt.Errorf("%s s3://%s/%s: %w", doing, b.name, key, meaning(err))
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/serve-infra/terraform-provider-serve/internal/aws"
 	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
+	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -63,7 +64,7 @@ func (d *day) moveIn() {
 		if err != nil {
 			d.t.Fatal(err)
 		}
-		return aws.NewStore(b)
+		return bucket.NewStore(b)
 	}
 	slow := &awstest.Error{Status: http.StatusServiceUnavailable, Code: "SlowDown", Message: "Please reduce your request rate."}
 	d.more = []trouble{

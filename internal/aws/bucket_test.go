@@ -6,6 +6,7 @@ package aws
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"io"
 	"net/http"
@@ -16,8 +17,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
+	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
+	"github.com/serve-infra/terraform-provider-serve/internal/buckettest"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
+
+func digestOf(content string) string {
+	sum := sha256.Sum256([]byte(content))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
 
 // wire answers what S3 is asked, and keeps what it was.
 type wire struct {
@@ -65,7 +73,7 @@ func TestWhereABucketIsAsked(t *testing.T) {
 		"http://127.0.0.1:9000": "http://127.0.0.1:9000/serve-web/state.json?x-id=GetObject",
 	} {
 		w := &wire{status: http.StatusOK, body: "hello"}
-		body, etag, err := w.bucket(t, endpoint).get(t.Context(), "state.json")
+		body, etag, err := w.bucket(t, endpoint).Get(t.Context(), "state.json")
 		if err != nil || string(body) != "hello" || etag != `"e1"` {
 			t.Errorf("get = %q, %s, %v", body, etag, err)
 		}
@@ -76,14 +84,14 @@ func TestWhereABucketIsAsked(t *testing.T) {
 }
 
 func TestWhatABucketSays(t *testing.T) {
-	put := func(c condition) func(*Bucket) error {
+	put := func(c bucket.Condition) func(*Bucket) error {
 		return func(b *Bucket) error {
-			_, err := b.put(t.Context(), "state.json", []byte("hello"), c)
+			_, err := b.Put(t.Context(), "state.json", []byte("hello"), c)
 			return err
 		}
 	}
 	get := func(b *Bucket) error {
-		_, _, err := b.get(t.Context(), "state.json")
+		_, _, err := b.Get(t.Context(), "state.json")
 		return err
 	}
 	for _, row := range []struct {
@@ -94,18 +102,18 @@ func TestWhatABucketSays(t *testing.T) {
 		asked  string // method, If-Match and If-None-Match
 		means  error
 	}{
-		{"an object is written over whatever is there", put(whatever()), 200, "", "PUT  ", nil},
-		{"an object is written where there is none", put(ifAbsent()), 200, "", "PUT  *", nil},
-		{"there is one", put(ifAbsent()), 412, "PreconditionFailed", "PUT  *", serve.ErrConflict},
-		{"an object is written over a certain one", put(ifStill(`"e0"`)), 200, "", `PUT "e0" `, nil},
-		{"there is another", put(ifStill(`"e7"`)), 412, "PreconditionFailed", `PUT "e7" `, serve.ErrConflict},
-		{"somebody else is writing", put(ifStill(`"e0"`)), 409, "ConditionalRequestConflict", `PUT "e0" `, serve.ErrConflict},
-		{"there is none any more", put(ifStill(`"e0"`)), 404, "NoSuchKey", `PUT "e0" `, serve.ErrNotFound},
+		{"an object is written over whatever is there", put(bucket.Condition{}), 200, "", "PUT  ", nil},
+		{"an object is written where there is none", put(bucket.Condition{Absent: true}), 200, "", "PUT  *", nil},
+		{"there is one", put(bucket.Condition{Absent: true}), 412, "PreconditionFailed", "PUT  *", serve.ErrConflict},
+		{"an object is written over a certain one", put(bucket.Condition{Still: `"e0"`}), 200, "", `PUT "e0" `, nil},
+		{"there is another", put(bucket.Condition{Still: `"e7"`}), 412, "PreconditionFailed", `PUT "e7" `, serve.ErrConflict},
+		{"somebody else is writing", put(bucket.Condition{Still: `"e0"`}), 409, "ConditionalRequestConflict", `PUT "e0" `, serve.ErrConflict},
+		{"there is none any more", put(bucket.Condition{Still: `"e0"`}), 404, "NoSuchKey", `PUT "e0" `, serve.ErrNotFound},
 		{"there is nothing to read", get, 404, "NoSuchKey", "GET  ", serve.ErrNotFound},
 		{"there is no such bucket", get, 404, "NoSuchBucket", "GET  ", serve.ErrNotFound},
 		{"nobody may read", get, 403, "AccessDenied", "GET  ", serve.ErrUnauthorized},
 		{"nobody may even look", func(b *Bucket) error {
-			_, err := b.has(t.Context(), "state.json")
+			_, err := b.Has(t.Context(), "state.json")
 			return err
 		}, 403, "AccessDenied", "HEAD  ", serve.ErrUnauthorized},
 	} {
@@ -127,13 +135,13 @@ func TestABundleIsCheckedByS3(t *testing.T) {
 	w := &wire{status: http.StatusOK, body: "a bundle"}
 	b := w.bucket(t, "")
 	sum := sha256.Sum256([]byte("a bundle"))
-	if err := b.putFile(t.Context(), "bundles/one", strings.NewReader("a bundle"), sum[:]); err != nil {
+	if err := b.PutFile(t.Context(), "bundles/one", strings.NewReader("a bundle"), sum[:]); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := w.asked.Header.Get("x-amz-checksum-sha256"), base64.StdEncoding.EncodeToString(sum[:]); got != want || string(w.sent) != "a bundle" {
 		t.Errorf("sent was %q with the sum %q, want %q", w.sent, got, want)
 	}
-	s, err := b.getStream(t.Context(), "bundles/one")
+	s, err := b.Open(t.Context(), "bundles/one")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,11 +156,30 @@ func TestABundleIsCheckedByS3(t *testing.T) {
 func TestABucketIsListedToItsEnd(t *testing.T) {
 	w := &wire{status: http.StatusOK, body: "<ListBucketResult><Contents><Key>logs/1</Key></Contents><Contents><Key>logs/2</Key></Contents></ListBucketResult>"}
 	b := w.bucket(t, "")
-	if keys, err := b.list(t.Context(), "logs/"); err != nil || !slices.Equal(keys, []string{"logs/1", "logs/2"}) {
+	if keys, err := b.List(t.Context(), "logs/"); err != nil || !slices.Equal(keys, []string{"logs/1", "logs/2"}) {
 		t.Errorf("list = %q, %v", keys, err)
 	}
-	if err := b.remove(t.Context(), "logs/1"); err != nil || w.asked.Method != http.MethodDelete {
+	if err := b.Remove(t.Context(), "logs/1"); err != nil || w.asked.Method != http.MethodDelete {
 		t.Errorf("removing asks %s, and gives %v", w.asked.Method, err)
+	}
+}
+
+func TestABucketOfS3KeepsWhatABucketPromises(t *testing.T) {
+	buckettest.TestBucket(t, func(t *testing.T) bucket.Bucket {
+		t.Helper()
+		return newDepot(t).bucket(nil)
+	})
+}
+
+func TestS3RefusesWhatHasChangedOnTheWay(t *testing.T) {
+	d := newDepot(t)
+	d.aws.ExpectRefusals()
+	sum := sha256.Sum256([]byte("hello"))
+	if err := d.bucket(nil).PutFile(t.Context(), "bundles/one", strings.NewReader("goodbye"), sum[:]); !errors.Is(err, serve.ErrInvalid) {
+		t.Errorf("S3 says %v, want ErrInvalid", err)
+	}
+	if held, err := d.bucket(nil).List(t.Context(), ""); len(held) > 0 || err != nil {
+		t.Errorf("the bucket holds %s, %v", held, err)
 	}
 }
 
@@ -184,7 +211,7 @@ func TestABucketIsReachedAsTheCommandLineOfAWSReachesIt(t *testing.T) {
 				t.Fatal(err)
 			}
 			content := strings.Repeat("0123456789abcdef", 1<<16)
-			bundles := NewBundles(b, t.TempDir())
+			bundles := bucket.NewBundles(b, t.TempDir())
 			if err := bundles.Put(digestOf(content), strings.NewReader(content)); err != nil {
 				t.Fatal(err)
 			}
@@ -196,18 +223,18 @@ func TestABucketIsReachedAsTheCommandLineOfAWSReachesIt(t *testing.T) {
 			if got, err := io.ReadAll(r); err != nil || string(got) != content {
 				t.Errorf("%d bytes came back of %d: %v", len(got), len(content), err)
 			}
-			if etag, err := b.put(t.Context(), "one", []byte("hello"), ifAbsent()); err != nil {
+			if etag, err := b.Put(t.Context(), "one", []byte("hello"), bucket.Condition{Absent: true}); err != nil {
 				t.Error(err)
-			} else if _, err := b.put(t.Context(), "one", []byte("goodbye"), ifStill(etag)); err != nil {
+			} else if _, err := b.Put(t.Context(), "one", []byte("goodbye"), bucket.Condition{Still: etag}); err != nil {
 				t.Error(err)
 			}
 			if err := bundles.Keep(); err != nil {
 				t.Error(err)
 			}
-			if keys, err := b.list(t.Context(), ""); err != nil || !slices.Equal(keys, []string{"one"}) {
+			if keys, err := b.List(t.Context(), ""); err != nil || !slices.Equal(keys, []string{"one"}) {
 				t.Errorf("the bucket holds %q, %v", keys, err)
 			}
-			if err := b.remove(t.Context(), "one"); err != nil {
+			if err := b.Remove(t.Context(), "one"); err != nil {
 				t.Error(err)
 			}
 		})
@@ -220,7 +247,7 @@ func TestWhatIsNotThereIsToldOnlyToThoseWhoMayList(t *testing.T) {
 	if _, err := d.store().Load(t.Context()); !errors.Is(err, serve.ErrUnauthorized) {
 		t.Errorf("Load: %v, want ErrUnauthorized: a state that may not be seen is not one that is not there", err)
 	}
-	if there, err := NewBundles(d.bucket(nil), "").Has(digestOf("hello")); !errors.Is(err, serve.ErrUnauthorized) {
+	if there, err := bucket.NewBundles(d.bucket(nil), "").Has(digestOf("hello")); !errors.Is(err, serve.ErrUnauthorized) {
 		t.Errorf("Has = %v, %v, want ErrUnauthorized", there, err)
 	}
 }
@@ -231,8 +258,8 @@ func TestABucketOfAnotherRegionIsAFaultOfTheConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, getErr := NewStore(b).Load(t.Context())
-	_, headErr := NewBundles(b, "").Has(digestOf("hello"))
+	_, getErr := bucket.NewStore(b).Load(t.Context())
+	_, headErr := bucket.NewBundles(b, "").Has(digestOf("hello"))
 	for _, err := range []error{getErr, headErr} {
 		if !errors.Is(err, serve.ErrInvalid) {
 			t.Errorf("got %v, want ErrInvalid", err)
@@ -247,14 +274,14 @@ func TestWhatMayBeDoneWithABucket(t *testing.T) {
 	state := d.save(s, serve.State{}, 300)
 	d.save(s, state, 1)
 	d.stored(2, "", 301)
-	if err := NewBundles(d.bucket(nil), t.TempDir()).Put(digestOf("hello"), strings.NewReader("hello")); err != nil {
+	if err := bucket.NewBundles(d.bucket(nil), t.TempDir()).Put(digestOf("hello"), strings.NewReader("hello")); err != nil {
 		t.Fatal(err)
 	}
-	b := NewBundles(d.bucket(nil), "")
+	b := bucket.NewBundles(d.bucket(nil), "")
 	if _, err := b.Has(digestOf("hello")); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(b.Keep(), NewArchive(d.bucket(nil)).Keep(t.Context(), 1, strings.NewReader("hello"))); err != nil {
+	if err := errors.Join(b.Keep(), bucket.NewArchive(d.bucket(nil)).Keep(t.Context(), 1, strings.NewReader("hello"))); err != nil {
 		t.Fatal(err)
 	}
 	allowed := []string{"s3:CreateBucket", "s3:DeleteObject", "s3:GetObject", "s3:HeadObject", "s3:ListObjectsV2", "s3:PutObject"}

@@ -10,21 +10,22 @@ import (
 	"io"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
 )
 
-// putFile writes an object from a file, or whatever else can be read again. S3 takes
-// it only if it has the SHA-256.
-func (b *Bucket) putFile(ctx context.Context, key string, file io.ReadSeeker, sha256 []byte) error {
-	bounded, cancel := context.WithTimeout(ctx, bulkPatience)
+// PutFile implements [bucket.Bucket].
+func (b *Bucket) PutFile(ctx context.Context, key string, file io.ReadSeeker, sha256 []byte) error {
+	bounded, cancel := context.WithTimeout(ctx, bucket.BulkPatience)
 	defer cancel()
 	sum := base64.StdEncoding.EncodeToString(sha256)
 	_, err := b.s3.PutObject(bounded, &s3.PutObjectInput{Bucket: &b.name, Key: &key, Body: file, ChecksumSHA256: &sum})
 	return b.failed(ctx, "writing", key, err)
 }
 
-// getStream reads an object as it comes; serve.ErrNotFound if it is not there.
-func (b *Bucket) getStream(ctx context.Context, key string) (io.ReadCloser, error) {
-	bounded, cancel := context.WithTimeout(ctx, bulkPatience)
+// Open implements [bucket.Bucket].
+func (b *Bucket) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	bounded, cancel := context.WithTimeout(ctx, bucket.BulkPatience)
 	out, err := b.s3.GetObject(bounded, &s3.GetObjectInput{Bucket: &b.name, Key: &key})
 	if err != nil {
 		cancel()

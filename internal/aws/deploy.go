@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
+	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -104,7 +105,7 @@ func (e *estate) furnish(ctx context.Context, all programs) (headquarters, error
 		return headquarters{}, err
 	}
 	var before headquarters
-	if err := b.read(ctx, settingsKey, &before); err != nil && !errors.Is(err, serve.ErrNotFound) {
+	if err := bucket.Read(ctx, b, settingsKey, &before); err != nil && !errors.Is(err, serve.ErrNotFound) {
 		return headquarters{}, err
 	}
 	h := headquarters{Program: all[all.host()].Digest(), Programs: map[string]string{}, Config: e.conf}
@@ -115,19 +116,19 @@ func (e *estate) furnish(ctx context.Context, all programs) (headquarters, error
 	}
 	// From now on it is known that there is no machine yet.
 	nowhere := place{Account: e.place.Account}
-	if _, err := b.put(ctx, placeKey, []byte(nowhere.String()), ifAbsent()); err != nil && !errors.Is(err, serve.ErrConflict) {
+	if _, err := b.Put(ctx, placeKey, []byte(nowhere.String()), bucket.Condition{Absent: true}); err != nil && !errors.Is(err, serve.ErrConflict) {
 		return headquarters{}, err
 	}
 	for architecture, program := range all {
 		h.Programs[architecture] = program.Digest()
-		if err := b.bring(ctx, program); err != nil {
+		if err := bring(ctx, b, program); err != nil {
 			return headquarters{}, fmt.Errorf("bringing the controller's program into its bucket: %w", err)
 		}
 	}
 	if h.Address, err = e.makeAddress(ctx, before.Address); err != nil {
 		return headquarters{}, err
 	}
-	return h, b.write(ctx, settingsKey, h)
+	return h, bucket.Write(ctx, b, settingsKey, h, bucket.Condition{})
 }
 
 // build makes the machine, and what it takes to make it.
@@ -171,7 +172,7 @@ func (e *estate) await(ctx context.Context, h headquarters) (serve.Client, error
 	}
 	for {
 		var now running
-		if err := b.read(ctx, runningKey, &now); err != nil && !errors.Is(err, serve.ErrNotFound) {
+		if err := bucket.Read(ctx, b, runningKey, &now); err != nil && !errors.Is(err, serve.ErrNotFound) {
 			return nil, err
 		}
 		client, err := e.connect(ctx, h)

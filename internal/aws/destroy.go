@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -62,7 +63,7 @@ func (e *estate) whereabouts(ctx context.Context) (place, error) {
 		return place{}, err
 	}
 	var p place
-	if err = b.read(ctx, placeKey, &p); errors.Is(err, serve.ErrNotFound) {
+	if err = bucket.Read(ctx, b, placeKey, &p); errors.Is(err, serve.ErrNotFound) {
 		p, err = place{Everywhere: true}, nil
 	}
 	p.Config = e.conf // those who destroy have a way of their own

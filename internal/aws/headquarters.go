@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
+	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -73,32 +74,10 @@ func (e *estate) headquarters(ctx context.Context) (headquarters, error) {
 		return headquarters{}, err
 	}
 	var h headquarters
-	if err := b.read(ctx, settingsKey, &h); err != nil {
+	if err := bucket.Read(ctx, b, settingsKey, &h); err != nil {
 		return headquarters{}, err
 	}
-	return h, b.read(ctx, credentialsKey, &h.credentials)
-}
-
-// read takes in an object of JSON.
-func (b *Bucket) read(ctx context.Context, key string, into any) error {
-	content, _, err := b.get(ctx, key)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(content, into); err != nil {
-		return fmt.Errorf("reading %s in bucket %s: %w", key, b.name, err)
-	}
-	return nil
-}
-
-// write replaces an object of JSON.
-func (b *Bucket) write(ctx context.Context, key string, from any) error {
-	content, err := json.Marshal(from)
-	if err != nil {
-		return fmt.Errorf("writing %s in bucket %s: %w", key, b.name, err)
-	}
-	_, err = b.put(ctx, key, content, whatever())
-	return err
+	return h, bucket.Read(ctx, b, credentialsKey, &h.credentials)
 }
 
 func (e *estate) bucket(ctx context.Context) (*Bucket, error) {
@@ -144,7 +123,7 @@ func (e *estate) removeBucket(ctx context.Context) error {
 		return err
 	}
 	for {
-		keys, err := b.list(ctx, "")
+		keys, err := b.List(ctx, "")
 		if errors.Is(err, serve.ErrNotFound) {
 			return nil
 		}
@@ -152,7 +131,7 @@ func (e *estate) removeBucket(ctx context.Context) error {
 			return err
 		}
 		for _, key := range keys {
-			if err := b.remove(ctx, key); err != nil {
+			if err := b.Remove(ctx, key); err != nil {
 				return err
 			}
 		}
@@ -170,7 +149,7 @@ func (e *estate) removeBucket(ctx context.Context) error {
 // credentials gives those of the controller, which whoever was first has made.
 func (e *estate) credentials(ctx context.Context, b *Bucket) (serve.Credentials, error) {
 	var known serve.Credentials
-	err := b.read(ctx, credentialsKey, &known)
+	err := bucket.Read(ctx, b, credentialsKey, &known)
 	if !errors.Is(err, serve.ErrNotFound) {
 		return known, err
 	}
@@ -181,17 +160,17 @@ func (e *estate) credentials(ctx context.Context, b *Bucket) (serve.Credentials,
 	if err != nil {
 		return known, fmt.Errorf("writing the credentials of a controller: %w", err)
 	}
-	_, err = b.put(ctx, credentialsKey, content, ifAbsent())
+	_, err = b.Put(ctx, credentialsKey, content, bucket.Condition{Absent: true})
 	if errors.Is(err, serve.ErrConflict) {
-		err = b.read(ctx, credentialsKey, &known)
+		err = bucket.Read(ctx, b, credentialsKey, &known)
 	}
 	return known, err
 }
 
 // bring has a program be in the bucket.
-func (b *Bucket) bring(ctx context.Context, p *agent.Program) error {
+func bring(ctx context.Context, b bucket.Bucket, p *agent.Program) error {
 	key := programsKey + strings.TrimPrefix(p.Digest(), "sha256:")
-	there, err := b.has(ctx, key)
+	there, err := b.Has(ctx, key)
 	if err != nil || there {
 		return err
 	}
@@ -206,5 +185,5 @@ func (b *Bucket) bring(ctx context.Context, p *agent.Program) error {
 	if _, err := content.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("reading the controller's program: %w", err)
 	}
-	return b.putFile(ctx, key, content, sum.Sum(nil))
+	return b.PutFile(ctx, key, content, sum.Sum(nil))
 }

@@ -26,6 +26,7 @@ import (
 
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/bootstrap"
+	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
 	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/logfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -80,15 +81,15 @@ func openHost(ctx context.Context, dir string, log *slog.Logger) (*Host, error) 
 		return nil, err
 	}
 	first := Config{Region: told.Region, Endpoints: told.Endpoints}
-	bucket, err := OpenBucket(ctx, BucketOptions{Config: first, Name: told.Bucket, Log: log})
+	b, err := OpenBucket(ctx, BucketOptions{Config: first, Name: told.Bucket, Log: log})
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{Service: told.Service, Bucket: bucket, dir: dir, log: log, region: told.Region}
-	if err := bucket.read(ctx, settingsKey, &h.settings); err != nil {
+	h := &Host{Service: told.Service, Bucket: b, dir: dir, log: log, region: told.Region}
+	if err := bucket.Read(ctx, b, settingsKey, &h.settings); err != nil {
 		return nil, err
 	}
-	if err := bucket.read(ctx, credentialsKey, &h.Credentials); err != nil {
+	if err := bucket.Read(ctx, b, credentialsKey, &h.Credentials); err != nil {
 		return nil, err
 	}
 	h.IP = h.settings.Address.IP
@@ -145,7 +146,7 @@ func (h *Host) API() string { return h.At(apiPort) }
 // where they are is kept in the bucket.
 func (h *Host) Cloud(ctx context.Context, o CloudOptions) (*Cloud, error) {
 	var known place
-	if err := h.Bucket.read(ctx, placeKey, &known); err != nil && !errors.Is(err, serve.ErrNotFound) {
+	if err := bucket.Read(ctx, h.Bucket, placeKey, &known); err != nil && !errors.Is(err, serve.ErrNotFound) {
 		return nil, fmt.Errorf("reading where there are machines: %w", err)
 	}
 	known.Config = h.settings.Config
@@ -154,9 +155,9 @@ func (h *Host) Cloud(ctx context.Context, o CloudOptions) (*Cloud, error) {
 	o.Secret = func() ([]byte, error) { return []byte(h.Credentials.Token), nil }
 	o.Program = func(architecture string) (*agent.Program, error) { return h.program(ctx, architecture) }
 	o.Note = func(where string) error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callPatience)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bucket.Patience)
 		defer cancel()
-		_, err := h.Bucket.put(ctx, placeKey, []byte(where), whatever())
+		_, err := h.Bucket.Put(ctx, placeKey, []byte(where), bucket.Condition{})
 		return err
 	}
 	return NewCloud(o), nil
@@ -178,7 +179,7 @@ func (h *Host) Take(ctx context.Context) error {
 			return fmt.Errorf("taking the address %s: %w", h.IP, meaning(err))
 		}
 	}
-	return h.Bucket.write(ctx, runningKey, running{Told: h.settings.digest(), Instance: h.id})
+	return bucket.Write(ctx, h.Bucket, runningKey, running{Told: h.settings.digest(), Instance: h.id}, bucket.Condition{})
 }
 
 // Superseded returns nil when the controller is to be started anew, as what it was
@@ -187,7 +188,7 @@ func (h *Host) Take(ctx context.Context) error {
 func (h *Host) Superseded(ctx context.Context) error {
 	for sleep(ctx, programPause) {
 		var now headquarters
-		err := h.Bucket.read(ctx, settingsKey, &now)
+		err := bucket.Read(ctx, h.Bucket, settingsKey, &now)
 		switch {
 		case err == nil && reflect.DeepEqual(now, h.settings):
 			continue
@@ -220,7 +221,7 @@ func (h *Host) program(ctx context.Context, architecture string) (*agent.Program
 
 // fetch stores the program of a digest.
 func (h *Host) fetch(ctx context.Context, digest, path string) error {
-	packed, err := h.Bucket.getStream(ctx, programsKey+strings.TrimPrefix(digest, "sha256:"))
+	packed, err := h.Bucket.Open(ctx, programsKey+strings.TrimPrefix(digest, "sha256:"))
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func theDeployers() []string {
 }
 
 func onTheHost() []string {
-	return []string{"archive.go", "bucket.go", "bulk.go", "certificates.go", "host.go"}
+	return []string{"bucket.go", "bulk.go", "host.go"}
 }
 
 // forReplicas gives what is asked for replicas.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
+	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
 )
@@ -51,10 +53,10 @@ func (d depot) bucket(way http.RoundTripper) *Bucket {
 	return b
 }
 
-func (d depot) store() *Store { return NewStore(d.bucket(nil)) }
+func (d depot) store() *bucket.Store { return bucket.NewStore(d.bucket(nil)) }
 
 // save saves and expects it to succeed.
-func (d depot) save(s *Store, state serve.State, events int) serve.State {
+func (d depot) save(s *bucket.Store, state serve.State, events int) serve.State {
 	d.Helper()
 	version, _, err := s.Save(d.Context(), state, make([]serve.Event, events))
 	if err != nil {
@@ -77,61 +79,11 @@ func (d depot) stored(version uint64, name string, events int) {
 	}
 }
 
-// calls gives how often S3 was asked for something since before.
-func (d depot) calls(before map[string]int) map[string]int {
-	calls := map[string]int{}
-	for name, n := range d.aws.Books().Calls {
-		if n -= before[name]; n > 0 {
-			calls[name] = n
-		}
-	}
-	return calls
-}
-
 func TestStore(t *testing.T) {
 	servetest.TestStore(t, func(t *testing.T) func() serve.Store {
 		d := newDepot(t)
 		return func() serve.Store { return d.store() }
 	})
-}
-
-func TestASaveIsOneRequest(t *testing.T) {
-	d := newDepot(t)
-	s := d.store()
-	state := d.save(s, serve.State{}, 0)
-	before := d.aws.Books().Calls
-	for range 100 {
-		state = d.save(s, state, 3)
-	}
-	// 300 events have been appended, so that one save has turned a page, which is
-	// one request more.
-	if got := d.calls(before); len(got) != 1 || got["s3:PutObject"] != 101 {
-		t.Errorf("100 saves took %v, want 101 times PutObject", got)
-	}
-}
-
-func TestOldPagesAreRemoved(t *testing.T) {
-	d := newDepot(t)
-	s := d.store()
-	var state serve.State
-	for range 60 {
-		state = d.save(s, state, 100)
-	}
-	keys, err := d.bucket(nil).list(t.Context(), "")
-	// A page has 300 events, so that four of them and the state are enough, and a
-	// page more when the oldest of the thousand is on it.
-	if err != nil || len(keys) > 6 {
-		t.Errorf("there are %q, %v", keys, err)
-	}
-	events, err := s.Events(t.Context(), 0, 10_000)
-	if err != nil || len(events) < 1000 || len(events) > 2000 || events[len(events)-1].Seq != 6000 {
-		t.Errorf("%d events are left (%v)", len(events), err)
-	}
-	for i, e := range events {
-		if e.Seq != events[0].Seq+int64(i) {
-			t.Fatalf("event %d comes after event %d", e.Seq, events[i-1].Seq)
-		}
-	}
 }
 
 func TestTroubleOnTheWayIsNoConflict(t *testing.T) {
@@ -142,6 +94,10 @@ func TestTroubleOnTheWayIsNoConflict(t *testing.T) {
 		},
 		"too much is asked of S3": func(a *awstest.AWS) {
 			a.FailNext("PutObject", slowDown(), slowDown(), slowDown())
+		},
+		"S3 is in trouble of which it has no word": func(a *awstest.AWS) {
+			oops := &awstest.Error{Status: http.StatusInternalServerError, Code: "Oops", Message: "said so"}
+			a.FailNext("PutObject", slices.Repeat([]*awstest.Error{oops}, attempts)...)
 		},
 		"S3 is in trouble": func(a *awstest.AWS) { a.FailNext("PutObject", awstest.InternalError()) },
 		"S3 was about to carry out another save": func(a *awstest.AWS) {
@@ -188,7 +144,7 @@ func TestASaveOfUnknownOutcomeIsSavedAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDepot(t)
 		way := &cut{RoundTripper: d.aws.Client().Transport}
-		s := NewStore(d.bucket(way))
+		s := bucket.NewStore(d.bucket(way))
 		state := d.save(s, serve.State{Name: "first"}, 1)
 		way.off = true
 		state.Name = "lost"
@@ -196,7 +152,7 @@ func TestASaveOfUnknownOutcomeIsSavedAnew(t *testing.T) {
 		if _, _, err := s.Save(t.Context(), state, make([]serve.Event, 2)); !errors.Is(err, serve.ErrUnreachable) {
 			t.Fatalf("Save: %v, want ErrUnreachable", err)
 		}
-		if took := time.Since(began); took > callPatience+settlePatience+time.Second {
+		if took := time.Since(began); took > bucket.Patience+20*time.Second {
 			t.Errorf("the save has failed after %v", took)
 		}
 		way.off = false
@@ -255,7 +211,7 @@ func TestASaveThatComesLateIsOverwrittenByTheOneThatTookItsPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDepot(t)
 		way := &late{RoundTripper: d.aws.Client().Transport}
-		s := NewStore(d.bucket(way))
+		s := bucket.NewStore(d.bucket(way))
 		state := d.save(s, serve.State{Name: "first"}, 1)
 		way.hold = true
 		state.Name = "late"
@@ -271,73 +227,4 @@ func TestASaveThatComesLateIsOverwrittenByTheOneThatTookItsPlace(t *testing.T) {
 		}
 		d.stored(2, "anew", 4)
 	})
-}
-
-func TestOfTwoControllersOneGoesOn(t *testing.T) {
-	d := newDepot(t)
-	d.save(d.store(), serve.State{Name: "web"}, 1)
-	one, two := d.store(), d.store()
-	seen, err := one.Load(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := two.Load(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	d.save(two, seen, 1)
-	for range 2 { // and not at its second attempt either
-		if _, _, err := one.Save(t.Context(), seen, make([]serve.Event, 1)); !errors.Is(err, serve.ErrConflict) {
-			t.Errorf("Save: %v, want ErrConflict", err)
-		}
-	}
-	d.stored(2, "web", 2)
-}
-
-func TestARemovedServiceIsAConflict(t *testing.T) {
-	d := newDepot(t)
-	s := d.store()
-	state := d.save(s, serve.State{}, 0)
-	if err := d.bucket(nil).remove(t.Context(), stateKey); err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range []*Store{s, d.store()} {
-		if _, _, err := s.Save(t.Context(), state, nil); !errors.Is(err, serve.ErrConflict) {
-			t.Errorf("Save: %v, want ErrConflict", err)
-		}
-	}
-	// Not even one of the same version is saved over.
-	d.save(d.store(), serve.State{}, 0)
-	if _, _, err := s.Save(t.Context(), state, nil); !errors.Is(err, serve.ErrConflict) {
-		t.Errorf("Save over the state of the next service: %v, want ErrConflict", err)
-	}
-}
-
-func TestALoserWritesTheSamePage(t *testing.T) {
-	d := newDepot(t)
-	s := d.store()
-	state := d.save(s, serve.State{}, 300)
-	// One turns the page and dies before its save.
-	base, err := s.present(t.Context(), state.Version)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.turnPage(t.Context(), base); err != nil {
-		t.Fatal(err)
-	}
-	d.save(d.store(), state, 1)
-	d.stored(2, "", 301)
-}
-
-func TestAStateOfANewerProgramIsLeftAlone(t *testing.T) {
-	d := newDepot(t)
-	if _, err := d.bucket(nil).put(t.Context(), stateKey, []byte(`{"format": 2, "version": 7}`), whatever()); err != nil {
-		t.Fatal(err)
-	}
-	s := d.store()
-	if _, err := s.Load(t.Context()); err == nil || errors.Is(err, serve.ErrNotFound) {
-		t.Errorf("Load: %v", err)
-	}
-	if _, _, err := s.Save(t.Context(), serve.State{Version: 7}, nil); err == nil {
-		t.Error("it was saved over")
-	}
 }

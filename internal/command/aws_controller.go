@@ -14,6 +14,7 @@ import (
 
 	"github.com/serve-infra/terraform-provider-serve/internal/acme"
 	"github.com/serve-infra/terraform-provider-serve/internal/aws"
+	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
 	"github.com/serve-infra/terraform-provider-serve/internal/controller"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -49,10 +50,10 @@ func (p *Program) awsController(ctx context.Context, args []string) error {
 	}
 	defer endpoint.Close()
 	endpoint.Certify = func(ctx context.Context, how serve.ACME) (*tls.Config, error) {
-		return acme.New(ctx, acme.Options{ACME: how, Cache: aws.NewCertificates(host.Bucket), Log: log}), nil
+		return acme.New(ctx, acme.Options{ACME: how, Cache: bucket.NewCertificates(host.Bucket), Log: log}), nil
 	}
 	c := controller.New(controller.Options{
-		Service: host.Service, Store: aws.NewStore(host.Bucket), Bundles: aws.NewBundles(host.Bucket, *dir), Archive: aws.NewArchive(host.Bucket),
+		Service: host.Service, Store: bucket.NewStore(host.Bucket), Bundles: bucket.NewBundles(host.Bucket, *dir), Archive: bucket.NewArchive(host.Bucket),
 		Traffic: controller.NewFront(endpoint, log), Log: log, Clouds: []serve.Cloud{cloud},
 		OwnLog: host.Logs,
 	})

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MPL-2.0
 
 // Package turns lets one caller at a time work on a thing, and lets another one
-// cut the work short.
+// cut the work short. Those who wait for time to pass find that here, too.
 package turns
 
 import (

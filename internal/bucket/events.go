@@ -1,7 +1,7 @@
 // Copyright (c) The terraform-provider-serve authors
 // SPDX-License-Identifier: MPL-2.0
 
-package aws
+package bucket
 
 import (
 	"context"
@@ -44,7 +44,7 @@ func (s *Store) turnPage(ctx context.Context, base *record) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.bucket.put(ctx, pageKey(base.First), body, whatever()); err != nil {
+	if _, err := s.bucket.Put(ctx, pageKey(base.First), body, Condition{}); err != nil {
 		return nil, err
 	}
 	turned := *base
@@ -52,7 +52,7 @@ func (s *Store) turnPage(ctx context.Context, base *record) (*record, error) {
 	for _, p := range append(slices.Clip(base.Pages), eventPage{base.First, base.Last}) {
 		if p.Last > base.Last-keepEvents {
 			turned.Pages = append(turned.Pages, p)
-		} else if err := s.bucket.remove(ctx, pageKey(p.First)); err != nil {
+		} else if err := s.bucket.Remove(ctx, pageKey(p.First)); err != nil {
 			return nil, err
 		}
 	}
@@ -110,7 +110,7 @@ func (s *Store) eventsOf(ctx context.Context, r *record, after int64, limit int)
 // page reads a page of events of the state with a mark.
 func (s *Store) page(ctx context.Context, p eventPage, id string) ([]serve.Event, error) {
 	key := pageKey(p.First)
-	body, _, err := s.bucket.get(ctx, key)
+	body, _, err := s.bucket.Get(ctx, key)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,7 @@
 // Copyright (c) The terraform-provider-serve authors
 // SPDX-License-Identifier: MPL-2.0
 
-package aws
+package bucket
 
 import (
 	"encoding/json"
@@ -31,8 +31,8 @@ type record struct {
 	Events []serve.Event   `json:"events,omitempty"`
 	State  json.RawMessage `json:"state"`
 
-	// etag is that of the object, empty before there is one.
-	etag string
+	// tag is that of the object, empty before there is one.
+	tag string
 }
 
 // eventPage names events that have an object of their own.
@@ -42,8 +42,8 @@ type eventPage struct {
 }
 
 // parseRecord reads the object of a state.
-func parseRecord(body []byte, etag string) (*record, error) {
-	r := &record{etag: etag}
+func parseRecord(body []byte, tag string) (*record, error) {
+	r := &record{tag: tag}
 	if err := json.Unmarshal(body, r); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", stateKey, err)
 	}

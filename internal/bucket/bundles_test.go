@@ -1,7 +1,7 @@
 // Copyright (c) The terraform-provider-serve authors
 // SPDX-License-Identifier: MPL-2.0
 
-package aws
+package bucket_test
 
 import (
 	"crypto/sha256"
@@ -9,31 +9,24 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
 func digestOf(content string) string {
 	sum := sha256.Sum256([]byte(content))
-	return digestPrefix + hex.EncodeToString(sum[:])
-}
-
-// held gives the keys of what the bucket holds.
-func (d depot) held() string {
-	d.Helper()
-	keys, err := d.bucket(nil).list(d.Context(), "")
-	if err != nil {
-		d.Fatal(err)
-	}
-	return strings.Join(keys, " ")
+	return bucket.DigestPrefix + hex.EncodeToString(sum[:])
 }
 
 func TestBundlesAreKeptInTheBucket(t *testing.T) {
+	t.Parallel()
 	d, dir := newDepot(t), t.TempDir()
-	b := NewBundles(d.bucket(nil), dir)
+	b := bucket.NewBundles(d.bucket, dir)
 	content := strings.Repeat("0123456789abcdef", 1<<16)
 	digest := digestOf(content)
 	if there, err := b.Has(digest); there || err != nil {
@@ -47,7 +40,7 @@ func TestBundlesAreKeptInTheBucket(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b = NewBundles(d.bucket(nil), dir)
+	b = bucket.NewBundles(d.bucket, dir)
 	if there, err := b.Has(digest); !there || err != nil {
 		t.Errorf("Has = %v, %v", there, err)
 	}
@@ -67,23 +60,24 @@ func TestBundlesAreKeptInTheBucket(t *testing.T) {
 }
 
 func TestBundlesOfAnotherDigestAreRefused(t *testing.T) {
+	t.Parallel()
 	d, dir := newDepot(t), t.TempDir()
-	b := NewBundles(d.bucket(nil), dir)
+	b := bucket.NewBundles(d.bucket, dir)
 	broken := errors.New("broken pipe")
 	for name, row := range map[string]struct {
 		content io.Reader
 		limit   int64
 		want    error
 	}{
-		"other content":           {strings.NewReader("goodbye"), maxBundle, serve.ErrInvalid},
+		"other content":           {strings.NewReader("goodbye"), bucket.MaxBundle, serve.ErrInvalid},
 		"more than there is room": {strings.NewReader("hello"), 4, serve.ErrInvalid},
-		"half of it":              {io.MultiReader(strings.NewReader("he"), iotest.ErrReader(broken)), maxBundle, broken},
+		"half of it":              {io.MultiReader(strings.NewReader("he"), iotest.ErrReader(broken)), bucket.MaxBundle, broken},
 	} {
-		if err := b.put(digestOf("hello"), row.content, row.limit); !errors.Is(err, row.want) {
+		if err := b.PutWithin(digestOf("hello"), row.content, row.limit); !errors.Is(err, row.want) {
 			t.Errorf("putting %s: %v, want %v", name, err, row.want)
 		}
 	}
-	for _, digest := range []string{"", "sha256:", "sha256:00", "../state.json", strings.ToUpper(digestOf("hello")), digestOf("hello")[len(digestPrefix):]} {
+	for _, digest := range []string{"", "sha256:", "sha256:00", "../state.json", strings.ToUpper(digestOf("hello")), digestOf("hello")[len(bucket.DigestPrefix):]} {
 		_, hasErr := b.Has(digest)
 		_, openErr := b.Open(digest)
 		for _, err := range []error{hasErr, openErr, b.Put(digest, strings.NewReader("hello")), b.Keep(digest)} {
@@ -92,7 +86,7 @@ func TestBundlesOfAnotherDigestAreRefused(t *testing.T) {
 			}
 		}
 	}
-	if held := d.held(); held != "" {
+	if held := d.held(); len(held) > 0 {
 		t.Errorf("the bucket holds %s", held)
 	}
 	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
@@ -100,22 +94,11 @@ func TestBundlesOfAnotherDigestAreRefused(t *testing.T) {
 	}
 }
 
-func TestS3RefusesWhatHasChangedOnTheWay(t *testing.T) {
-	d := newDepot(t)
-	d.aws.ExpectRefusals()
-	sum := sha256.Sum256([]byte("hello"))
-	if err := d.bucket(nil).putFile(t.Context(), "bundles/one", strings.NewReader("goodbye"), sum[:]); !errors.Is(err, serve.ErrInvalid) {
-		t.Errorf("S3 says %v, want ErrInvalid", err)
-	}
-	if held := d.held(); held != "" {
-		t.Errorf("the bucket holds %s", held)
-	}
-}
-
 func TestBundlesThatNobodyNeedsAreRemoved(t *testing.T) {
+	t.Parallel()
 	d := newDepot(t)
 	d.save(d.store(), serve.State{}, 0)
-	b := NewBundles(d.bucket(nil), t.TempDir())
+	b := bucket.NewBundles(d.bucket, t.TempDir())
 	for _, content := range []string{"one", "two", "three"} {
 		if err := b.Put(digestOf(content), strings.NewReader(content)); err != nil {
 			t.Fatal(err)
@@ -125,7 +108,7 @@ func TestBundlesThatNobodyNeedsAreRemoved(t *testing.T) {
 	if err := b.Keep(digestOf("two"), digestOf("four")); err != nil {
 		t.Fatal(err)
 	}
-	if want := bundlesPrefix + digestOf("two") + " " + stateKey; d.held() != want {
+	if want := []string{bucket.BundlesPrefix + digestOf("two"), bucket.StateKey}; !slices.Equal(d.held(), want) {
 		t.Errorf("the bucket holds %s, want %s", d.held(), want)
 	}
 }

@@ -1,7 +1,7 @@
 // Copyright (c) The terraform-provider-serve authors
 // SPDX-License-Identifier: MPL-2.0
 
-package aws
+package bucket
 
 import (
 	"context"
@@ -20,21 +20,21 @@ const (
 	// bundlesPrefix begins the keys of bundles; their digests follow.
 	bundlesPrefix = "bundles/"
 	digestPrefix  = "sha256:"
-	// maxBundle is how much S3 takes in one request.
+	// maxBundle is how large a bundle may be: it is what S3 takes in one request.
 	maxBundle = 5 << 30
 )
 
 // Bundles keeps the bundles of one service in its bucket. Its methods may be called
 // at the same time.
 type Bundles struct {
-	bucket *Bucket
+	bucket Bucket
 	dir    string
 }
 
 // NewBundles gives the bundles in a bucket. It touches nothing. A bundle that is put
 // stands in a file in dir until it is there as a whole; empty is where the system has
 // files for a while.
-func NewBundles(b *Bucket, dir string) *Bundles { return &Bundles{bucket: b, dir: dir} }
+func NewBundles(b Bucket, dir string) *Bundles { return &Bundles{bucket: b, dir: dir} }
 
 // Has reports whether the bundle is there. A malformed digest is
 // [serve.ErrInvalid], here and in the other methods.
@@ -43,11 +43,11 @@ func (b *Bundles) Has(digest string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return b.bucket.has(context.Background(), key)
+	return b.bucket.Has(context.Background(), key)
 }
 
 // Put stores a bundle; serve.ErrInvalid if the content has another digest, or is
-// larger than S3 takes.
+// larger than is taken.
 func (b *Bundles) Put(digest string, content io.Reader) error {
 	if err := b.put(digest, content, maxBundle); err != nil {
 		return fmt.Errorf("keeping bundle %q: %w", digest, err)
@@ -71,14 +71,14 @@ func (b *Bundles) put(digest string, content io.Reader, limit int64) (err error)
 	case err != nil:
 		return err
 	case n > limit:
-		return fmt.Errorf("%w: S3 takes %d bytes at once, and it has more; put large files into a bucket of your own, or into the image", serve.ErrInvalid, limit)
+		return fmt.Errorf("%w: it has more than the %d bytes that are taken at once; put large files into a bucket of your own, or into the image", serve.ErrInvalid, limit)
 	case string(sum) != string(want):
 		return fmt.Errorf("%w: the content has the digest %q", serve.ErrInvalid, digestPrefix+hex.EncodeToString(sum))
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	return b.bucket.putFile(context.Background(), key, f, want)
+	return b.bucket.PutFile(context.Background(), key, f, want)
 }
 
 // Open reads a bundle; serve.ErrNotFound if it is not there.
@@ -87,7 +87,7 @@ func (b *Bundles) Open(digest string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.bucket.getStream(context.Background(), key)
+	return b.bucket.Open(context.Background(), key)
 }
 
 // Keep removes every bundle but these.
@@ -100,10 +100,10 @@ func (b *Bundles) Keep(digests ...string) error {
 		}
 		kept[key] = true
 	}
-	keys, err := b.bucket.list(context.Background(), bundlesPrefix)
+	keys, err := b.bucket.List(context.Background(), bundlesPrefix)
 	for _, key := range keys {
 		if !kept[key] {
-			err = errors.Join(err, b.bucket.remove(context.Background(), key))
+			err = errors.Join(err, b.bucket.Remove(context.Background(), key))
 		}
 	}
 	if err != nil {

@@ -1,7 +1,7 @@
 // Copyright (c) The terraform-provider-serve authors
 // SPDX-License-Identifier: MPL-2.0
 
-package aws
+package bucket
 
 import (
 	"bytes"
@@ -28,7 +28,7 @@ const (
 // Archive keeps the ends of the logs of replicas that are gone, in a bucket. Its
 // methods may be called at the same time.
 type Archive struct {
-	bucket *Bucket
+	bucket Bucket
 
 	mu sync.Mutex
 	// kept are the replicas whose logs there are, in order; nil before it was
@@ -36,8 +36,8 @@ type Archive struct {
 	kept []int64
 }
 
-// NewArchive gives the archive in a bucket. Nothing is asked of S3 yet.
-func NewArchive(b *Bucket) *Archive { return &Archive{bucket: b} }
+// NewArchive gives the archive in a bucket. Nothing is asked of it yet.
+func NewArchive(b Bucket) *Archive { return &Archive{bucket: b} }
 
 // logKey is the key of a replica's log.
 func logKey(replica int64) string { return fmt.Sprintf("%sreplica-%d.log", logsPrefix, replica) }
@@ -46,7 +46,7 @@ func logKey(replica int64) string { return fmt.Sprintf("%sreplica-%d.log", logsP
 func (a *Archive) Keep(ctx context.Context, replica int64, log io.Reader) error {
 	text, err := serve.LastBytes(log, archivedBytes)
 	if err == nil {
-		_, err = a.bucket.put(ctx, logKey(replica), text, whatever())
+		_, err = a.bucket.Put(ctx, logKey(replica), text, Condition{})
 	}
 	if err == nil {
 		err = a.forget(ctx, replica)
@@ -63,7 +63,7 @@ func (a *Archive) forget(ctx context.Context, kept int64) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.kept == nil {
-		keys, err := a.bucket.list(ctx, logsPrefix)
+		keys, err := a.bucket.List(ctx, logsPrefix)
 		if err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ func (a *Archive) forget(ctx context.Context, kept int64) error {
 	slices.Sort(a.kept)
 	a.kept = slices.Compact(a.kept)
 	for len(a.kept) > archivedLogs {
-		if err := a.bucket.remove(ctx, logKey(a.kept[0])); err != nil {
+		if err := a.bucket.Remove(ctx, logKey(a.kept[0])); err != nil {
 			return err
 		}
 		a.kept = a.kept[1:]
@@ -96,7 +96,7 @@ func (a *Archive) Open(ctx context.Context, replica int64, opt serve.LogOptions)
 }
 
 func (a *Archive) open(ctx context.Context, replica int64, opt serve.LogOptions) (string, error) {
-	log, _, err := a.bucket.get(ctx, logKey(replica))
+	log, _, err := a.bucket.Get(ctx, logKey(replica))
 	if err != nil {
 		return "", err
 	}

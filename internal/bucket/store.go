@@ -1,7 +1,7 @@
 // Copyright (c) The terraform-provider-serve authors
 // SPDX-License-Identifier: MPL-2.0
 
-package aws
+package bucket
 
 import (
 	"context"
@@ -12,9 +12,8 @@ import (
 	"sync"
 	"time"
 
-	smithyhttp "github.com/aws/smithy-go/transport/http"
-
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 const (
@@ -29,16 +28,13 @@ const (
 // events, so that a save is one request. Older events are in objects of their own;
 // see events.go.
 //
-// S3 carries out a save only if the object is still the one that the saver has seen
+// A save is carried out only if the object is still the one that the saver has seen
 // last. So of two controllers of one service, as there may be while a machine that
 // was given up for dead is replaced, only one can go on: the other is told of a
 // conflict at its next save, and as nothing is launched before it is saved, it
 // launches nothing any more.
-//
-// Whoever uses a Store must also be allowed to list the bucket: to others S3 does
-// not say that an object is not there, but that they may not know.
 type Store struct {
-	bucket *Bucket
+	bucket Bucket
 
 	mu sync.Mutex
 	// last is the record that was read or written last, nil when none is known, and id
@@ -53,8 +49,8 @@ type Store struct {
 
 var _ serve.Store = (*Store)(nil)
 
-// NewStore gives the store in a bucket. Nothing is asked of S3 yet.
-func NewStore(b *Bucket) *Store { return &Store{bucket: b} }
+// NewStore gives the store in a bucket. Nothing is asked of it yet.
+func NewStore(b Bucket) *Store { return &Store{bucket: b} }
 
 // Close implements [serve.Store].
 func (s *Store) Close() error { return nil }
@@ -124,8 +120,8 @@ var (
 	// errOvertaken tells that an earlier save of this very store was done after all,
 	// when a later one of the same state was under way already.
 	errOvertaken = errors.New("overtaken by an earlier save")
-	// errBusy tells that nothing has changed although a save was refused: S3 was
-	// about to carry out another one.
+	// errBusy tells that nothing has changed although a save was refused: the
+	// bucket was about to take another one.
 	errBusy = fmt.Errorf("%w: the state is being written", serve.ErrUnreachable)
 )
 
@@ -148,7 +144,7 @@ func (s *Store) present(ctx context.Context, version uint64) (*record, error) {
 		// It was our own save whose answer was lost. Its caller was told that it had
 		// failed and saves anew, so that this one takes its place.
 		base := *s.base
-		base.ID, base.etag = r.ID, r.etag
+		base.ID, base.tag = r.ID, r.tag
 		return &base, nil
 	case r.Version != version:
 		return nil, fmt.Errorf("%w: version %d is stored and not %d", serve.ErrConflict, r.Version, version)
@@ -158,11 +154,11 @@ func (s *Store) present(ctx context.Context, version uint64) (*record, error) {
 
 // read asks for the stored record.
 func (s *Store) read(ctx context.Context) (*record, error) {
-	body, etag, err := s.bucket.get(ctx, stateKey)
+	body, tag, err := s.bucket.Get(ctx, stateKey)
 	if err != nil {
 		return nil, err
 	}
-	return parseRecord(body, etag)
+	return parseRecord(body, tag)
 }
 
 // write stores a record if base, which it follows, is still there, and finds out
@@ -185,7 +181,7 @@ func (s *Store) write(ctx context.Context, base, next *record) error {
 		if again == nil || !silent(again) {
 			return again
 		}
-		if sleep(settling, wait) {
+		if turns.Sleep(settling, wait) {
 			continue
 		}
 		if s.lost == nil {
@@ -196,33 +192,32 @@ func (s *Store) write(ctx context.Context, base, next *record) error {
 	}
 }
 
-// send asks S3 to store a record, and judges a refusal.
+// send asks for a record to be stored, and judges a refusal.
 func (s *Store) send(ctx context.Context, body []byte, base, next *record) error {
-	condition := ifAbsent()
-	if base.etag != "" {
-		condition = ifStill(base.etag)
-	}
-	etag, err := s.bucket.put(ctx, stateKey, body, condition)
+	tag, err := s.bucket.Put(ctx, stateKey, body, Condition{Absent: base.tag == "", Still: base.tag})
+	removed := fmt.Errorf("%w: the state is not there any more: the service was removed", serve.ErrConflict)
 	switch {
 	case err == nil:
-		next.etag = etag
+		next.tag = tag
 		return nil
-	case errors.Is(err, serve.ErrNotFound) && base.etag != "":
-		return fmt.Errorf("%w: the state is not there any more: the service was removed", serve.ErrConflict)
+	case errors.Is(err, serve.ErrNotFound) && base.tag != "":
+		return removed
 	case !errors.Is(err, serve.ErrConflict):
 		return err
 	}
 	// It may be refused because it was carried out before.
 	there, err := s.read(ctx)
 	switch {
+	case errors.Is(err, serve.ErrNotFound) && base.tag != "":
+		return removed
 	case errors.Is(err, serve.ErrNotFound):
 		return errBusy
 	case err != nil:
 		return err
 	case there.Save == next.Save:
-		next.etag = there.etag
+		next.tag = there.tag
 		return nil
-	case there.etag == base.etag:
+	case there.tag == base.tag:
 		return errBusy
 	case s.lost[there.Save]:
 		return errOvertaken
@@ -230,8 +225,7 @@ func (s *Store) send(ctx context.Context, body []byte, base, next *record) error
 	return fmt.Errorf("%w: version %d is stored and not %d", serve.ErrConflict, there.Version, next.Version-1)
 }
 
-// silent reports whether S3 has not said what became of a request.
+// silent reports whether it is not known what became of a request.
 func silent(err error) bool {
-	answer, ok := errors.AsType[*smithyhttp.ResponseError](err)
-	return isOver(err) || errors.Is(err, serve.ErrUnreachable) || ok && answer.HTTPStatusCode() >= 500
+	return errors.Is(err, serve.ErrUnreachable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -1,0 +1,253 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package bucket_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
+	"github.com/serve-infra/terraform-provider-serve/internal/buckettest"
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
+)
+
+// depot is a bucket of a test.
+type depot struct {
+	*testing.T
+	bucket *buckettest.Memory
+}
+
+func newDepot(t *testing.T) depot { return depot{t, buckettest.New()} }
+
+func (d depot) store() *bucket.Store { return bucket.NewStore(d.bucket) }
+
+// held gives the keys of what the bucket holds.
+func (d depot) held() []string {
+	d.Helper()
+	keys, err := d.bucket.List(d.Context(), "")
+	if err != nil {
+		d.Fatal(err)
+	}
+	return keys
+}
+
+// save saves and expects it to succeed.
+func (d depot) save(s *bucket.Store, state serve.State, events int) serve.State {
+	d.Helper()
+	version, _, err := s.Save(d.Context(), state, make([]serve.Event, events))
+	if err != nil {
+		d.Fatalf("Save of version %d: %v", state.Version, err)
+	}
+	state.Version = version
+	return state
+}
+
+// stored expects a version to be stored, and so many events.
+func (d depot) stored(version uint64, name string, events int) {
+	d.Helper()
+	s := d.store()
+	there, err := s.Load(d.Context())
+	if err != nil || there.Version != version || there.Name != name {
+		d.Errorf("version %d of %q is stored, and not %d of %q: %v", there.Version, there.Name, version, name, err)
+	}
+	if got, err := s.Events(d.Context(), 0, 10_000); len(got) != events {
+		d.Errorf("there are %d events, want %d: %v", len(got), events, err)
+	}
+}
+
+func TestBucketInMemory(t *testing.T) {
+	t.Parallel()
+	buckettest.TestBucket(t, func(*testing.T) bucket.Bucket { return buckettest.New() })
+}
+
+func TestStore(t *testing.T) {
+	t.Parallel()
+	servetest.TestStore(t, func(t *testing.T) func() serve.Store {
+		t.Helper()
+		d := newDepot(t)
+		return func() serve.Store { return d.store() }
+	})
+}
+
+func TestASaveIsOneRequest(t *testing.T) {
+	t.Parallel()
+	d := newDepot(t)
+	s := d.store()
+	state := d.save(s, serve.State{}, 0)
+	before := d.bucket.Calls()
+	for range 100 {
+		state = d.save(s, state, 3)
+	}
+	// 300 events have been appended, so that one save has turned a page, which is
+	// one request more.
+	got := d.bucket.Calls()
+	maps.DeleteFunc(got, func(name string, n int) bool { return n == before[name] })
+	if len(got) != 1 || got["Put"]-before["Put"] != 101 {
+		t.Errorf("100 saves took %v after %v, want 101 times Put", got, before)
+	}
+}
+
+func TestOldPagesAreRemoved(t *testing.T) {
+	t.Parallel()
+	d := newDepot(t)
+	s := d.store()
+	var state serve.State
+	for range 60 {
+		state = d.save(s, state, 100)
+	}
+	// A page has 300 events, so that four of them and the state are enough, and a
+	// page more when the oldest of the thousand is on it.
+	if keys := d.held(); len(keys) > 6 {
+		t.Errorf("there are %q", keys)
+	}
+	events, err := s.Events(t.Context(), 0, 10_000)
+	if err != nil || len(events) < 1000 || len(events) > 2000 || events[len(events)-1].Seq != 6000 {
+		t.Fatalf("%d events are left (%v)", len(events), err)
+	}
+	for i, e := range events {
+		if e.Seq != events[0].Seq+int64(i) {
+			t.Fatalf("event %d comes after event %d", e.Seq, events[i-1].Seq)
+		}
+	}
+}
+
+// lost gives what loses the answers to the next saves of the state.
+func lost(n int) func(call, key string) error {
+	return func(call, key string) error {
+		if call != "Put" || key != bucket.StateKey || n == 0 {
+			return nil
+		}
+		n--
+		return serve.ErrUnreachable
+	}
+}
+
+func TestALostAnswerIsNoConflict(t *testing.T) {
+	t.Parallel()
+	for name, n := range map[string]int{"once": 1, "again and again": 4} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				d := newDepot(t)
+				s := d.store()
+				var state serve.State
+				for i := range 3 {
+					d.bucket.Lose(lost(n))
+					state.Name = fmt.Sprint("save-", i)
+					state = d.save(s, state, 1)
+				}
+				d.stored(3, "save-2", 3)
+			})
+		})
+	}
+}
+
+func TestASaveOfUnknownOutcomeIsSavedAnew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDepot(t)
+		s := d.store()
+		state := d.save(s, serve.State{Name: "first"}, 1)
+		away := func(string, string) error { return serve.ErrUnreachable }
+		d.bucket.Lose(away)
+		state.Name = "lost"
+		if _, _, err := s.Save(t.Context(), state, make([]serve.Event, 2)); !errors.Is(err, serve.ErrUnreachable) || !strings.Contains(err.Error(), "is not known") {
+			t.Fatalf("Save: %v, want ErrUnreachable", err)
+		}
+		d.bucket.Lose(nil)
+		d.stored(2, "lost", 3)
+		state.Name = "anew"
+		state = d.save(s, state, 3)
+		d.stored(2, "anew", 4)
+		// Someone else's save in between is a conflict all the same.
+		d.bucket.Lose(away)
+		if _, _, err := s.Save(t.Context(), state, nil); !errors.Is(err, serve.ErrUnreachable) {
+			t.Fatalf("Save: %v, want ErrUnreachable", err)
+		}
+		d.bucket.Lose(nil)
+		other := d.store()
+		theirs, err := other.Load(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.save(other, theirs, 0)
+		if _, _, err := s.Save(t.Context(), state, nil); !errors.Is(err, serve.ErrConflict) {
+			t.Errorf("Save: %v, want ErrConflict", err)
+		}
+	})
+}
+
+func TestOfTwoControllersOneGoesOn(t *testing.T) {
+	t.Parallel()
+	d := newDepot(t)
+	d.save(d.store(), serve.State{Name: "web"}, 1)
+	one, two := d.store(), d.store()
+	seen, err := one.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := two.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d.save(two, seen, 1)
+	for range 2 { // and not at its second attempt either
+		if _, _, err := one.Save(t.Context(), seen, make([]serve.Event, 1)); !errors.Is(err, serve.ErrConflict) {
+			t.Errorf("Save: %v, want ErrConflict", err)
+		}
+	}
+	d.stored(2, "web", 2)
+}
+
+func TestARemovedServiceIsAConflict(t *testing.T) {
+	t.Parallel()
+	d := newDepot(t)
+	s := d.store()
+	state := d.save(s, serve.State{}, 0)
+	if err := d.bucket.Remove(t.Context(), bucket.StateKey); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*bucket.Store{s, d.store()} {
+		if _, _, err := s.Save(t.Context(), state, nil); !errors.Is(err, serve.ErrConflict) {
+			t.Errorf("Save: %v, want ErrConflict", err)
+		}
+	}
+	// Not even one of the same version is saved over.
+	d.save(d.store(), serve.State{}, 0)
+	if _, _, err := s.Save(t.Context(), state, nil); !errors.Is(err, serve.ErrConflict) {
+		t.Errorf("Save over the state of the next service: %v, want ErrConflict", err)
+	}
+}
+
+func TestALoserWritesTheSamePage(t *testing.T) {
+	t.Parallel()
+	d := newDepot(t)
+	s := d.store()
+	state := d.save(s, serve.State{}, 300)
+	// One turns the page and dies before its save.
+	if err := s.TurnPage(t.Context(), state.Version); err != nil {
+		t.Fatal(err)
+	}
+	d.save(d.store(), state, 1)
+	d.stored(2, "", 301)
+}
+
+func TestAStateOfANewerProgramIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	d := newDepot(t)
+	if _, err := d.bucket.Put(t.Context(), bucket.StateKey, []byte(`{"format": 2, "version": 7}`), bucket.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	s := d.store()
+	if _, err := s.Load(t.Context()); err == nil || errors.Is(err, serve.ErrNotFound) {
+		t.Errorf("Load: %v", err)
+	}
+	if _, _, err := s.Save(t.Context(), serve.State{Version: 7}, nil); err == nil {
+		t.Error("it was saved over")
+	}
+}
