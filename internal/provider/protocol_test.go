@@ -18,9 +18,9 @@ import (
 // tests is too old to ask for, and for what it does not show.
 
 // serving gives a configured provider.
-func serving(t *testing.T, f *infra) tfprotov6.ProviderServer {
+func serving(t *testing.T, o Options) tfprotov6.ProviderServer {
 	t.Helper()
-	server := providerserver.NewProtocol6(New(options(f))())()
+	server := providerserver.NewProtocol6(New(o)())()
 	schemas, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
 	if err != nil || len(schemas.Diagnostics) > 0 {
 		t.Fatalf("the schema is not valid: %v %+v", err, schemas)
@@ -54,7 +54,12 @@ func pack(t *testing.T, kind tftypes.Type, v tftypes.Value) *tfprotov6.DynamicVa
 func TestAServiceIsImportedByItsIdentity(t *testing.T) {
 	t.Parallel()
 	kind := tftypes.Object{AttributeTypes: map[string]tftypes.Type{"name": tftypes.String, "infra": tftypes.String, "namespace": tftypes.String}}
-	for what, infra := range map[string]any{"the place left out": nil, "the place given": "local"} {
+	for what, row := range map[string]struct {
+		infra, namespace, kept any
+	}{
+		"the place left out": {nil, nil, "local"}, "the place given": {"local", nil, "local"},
+		"a namespace": {"kubernetes", "apps", "kubernetes"}, "a region": {"gcp", "us-east1", "gcp"}, "a region left out": {"gcp", nil, "gcp"},
+	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			f := newInfra(ready)
@@ -67,10 +72,14 @@ func TestAServiceIsImportedByItsIdentity(t *testing.T) {
 			if _, err := client.Apply(t.Context(), spec, serve.ApplyOptions{}); err != nil {
 				t.Fatal(err)
 			}
-			server := serving(t, f)
+			o := options(f)
+			o.Deployers = func(Settings) (map[string]serve.Deployer, error) {
+				return map[string]serve.Deployer{localInfra: f, kubernetesInfra: f, gcpInfra: f}, nil
+			}
+			server := serving(t, o)
 			identity := tftypes.NewValue(kind, map[string]tftypes.Value{
-				"name": tftypes.NewValue(tftypes.String, "web"), "infra": tftypes.NewValue(tftypes.String, infra),
-				"namespace": tftypes.NewValue(tftypes.String, nil),
+				"name": tftypes.NewValue(tftypes.String, "web"), "infra": tftypes.NewValue(tftypes.String, row.infra),
+				"namespace": tftypes.NewValue(tftypes.String, row.namespace),
 			})
 			imported, err := server.ImportResourceState(t.Context(), &tfprotov6.ImportResourceStateRequest{
 				TypeName: "serve_service",
@@ -91,8 +100,8 @@ func TestAServiceIsImportedByItsIdentity(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := tftypes.NewValue(kind, map[string]tftypes.Value{
-				"name": tftypes.NewValue(tftypes.String, "web"), "infra": tftypes.NewValue(tftypes.String, "local"),
-				"namespace": tftypes.NewValue(tftypes.String, nil),
+				"name": tftypes.NewValue(tftypes.String, "web"), "infra": tftypes.NewValue(tftypes.String, row.kept),
+				"namespace": tftypes.NewValue(tftypes.String, row.namespace),
 			})
 			if !got.Equal(want) {
 				t.Errorf("the identity is %s, want %s", got, want)
@@ -103,7 +112,7 @@ func TestAServiceIsImportedByItsIdentity(t *testing.T) {
 
 func TestEveryAttributeSaysWhatItIs(t *testing.T) {
 	t.Parallel()
-	schemas, err := serving(t, newInfra(ready)).GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
+	schemas, err := serving(t, options(newInfra(ready))).GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
 	if err != nil || len(schemas.Diagnostics) > 0 {
 		t.Fatalf("the schema is not valid: %v %+v", err, schemas.Diagnostics)
 	}

@@ -15,11 +15,11 @@ import (
 )
 
 // parseImportID reads "name", "infra/name" for a controller that is not local, or
-// "infra/namespace/name" where infras have namespaces.
+// "infra/namespace/name" where infras have namespaces, or regions.
 func parseImportID(id string) (infra, namespace, name string, err error) {
 	parts := strings.Split(id, "/")
 	if len(parts) > 3 || slices.Contains(parts, "") {
-		return "", "", "", fmt.Errorf("%q is not a service's; it is NAME, INFRA/NAME or INFRA/NAMESPACE/NAME, such as \"web\" or \"kubernetes/apps/web\"", id)
+		return "", "", "", fmt.Errorf("%q is not a service's; it is NAME, INFRA/NAME or INFRA/NAMESPACE/NAME, such as \"web\", \"kubernetes/apps/web\" or \"gcp/us-east1/web\"", id)
 	}
 	infra, name = localInfra, parts[len(parts)-1]
 	if len(parts) > 1 {
@@ -39,13 +39,19 @@ func importID(infra, namespace, name string) string {
 	return infra + "/" + namespace + "/" + name
 }
 
-// identify sets the identity of the service. Terraform before 1.12 has none.
+// identify sets the identity of the service, which keeps the region that it may have
+// been imported by. Terraform before 1.12 has none.
 func (m serviceModel) identify(ctx context.Context, identity *tfsdk.ResourceIdentity) diag.Diagnostics {
 	if identity == nil {
 		return nil
 	}
 	var diags diag.Diagnostics
 	infra, namespace := m.infra(ctx, &diags)
+	if regional(infra) && !identity.Raw.IsNull() {
+		var was identityModel
+		diags.Append(identity.Get(ctx, &was)...)
+		namespace = was.Namespace.ValueString()
+	}
 	diags.Append(identity.Set(ctx, identityModel{Name: m.Name, Infra: types.StringValue(infra), Namespace: text(namespace)})...)
 	return diags
 }

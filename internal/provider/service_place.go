@@ -12,8 +12,8 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
-// placeKey is where Terraform keeps for us in which namespace a service was made
-// that names none. The provider's own may be another one tomorrow, and a service
+// placeKey is where Terraform keeps for us in which namespace or region a service was
+// made that names none. The provider's own may be another one tomorrow, and a service
 // that is looked for in the wrong place would seem to be gone.
 const placeKey = "namespace"
 
@@ -46,11 +46,20 @@ func (m serviceModel) note(ctx context.Context, d serve.Deployer, private noted,
 	if err != nil {
 		return // it was reached a moment ago; the next refresh notes it
 	}
-	data, err := json.Marshal(namespace)
-	if err == nil {
-		diags.Append(private.SetKey(ctx, placeKey, data)...)
-	}
+	diags.Append(noteNamespace(ctx, namespace, private)...)
 }
+
+// noteNamespace has Terraform keep a namespace or region.
+func noteNamespace(ctx context.Context, namespace string, private noted) (diags diag.Diagnostics) {
+	if data, err := json.Marshal(namespace); err == nil && namespace != "" {
+		diags = private.SetKey(ctx, placeKey, data)
+	}
+	return diags
+}
+
+// regional reports whether an infra has its controllers in regions. No argument names
+// them, so that there is none that an import could fill in.
+func regional(infra string) bool { return infra == awsInfra || infra == gcpInfra }
 
 // place gives the infra of the controller, and the namespace or region: the one that
 // is named, or the one that the service was made in.

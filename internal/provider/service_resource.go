@@ -52,7 +52,7 @@ func (r *serviceResource) IdentitySchema(_ context.Context, _ resource.IdentityS
 	resp.IdentitySchema = identityschema.Schema{Attributes: map[string]identityschema.Attribute{
 		"name":      identityschema.StringAttribute{RequiredForImport: true, Description: "Name of the service."},
 		"infra":     identityschema.StringAttribute{OptionalForImport: true, Description: "What its controller runs on; local when left out."},
-		"namespace": identityschema.StringAttribute{OptionalForImport: true, Description: "Where in a Kubernetes cluster; that of the provider when left out."},
+		"namespace": identityschema.StringAttribute{OptionalForImport: true, Description: "Namespace of a Kubernetes cluster, or region of AWS or Google Cloud; that of the provider when left out."},
 	}}
 }
 
@@ -81,7 +81,12 @@ func (r *serviceResource) ImportState(ctx context.Context, req resource.ImportSt
 		}
 	}
 	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("name"), name)...)
-	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("controller"), controllerObject(infra, namespace))...)
+	inCluster := namespace
+	if regional(infra) {
+		inCluster = ""
+		resp.Diagnostics.Append(noteNamespace(ctx, namespace, resp.Private)...)
+	}
+	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("controller"), controllerObject(infra, inCluster))...)
 	if resp.Identity != nil {
 		resp.Diagnostics.Append(resp.Identity.Set(ctx, identityModel{types.StringValue(name), types.StringValue(infra), text(namespace)})...)
 	}
