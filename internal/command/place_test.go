@@ -5,7 +5,6 @@ package command
 
 import (
 	"errors"
-	"path/filepath"
 	"testing"
 )
 
@@ -23,19 +22,6 @@ func TestAPlaceIsAnInfraAndMaybeANamespace(t *testing.T) {
 			t.Errorf("--infra %q gives %v", infra, err)
 		case want != "" && d.Name() != want:
 			t.Errorf("--infra %q is %s, want %s", infra, d.Name(), want)
-		}
-	}
-}
-
-func TestAPathMayBeginAtHome(t *testing.T) {
-	home := t.TempDir()
-	t.Setenv("HOME", home)
-	for path, want := range map[string]string{
-		"~/.kube/config": filepath.Join(home, ".kube/config"),
-		"":               "", "~": "~", "~user/x": "~user/x", "a/~/b": "a/~/b", "/etc/config": "/etc/config",
-	} {
-		if got := expandHome(path); got != want {
-			t.Errorf("%q is %q, want %q", path, got, want)
 		}
 	}
 }

@@ -10,8 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
@@ -81,7 +79,7 @@ func (p *Program) deployers(s provider.Settings) (map[string]serve.Deployer, err
 func kubeConfig(s provider.Settings) kube.Config {
 	k := s.Kubernetes
 	c := kube.Config{
-		Path: expandHome(k.ConfigPath), Context: k.ConfigContext, Host: k.Host, CA: k.ClusterCACertificate, Insecure: k.Insecure,
+		Path: provider.ExpandHome(k.ConfigPath), Context: k.ConfigContext, Host: k.Host, CA: k.ClusterCACertificate, Insecure: k.Insecure,
 		Token: k.Token, ClientCertificate: k.ClientCertificate, ClientKey: k.ClientKey,
 		Namespace: cmp.Or(s.Namespace, k.Namespace),
 	}
@@ -104,17 +102,6 @@ func awsConfig(s provider.Settings) *aws.Config {
 		c.AssumeRole = &aws.AssumeRole{ARN: r.ARN, SessionName: r.SessionName, ExternalID: r.ExternalID}
 	}
 	return c
-}
-
-// expandHome gives a path that begins with ~/ its beginning in full, as a shell
-// does. Where there is no home it stays, and is said to be missing.
-func expandHome(path string) string {
-	rest, ok := strings.CutPrefix(path, "~/")
-	home, err := os.UserHomeDir()
-	if !ok || err != nil {
-		return path
-	}
-	return filepath.Join(home, rest)
 }
 
 // localDeployer gives the deployer of this machine, with the programs for

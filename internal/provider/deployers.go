@@ -22,20 +22,21 @@ type Settings struct {
 	Home string
 	// Kubernetes says how a cluster is reached.
 	Kubernetes Kubernetes
-	// AWS says how AWS is reached; nil while that is not known.
+	// AWS and GCP say how these are reached; nil while that is not known.
 	AWS *AWS
+	GCP *GCP
 	// Namespace is where in the cluster, or in which region, a controller is; empty
-	// is that of Kubernetes, or of AWS.
+	// is that of Kubernetes, AWS or GCP.
 	Namespace string
 }
 
 // deployers opens the deployers when the first of them is asked for, once for
 // all resources of one namespace.
 type deployers struct {
-	options    Options
-	home       types.String
-	kubernetes types.Object
-	aws        types.Object
+	options Options
+	home    types.String
+	// reached says how each cloud is reached that the provider can be told of.
+	reached map[string]types.Object
 
 	mu sync.Mutex
 	// opened are the deployers by their names, for each namespace.
@@ -45,27 +46,14 @@ type deployers struct {
 // known reports whether the deployer for an infra can be had: not while what of the
 // provider's own configuration is for it depends on something that is yet to be made.
 func (d *deployers) known(infra string) bool {
-	switch {
-	case d == nil:
+	if d == nil || infra == localInfra && d.home.IsUnknown() {
 		return false
-	case infra == kubernetesInfra:
-		return fullyKnown(d.kubernetes)
-	case infra == awsInfra:
-		return fullyKnown(d.aws)
 	}
-	return !d.home.IsUnknown()
+	return d.knownCloud(infra)
 }
 
 // knownCloud reports whether it is known how a cloud is reached.
-func (d *deployers) knownCloud(cloud string) bool {
-	switch cloud {
-	case kubernetesInfra:
-		return fullyKnown(d.kubernetes)
-	case awsInfra:
-		return fullyKnown(d.aws)
-	}
-	return true
-}
+func (d *deployers) knownCloud(cloud string) bool { return fullyKnown(d.reached[cloud]) }
 
 // open gives every deployer by its name. A failure is not remembered: what it was
 // for may be mended. Without a home there is no deployer that needs one, and noHome
@@ -77,11 +65,14 @@ func (d *deployers) open(namespace string) (found map[string]serve.Deployer, noH
 		return found, nil, nil
 	}
 	s := Settings{Home: d.home.ValueString(), Namespace: namespace}
-	if fullyKnown(d.kubernetes) {
-		s.Kubernetes = kubernetesOf(d.kubernetes)
+	if d.knownCloud(kubernetesInfra) {
+		s.Kubernetes = kubernetesOf(d.reached[kubernetesInfra])
 	}
-	if fullyKnown(d.aws) {
-		s.AWS = awsOf(d.aws)
+	if d.knownCloud(awsInfra) {
+		s.AWS = awsOf(d.reached[awsInfra])
+	}
+	if d.knownCloud(gcpInfra) {
+		s.GCP = gcpOf(d.reached[gcpInfra])
 	}
 	if d.options.Home != nil {
 		s.Home, noHome = d.options.Home(s.Home)

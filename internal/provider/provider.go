@@ -66,6 +66,7 @@ type providerModel struct {
 	Home       types.String `tfsdk:"home"`
 	Kubernetes types.Object `tfsdk:"kubernetes"`
 	AWS        types.Object `tfsdk:"aws"`
+	GCP        types.Object `tfsdk:"gcp"`
 }
 
 // Metadata names the provider.
@@ -87,6 +88,7 @@ func (p *serveProvider) Schema(_ context.Context, _ provider.SchemaRequest, resp
 			},
 			"kubernetes": kubernetesAttribute(),
 			"aws":        awsAttribute(),
+			"gcp":        gcpAttribute(),
 		},
 	}
 }
@@ -97,6 +99,7 @@ func (p *serveProvider) ValidateConfig(ctx context.Context, req provider.Validat
 	resp.Diagnostics.Append(req.Config.Get(ctx, &m)...)
 	resp.Diagnostics.Append(validateKubernetes(ctx, m.Kubernetes)...)
 	resp.Diagnostics.Append(validateAWS(ctx, m.AWS)...)
+	resp.Diagnostics.Append(validateGCP(ctx, m.GCP)...)
 }
 
 // Configure hands the configuration on. Nothing is opened or asked here, so that
@@ -108,7 +111,9 @@ func (p *serveProvider) Configure(ctx context.Context, req provider.ConfigureReq
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	d := &deployers{options: p.options, home: m.Home, kubernetes: m.Kubernetes, aws: m.AWS}
+	d := &deployers{options: p.options, home: m.Home, reached: map[string]types.Object{
+		kubernetesInfra: m.Kubernetes, awsInfra: m.AWS, gcpInfra: m.GCP,
+	}}
 	if m.Home.IsNull() {
 		d.home = types.StringValue(os.Getenv(homeVariable))
 	}

@@ -3,16 +3,7 @@
 
 package provider
 
-import (
-	"fmt"
-	"reflect"
-	"strings"
-	"testing"
-
-	"github.com/google/go-cmp/cmp"
-
-	"github.com/serve-infra/terraform-provider-serve/internal/serve"
-)
+import "testing"
 
 // allOfAWS is an aws with every attribute that there is.
 const allOfAWS = `provider "serve" {
@@ -40,10 +31,7 @@ const allOfAWS = `provider "serve" {
 
 func TestHowAWSIsReachedIsHandedOnWhole(t *testing.T) {
 	t.Parallel()
-	for what, row := range map[string]struct {
-		config string
-		want   *AWS
-	}{
+	isHandedOn(t, func(s Settings) *AWS { return s.AWS }, map[string]reaching[AWS]{
 		"nothing": {"", &AWS{}},
 		"an aws without anything in it": {`provider "serve" {
   aws = {}
@@ -54,7 +42,7 @@ func TestHowAWSIsReachedIsHandedOnWhole(t *testing.T) {
 }
 resource "terraform_data" "region" { input = "us-west-2" }
 `, &AWS{Region: "us-west-2"}},
-		"all of it": {allOfAWS, &AWS{
+		allOfIt: {allOfAWS, &AWS{
 			Region: "eu-west-1", Profile: "work",
 			AssumeRole:  &AssumeRole{ARN: "arn:aws:iam::123456789012:role/serve", SessionName: "terraform", ExternalID: "42"},
 			Regions:     []string{"eu-west-1"},
@@ -65,31 +53,7 @@ resource "terraform_data" "region" { input = "us-west-2" }
 			},
 			VPC: "vpc-0123456789abcdef0", Private: true,
 		}},
-	} {
-		t.Run(what, func(t *testing.T) {
-			t.Parallel()
-			f := newInfra(ready)
-			o := options(f)
-			open := o.Deployers
-			var last *AWS
-			o.Deployers = func(s Settings) (map[string]serve.Deployer, error) {
-				last = s.AWS
-				return open(s)
-			}
-			tf := newTerraformWith(t, o, row.config+service(""))
-			if found, ok := tf.apply(t); !ok || len(found) > 0 {
-				t.Fatalf("applying gave %+v", found)
-			}
-			if diff := cmp.Diff(row.want, last); diff != "" {
-				t.Errorf("the deployers were opened with another (- wanted, + got):\n%s", diff)
-			}
-			for i, all := 0, reflect.ValueOf(*last); what == "all of it" && i < all.NumField(); i++ {
-				if all.Field(i).IsZero() {
-					t.Errorf("%s is not among all that there is", all.Type().Field(i).Name)
-				}
-			}
-		})
-	}
+	})
 }
 
 func TestWhatIsWrongWithAWSIsSaidWhenTheConfigurationIsValidated(t *testing.T) {
@@ -113,31 +77,13 @@ func TestWhatIsWrongWithAWSIsSaidWhenTheConfigurationIsValidated(t *testing.T) {
 		{"a network in two regions", `regions = ["eu-west-1", "eu-west-2"], vpc_id = "vpc-0123456789abcdef0"`, "aws.vpc_id", "A network is in one region; name that"},
 		{"addresses that are perhaps private", `use_private_addresses = "perhaps"`, "aws", "a bool is required"},
 	}
-	var b strings.Builder
-	for i, m := range mistakes {
-		fmt.Fprintf(&b, "provider \"serve\" {\n  alias = \"row_%d\"\n  aws = { %s }\n}\n", i, m.config)
-		b.WriteString(strings.Replace(service(fmt.Sprintf("provider = serve.row_%d", i)), "web", fmt.Sprintf("row_%d", i), 1))
-	}
-	each := strings.Count(b.String(), "\n") / len(mistakes)
-	said := make([]int, len(mistakes))
-	for _, d := range newTerraform(t, newInfra(ready), b.String()).validate(t) {
-		i := (d.Range.Start.Line - header - 1) / each
-		m, text := mistakes[i], strings.Join(strings.Fields(d.Summary+": "+d.Detail), " ")
-		if said[i]++; d.Severity != "error" || !strings.Contains(text, m.at) || !strings.Contains(text, m.says) {
-			t.Errorf("%s gives %q, want one about %s that says %q", m.what, text, m.at, m.says)
-		}
-	}
-	for i, m := range mistakes {
-		if said[i] != 1 {
-			t.Errorf("%s gives %d errors, want one about %s", m.what, said[i], m.at)
-		}
-	}
+	eachIsSaid(t, awsInfra, mistakes)
 }
 
 // Whatever of aws is made in the same run keeps nobody from planning.
 func TestWhatIsNotKnownYetOfAWSIsNotWrong(t *testing.T) {
 	t.Parallel()
-	for what, aws := range map[string]string{
+	nothingIsSaid(t, awsInfra, map[string]string{
 		"each of its values": `{
 			region       = UNKNOWN
 			profile      = UNKNOWN
@@ -156,15 +102,5 @@ func TestWhatIsNotKnownYetOfAWSIsNotWrong(t *testing.T) {
 			vpc_id       = "vpc-0123456789abcdef0"
 		}`,
 		"all of it": `UNKNOWN == "" ? null : { region = "eu-west-1" }`,
-	} {
-		t.Run(what, func(t *testing.T) {
-			t.Parallel()
-			tf := newTerraform(t, newInfra(ready), strings.ReplaceAll("provider \"serve\" {\naws = "+aws+"\n}\n", "UNKNOWN", "terraform_data.late.output")+service("")+`
-resource "terraform_data" "late" { input = timestamp() }
-`)
-			for _, d := range append(tf.validate(t), tf.plan(t)...) {
-				t.Errorf("%s: %s", d.Summary, d.Detail)
-			}
-		})
-	}
+	})
 }

@@ -6,7 +6,6 @@ package provider
 import (
 	"context"
 	"maps"
-	"net/url"
 	"regexp"
 	"slices"
 
@@ -27,32 +26,18 @@ const (
 const notRegion = "is not a region of AWS, which have names like \"us-east-1\"."
 
 // awsCheck collects what is wrong with aws.
-type awsCheck struct {
-	at path.Path
-	diag.Diagnostics
-}
+type awsCheck struct{ check }
 
-func (c *awsCheck) refuse(at path.Path, why string) {
-	c.AddAttributeError(at, "Invalid "+at.String(), why)
-}
-
-// form refuses a value that has not the form; one that is not known yet may have it.
-func (c *awsCheck) form(at path.Path, v types.String, form, why string) {
-	if known(v) && !regexp.MustCompile(form).MatchString(v.ValueString()) {
-		c.refuse(at, "\""+v.ValueString()+"\" "+why)
-	}
-}
-
-// validateAWS says what cannot be meant. What is not known yet may be there.
+// validateAWS says what cannot be meant.
 func validateAWS(ctx context.Context, o types.Object) diag.Diagnostics {
-	c := awsCheck{at: path.Root("aws")}
+	c := awsCheck{check{at: path.Root(awsInfra)}}
 	m, ok := decode[awsModel](ctx, o, &c.Diagnostics)
 	if !ok {
 		return c.Diagnostics
 	}
 	c.places(m)
 	c.tags(m)
-	c.endpoints(m)
+	c.endpoints(m.Endpoints, awsServices(), "https://ec2.example.com")
 	if r, ok := decode[assumeRoleModel](ctx, m.AssumeRole, &c.Diagnostics); ok {
 		c.form(c.at.AtName("assume_role").AtName("role_arn"), r.RoleARN, roleARNForm,
 			"is not the ARN of a role, as in \"arn:aws:iam::123456789012:role/serve\".")
@@ -63,11 +48,7 @@ func validateAWS(ctx context.Context, o types.Object) diag.Diagnostics {
 func (c *awsCheck) places(m awsModel) {
 	c.form(c.at.AtName("region"), m.Region, awsRegionForm, notRegion)
 	c.form(c.at.AtName("vpc_id"), m.VPCID, vpcForm, "is not the id of a network, which is like \"vpc-0123456789abcdef0\".")
-	for i, v := range m.Regions.Elements() {
-		if v, ok := v.(types.String); ok {
-			c.form(c.at.AtName("regions").AtListIndex(i), v, awsRegionForm, notRegion)
-		}
-	}
+	c.regions(m.Regions, awsRegionForm, notRegion)
 	if known(m.VPCID) && !m.Regions.IsUnknown() && len(m.Regions.Elements()) != 1 {
 		c.refuse(c.at.AtName("vpc_id"), "A network is in one region; name that, and no other, by regions.")
 	}
@@ -78,22 +59,6 @@ func (c *awsCheck) tags(m awsModel) {
 		if regexp.MustCompile(takenTagForm).MatchString(key) {
 			c.refuse(c.at.AtName("default_tags").AtMapKey(key),
 				"Tags that begin with \"serve-infra:\" are the provider's own, and those that begin with \"aws:\" are those of AWS.")
-		}
-	}
-}
-
-func (c *awsCheck) endpoints(m awsModel) {
-	for _, service := range slices.Sorted(maps.Keys(m.Endpoints.Elements())) {
-		here := c.at.AtName("endpoints").AtMapKey(service)
-		if !slices.Contains(awsServices(), service) {
-			c.refuse(here, "There is no service \""+service+"\" that would be asked; there are "+words(awsServices())+".")
-		}
-		v, ok := m.Endpoints.Elements()[service].(types.String)
-		if !ok || !known(v) {
-			continue
-		}
-		if u, err := url.Parse(v.ValueString()); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			c.refuse(here, "\""+v.ValueString()+"\" is not a URL, as in \"https://ec2.example.com\".")
 		}
 	}
 }

@@ -103,7 +103,7 @@ resource "terraform_data" "home" { input = "/made/late" }
 func TestAClusterThatIsNotKnownYetConcernsItselfOnly(t *testing.T) {
 	t.Parallel()
 	kind := attributeTypesOf(t)
-	d := &deployers{home: types.StringValue("mine"), kubernetes: types.ObjectUnknown(kind), options: options(newInfra(ready))}
+	d := &deployers{home: types.StringValue("mine"), reached: map[string]types.Object{kubernetesInfra: types.ObjectUnknown(kind)}, options: options(newInfra(ready))}
 	if _, err := d.get(localInfra, ""); err != nil {
 		t.Errorf("the deployer of this machine: %v", err)
 	}

@@ -17,6 +17,8 @@ const (
 	kubernetesInfra = "kubernetes"
 	// awsInfra is the infra whose controllers are on machines of AWS.
 	awsInfra = "aws"
+	// gcpInfra is the infra whose controllers are on machines of Google Cloud.
+	gcpInfra = "gcp"
 )
 
 // maxCopies bounds the copies of a controller, all of which keep a connection to
@@ -40,7 +42,7 @@ func controllerAttributes() map[string]schema.Attribute {
 			Computed:            true,
 			Default:             stringdefault.StaticString(localInfra),
 			PlanModifiers:       []planmodifier.String{stringplanmodifier.RequiresReplace()},
-			MarkdownDescription: describe("What the controller runs on: `local` is this machine, `kubernetes` a cluster, `aws` a machine of AWS in the region of the provider's `aws`, which the service stays in. Changing it makes another service.", localInfra),
+			MarkdownDescription: describe("What the controller runs on: `local` is this machine, `kubernetes` a cluster, `aws` a machine of AWS and `gcp` one of Google Cloud, each in the region that the provider's `aws` or `gcp` names, which the service stays in. Changing it makes another service.", localInfra),
 		},
 		"namespace": schema.StringAttribute{
 			Optional:      true,
