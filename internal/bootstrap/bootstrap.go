@@ -4,6 +4,7 @@
 package bootstrap
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 // MaxBytes is how large the user data may be at most: EC2 takes no more.
 const MaxBytes = 16384
 
-// Dir is where everything is on the machine.
+// Dir is where everything is on the machine, unless something else is said.
 const Dir = "/opt/serve"
 
 //go:embed receive.py
@@ -62,17 +63,20 @@ type Config struct {
 	Program string
 	// Lease is for how long the machine stays when nobody has talked to it.
 	Lease time.Duration
+	// Dir is where everything is to be on the machine, on one whose files are where
+	// others have none; empty is [Dir].
+	Dir string
+	// Open has the startup script open Port, on a machine that lets nobody in by
+	// itself.
+	Open bool
 	// Controller is the certificate of whoever may talk to the machine, in PEM.
 	Controller string
 	// Birth is the certificate that the machine shows at first, with its key, in PEM.
 	Birth string
 }
 
-// file is one that the machine is to have below Dir.
+// file is one that the machine is to have in its directory.
 type file struct{ name, permissions, content string }
-
-// path gives where it is on the machine.
-func (f file) path() string { return Dir + "/" + f.name }
 
 // files gives what the machine is to have; serve.ErrInvalid when something in c
 // cannot be.
@@ -88,9 +92,11 @@ func (c Config) files() ([]file, error) {
 		{"controller.pem", "0644", c.Controller},
 		{"birth.pem", "0600", c.Birth},
 		{"receive.py", "0644", receiver},
-		{unitFile, "0644", unit},
+		{unitFile, "0644", strings.ReplaceAll(unit, Dir, c.dir())},
 	}, err
 }
+
+func (c Config) dir() string { return cmp.Or(c.Dir, Dir) }
 
 // UserData gives the user data of a machine, in the form of cloud-init.
 // serve.ErrInvalid means that something in c cannot be.
@@ -99,16 +105,16 @@ func UserData(c Config) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("making user data: %w", err)
 	}
-	return cloudConfig(files, unitFile)
+	return cloudConfig(c.dir(), files, unitFile)
 }
 
-// cloudConfig has cloud-init write files and start the service that one of them is
-// the unit of.
-func cloudConfig(files []file, unit string) (string, error) {
+// cloudConfig has cloud-init write files to a directory and start the service that one
+// of them is the unit of.
+func cloudConfig(dir string, files []file, unit string) (string, error) {
 	var b strings.Builder
 	b.WriteString("#cloud-config\nwrite_files:\n")
 	for _, f := range files {
-		fmt.Fprintf(&b, "  - path: %s\n    permissions: %q\n    content: |\n", f.path(), f.permissions)
+		fmt.Fprintf(&b, "  - path: %s\n    permissions: %q\n    content: |\n", dir+"/"+f.name, f.permissions)
 		for line := range strings.Lines(f.content) {
 			if line = strings.TrimRight(line, "\n"); line != "" {
 				line = "      " + line
@@ -116,7 +122,7 @@ func cloudConfig(files []file, unit string) (string, error) {
 			b.WriteString(line + "\n")
 		}
 	}
-	b.WriteString("runcmd:\n  - [systemctl, enable, --now, " + Dir + "/" + unit + "]\n")
+	b.WriteString("runcmd:\n  - [systemctl, enable, --now, " + dir + "/" + unit + "]\n")
 	if b.Len() > MaxBytes {
 		return "", fmt.Errorf("making user data: it has %d bytes, and %d are allowed: %w", b.Len(), MaxBytes, serve.ErrInvalid)
 	}
@@ -135,11 +141,16 @@ func StartupScript(c Config) (string, error) {
 		return "", fmt.Errorf("making a startup script: %w", err)
 	}
 	var b strings.Builder
-	b.WriteString("#!/bin/sh\nset -eu\numask 077\nmkdir -p " + Dir + "\nchmod 0755 " + Dir + "\n")
+	dir := c.dir()
+	b.WriteString("#!/bin/sh\nset -eu\numask 077\nmkdir -p " + dir + "\nchmod 0755 " + dir + "\n")
 	for _, f := range files {
-		fmt.Fprintf(&b, "cat >%[1]s <<'%[2]s'\n%[3]s%[2]s\nchmod %[4]s %[1]s\n", f.path(), endOfFile, f.content, f.permissions)
+		fmt.Fprintf(&b, "cat >%[1]s <<'%[2]s'\n%[3]s%[2]s\nchmod %[4]s %[1]s\n", dir+"/"+f.name, endOfFile, f.content, f.permissions)
 	}
-	b.WriteString("systemctl enable --now " + Dir + "/" + unitFile + "\n")
+	b.WriteString("systemctl enable --now " + dir + "/" + unitFile + "\n")
+	if c.Open {
+		rule := fmt.Sprintf("INPUT -p tcp --dport %d -j ACCEPT", c.Port)
+		b.WriteString("iptables -w -C " + rule + " 2>/dev/null || iptables -w -A " + rule + "\n")
+	}
 	return b.String(), nil
 }
 
@@ -155,6 +166,8 @@ func (c Config) check() error {
 		return fmt.Errorf("there is no port %d: %w", c.Port, serve.ErrInvalid)
 	case !digest.MatchString(c.Program):
 		return fmt.Errorf("%q is not the digest of a program: %w", c.Program, serve.ErrInvalid)
+	case !regexp.MustCompile(`^(/[a-z]+)+$`).MatchString(c.dir()):
+		return fmt.Errorf("there can be no directory %q: %w", c.Dir, serve.ErrInvalid)
 	case c.Lease < time.Second:
 		return fmt.Errorf("a lease of %v: %w", c.Lease, serve.ErrInvalid)
 	case !pem.MatchString(c.Controller):

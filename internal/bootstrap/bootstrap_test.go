@@ -114,6 +114,22 @@ func TestTheStartupScriptIsAsWritten(t *testing.T) {
 	asWritten(t, "testdata/golden/startup.sh", startup(t))
 }
 
+// Google's system for containers lets nobody in by itself, and has programs in few
+// places.
+func TestTheStartupScriptForContainersIsAsWritten(t *testing.T) {
+	t.Parallel()
+	c := config()
+	c.Cloud, c.Dir, c.Open = "gcp", "/var/lib/google/serve", true
+	text, err := StartupScript(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asWritten(t, "testdata/golden/startup-containers.sh", text)
+	if strings.Contains(text, Dir) {
+		t.Errorf("something is still to be in %s", Dir)
+	}
+}
+
 func startup(t *testing.T) string {
 	t.Helper()
 	c := config()
@@ -210,6 +226,7 @@ func TestWhatNoMachineCanUseIsRefused(t *testing.T) {
 		"a port too high":                 func(c *Config) { c.Port = 65536 },
 		"no program":                      func(c *Config) { c.Program = "" },
 		"a digest of another kind":        func(c *Config) { c.Program = "md5:0123" },
+		"a directory for a shell":         func(c *Config) { c.Dir = "/opt/$(reboot)" },
 		"a lease too short":               func(c *Config) { c.Lease = time.Millisecond },
 		"no controller":                   func(c *Config) { c.Controller = "" },
 		"a controller that is no PEM":     func(c *Config) { c.Controller = "pem" },

@@ -8,7 +8,8 @@
 //
 // # What happens on the machine
 //
-// The user data writes a few files below /opt/serve:
+// The user data writes a few files below /opt/serve, or wherever programs can be on the
+// machine:
 //
 //	machine.json         which cloud it is, where to listen, which program to expect
 //	controller.pem       the certificate of the one who may talk to the machine

@@ -62,7 +62,7 @@ func HostData(h Host) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("making user data: %w", err)
 	}
-	return cloudConfig([]file{
+	return cloudConfig(Dir, []file{
 		{"host.json", "0644", string(host) + "\n"},
 		{"fetch.py", "0644", fetcher},
 		{hostUnitFile, "0644", hostUnit},
