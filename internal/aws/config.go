@@ -113,6 +113,14 @@ func (p paced) GetAttemptToken(ctx context.Context) (func(error) error, error) {
 
 // load finds credentials and settings as the AWS command line does.
 func (c Config) load(ctx context.Context, transport http.RoundTripper) (aws.Config, error) {
+	return c.loadAs(ctx, transport, nil)
+}
+
+// loadAs is load for whoever was given keys, which take the place of what is found.
+func (c Config) loadAs(ctx context.Context, transport http.RoundTripper, given *keyring) (aws.Config, error) {
+	if given != nil {
+		c.Profile, c.AssumeRole = "", given.role()
+	}
 	options := []func(*config.LoadOptions) error{
 		config.WithAppID("terraform-provider-serve"),
 		config.WithRetryer(retryer),
@@ -132,6 +140,9 @@ func (c Config) load(ctx context.Context, transport http.RoundTripper) (aws.Conf
 	}
 	if cfg.Region == "" {
 		return aws.Config{}, fmt.Errorf("no AWS region is configured (set AWS_REGION, or aws.region in the provider's configuration): %w", serve.ErrInvalid)
+	}
+	if given != nil {
+		cfg.Credentials = aws.NewCredentialsCache(given)
 	}
 	if r := c.AssumeRole; r != nil {
 		role := stscreds.NewAssumeRoleProvider(c.sts(cfg), r.ARN, func(o *stscreds.AssumeRoleOptions) {

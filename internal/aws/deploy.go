@@ -37,6 +37,9 @@ func (d *Deployer) deploy(ctx context.Context, service string, opt serve.DeployO
 	if opt.Image != "" || opt.ImageRepository != "" || opt.Copies != 0 || opt.Endpoint.Type != "" || len(opt.Endpoint.Annotations) > 0 {
 		return nil, fmt.Errorf("a controller on AWS is run from the program that deploys it, in one copy, with an address of its own: %w", serve.ErrInvalid)
 	}
+	if len(opt.CloudCredentials) > 0 {
+		return nil, fmt.Errorf("a controller on AWS has machines of AWS alone: %w", serve.ErrInvalid)
+	}
 	ctx, leave, err := d.services.Enter(ctx, service)
 	if err != nil {
 		return nil, err

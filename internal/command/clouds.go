@@ -29,6 +29,8 @@ type surroundings struct {
 	// there is one, keeps it before the first machine is made there.
 	notes map[string]string
 	note  func(cloud, where string) error
+	// shown gives what clouds are shown that do not know this machine.
+	shown serve.CredentialsOf
 	// secret is what the keys of machines are made of; nil where none are launched.
 	secret func() ([]byte, error)
 	// scouting is set where nothing is looked for that was made before.
@@ -43,18 +45,18 @@ func (s surroundings) clouds() []serve.Cloud {
 	if s.scouting {
 		scope = nil // it would be made, and be there when nothing else is
 	}
-	cluster := kube.NewCloud(kube.CloudOptions{Config: kube.Config{Context: s.notes[kubernetes]}, Scope: scope, Log: s.log})
+	cluster := kube.NewCloud(kube.CloudOptions{Config: kube.Config{Context: s.notes[kubernetes]}, Scope: scope, Shown: s.shown, Log: s.log})
 	pods := serve.Cloud(cluster)
 	if s.note != nil {
-		pods = noted{cluster, func() error {
-			context, err := cluster.Context()
+		pods = noted{cluster, func(ctx context.Context) error {
+			name, err := cluster.Context(ctx)
 			if err != nil {
 				return err
 			}
-			return s.note(kubernetes, context)
+			return s.note(kubernetes, name)
 		}}
 	}
-	machines := aws.CloudOptions{Known: s.notes[amazon], Scope: scope, Secret: s.secret, Program: s.programs.Open, Log: s.log}
+	machines := aws.CloudOptions{Known: s.notes[amazon], Scope: scope, Shown: s.shown, Secret: s.secret, Program: s.programs.Open, Log: s.log}
 	if s.note != nil {
 		machines.Note = func(where string) error { return s.note(amazon, where) }
 	}
@@ -67,12 +69,12 @@ func (s surroundings) clouds() []serve.Cloud {
 // up after a controller that is no more.
 type noted struct {
 	serve.Cloud
-	note func() error
+	note func(context.Context) error
 }
 
 // Launch launches once the use is noted.
 func (n noted) Launch(ctx context.Context, req serve.LaunchRequest) (serve.Instance, error) {
-	if err := n.note(); err != nil {
+	if err := n.note(ctx); err != nil {
 		return serve.Instance{}, err
 	}
 	return n.Cloud.Launch(ctx, req)

@@ -83,6 +83,7 @@ func (p *Program) controller(ctx context.Context, args []string) (err error) {
 	}
 	around := surroundings{
 		home: home, programs: &agent.Programs{Own: executable, Version: p.Version}, notes: notes, note: claim.Note, log: log,
+		shown:  claim.CloudCredentials,
 		secret: func() ([]byte, error) { return []byte(credentials.Token), nil },
 	}
 	endpoint, err := openEndpoint(ctx, claim)

@@ -115,11 +115,11 @@ func localDeployer(home string, programs *agent.Programs, amazonConfig *aws.Conf
 		Credentials: func() (serve.Credentials, error) { return api.NewCredentials("controller") },
 		Connect:     func(a serve.Access) (serve.Client, error) { return api.Connect(a) },
 		Log:         log,
-		Clouds: func(notes map[string]string) []serve.Cloud {
-			return surroundings{home: home, programs: programs, notes: notes, log: log}.clouds()
+		Clouds: func(notes map[string]string, shown serve.CredentialsOf) []serve.Cloud {
+			return surroundings{home: home, programs: programs, notes: notes, shown: shown, log: log}.clouds()
 		},
-		Scouts: func(notes map[string]string) []serve.Cloud {
-			return surroundings{home: home, programs: programs, notes: notes, scouting: true, log: log}.clouds()
+		Scouts: func(notes map[string]string, shown serve.CredentialsOf) []serve.Cloud {
+			return surroundings{home: home, programs: programs, notes: notes, shown: shown, scouting: true, log: log}.clouds()
 		},
 		Brief: func(notes map[string]string) (map[string]string, error) {
 			if amazonConfig == nil {

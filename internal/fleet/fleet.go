@@ -32,6 +32,10 @@ type Options struct {
 	// is asked for once, with the first connection. Nil is for a controller that has
 	// the account for itself.
 	Scope func() (string, error)
+	// Shown gives what the cloud is shown by a controller that it does not know
+	// otherwise, in a form of the cloud's own. Nil, and where it gives nothing, is as
+	// the cloud's own programs find credentials.
+	Shown serve.CredentialsOf
 	// Secret is what the keys of all machines are made of. Nil is for a cloud that
 	// only lists and ends them.
 	Secret func() ([]byte, error)

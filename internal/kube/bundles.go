@@ -104,12 +104,12 @@ func (b *Bundles) Keep(digests ...string) error {
 }
 
 func (b *Bundles) with(do func(context.Context, piles) error) error {
-	s, err := b.cluster.connect()
+	ctx, cancel := context.WithTimeout(context.Background(), bundlePatience)
+	defer cancel()
+	s, err := b.cluster.connect(ctx)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), bundlePatience)
-	defer cancel()
 	return do(ctx, piles{s})
 }
 

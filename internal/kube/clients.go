@@ -16,6 +16,7 @@ import (
 // clients are those of one namespace of one cluster; they share their connections.
 type clients struct {
 	namespace string
+	config    Config // by which they were made
 	// context is the name of kubectl's context, empty where there is none.
 	context string
 	dynamic dynamic.Interface
@@ -30,7 +31,7 @@ func connect(config Config) (*clients, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &clients{namespace: namespace, context: config.Context}
+	c := &clients{namespace: namespace, config: config, context: config.Context}
 	transport, err := rest.HTTPClientFor(settings)
 	if err == nil {
 		c.dynamic, err = dynamic.NewForConfigAndClient(settings, transport)

@@ -38,6 +38,11 @@ type CloudOptions struct {
 	// not orphans of it. It is asked for once, with the first connection. Nil is
 	// for the one controller that belongs to the namespace itself.
 	Scope func() (string, error)
+	// Shown gives what a cluster is shown that has to be given credentials, in place of
+	// Config: a kubeconfig that needs no other files, as JSON with kubeconfig and
+	// context. It is asked with the first connection. Nil, and where it gives nothing,
+	// is as Config says.
+	Shown serve.CredentialsOf
 	// ProvisionTimeout is how long no node may have room for a pod before that is
 	// serve.ErrCapacity; 0 is ten seconds. While the cluster says that a node is
 	// being made it is waited for longer.
@@ -98,7 +103,7 @@ func NewCloud(o CloudOptions) *Cloud {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Cloud{o: o, log: o.Log, cluster: &connector{config: o.Config, scope: o.Scope}, known: make(map[serve.Ref]types.UID)}
+	c := &Cloud{o: o, log: o.Log, cluster: &connector{config: o.Config, scope: o.Scope, shown: o.Shown}, known: make(map[serve.Ref]types.UID)}
 	c.feed = feed{cluster: c.cluster, log: o.Log}
 	return c
 }
@@ -108,8 +113,8 @@ func (c *Cloud) Name() string { return cloudName }
 
 // Context is the name of kubectl's context by which the cluster is reached, the
 // same for as long as the Cloud is used; empty where there is none.
-func (c *Cloud) Context() (string, error) {
-	s, err := c.cluster.connect()
+func (c *Cloud) Context(ctx context.Context) (string, error) {
+	s, err := c.cluster.connect(ctx)
 	if err != nil {
 		return "", fmt.Errorf("finding out which cluster this is: %w", err)
 	}
@@ -133,7 +138,7 @@ func (c *Cloud) owners(service string) []metav1.OwnerReference {
 
 // join connects, and watches the cluster until leave is called.
 func (c *Cloud) join(ctx context.Context) (*site, *watching, func(), error) {
-	s, err := c.cluster.connect()
+	s, err := c.cluster.connect(ctx)
 	if err != nil {
 		return nil, nil, nil, err
 	}

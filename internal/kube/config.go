@@ -4,6 +4,8 @@
 package kube
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -20,6 +22,8 @@ import (
 type Config struct {
 	// Path is the file to read in place of $KUBECONFIG, Context the context in it.
 	Path, Context string
+	// Content is that of a file to read in place of all files.
+	Content string
 	// Host is the API server's URL, which makes all of the files superfluous.
 	Host string
 	// CA is the certificate of its authority in PEM. Insecure trusts any.
@@ -67,7 +71,34 @@ func (c Config) loader() clientcmd.ClientConfig {
 			over.AuthInfo.Exec.Env = append(over.AuthInfo.Exec.Env, api.ExecEnvVar{Name: name, Value: value})
 		}
 	}
-	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, over)
+	if c.Content == "" {
+		return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, over)
+	}
+	read, err := clientcmd.Load([]byte(c.Content))
+	if err != nil {
+		read = api.NewConfig() // in which nothing is configured
+	}
+	return clientcmd.NewNonInteractiveClientConfig(*read, c.Context, over, nil)
+}
+
+// shown gives the Config for a cluster that is shown what was given for it, or c if
+// nothing was.
+func (c Config) shown(ctx context.Context, shown serve.CredentialsOf) (Config, error) {
+	if shown == nil {
+		return c, nil
+	}
+	text, err := shown(ctx, cloudName)
+	if err != nil || text == "" {
+		return c, err
+	}
+	var given struct {
+		Kubeconfig string `json:"kubeconfig"`
+		Context    string `json:"context"`
+	}
+	if err := json.Unmarshal([]byte(text), &given); err != nil || given.Kubeconfig == "" {
+		return Config{}, fmt.Errorf("what was given to be shown to the Kubernetes cluster is no kubeconfig: %w", serve.ErrUnauthorized)
+	}
+	return Config{Content: given.Kubeconfig, Context: given.Context, Namespace: c.Namespace}, nil
 }
 
 // CurrentContext is the name of the context in use; empty where there is none, as

@@ -46,6 +46,9 @@ func (d *Deployer) deploy(ctx context.Context, service string, opt serve.DeployO
 	if err != nil {
 		return nil, err
 	}
+	if len(opt.CloudCredentials) > 0 {
+		return nil, fmt.Errorf("a controller in a cluster has pods alone: %w", serve.ErrInvalid)
+	}
 	copies, err := copiesOf(opt.Copies)
 	if err != nil {
 		return nil, err

@@ -42,7 +42,7 @@ type watching struct {
 // at once is an error; later on the watch outlasts any silence of the server, but
 // not the loss of the right to watch.
 func (f *feed) join(ctx context.Context) (w *watching, leave func(), err error) {
-	if w, err = f.enter(); err != nil {
+	if w, err = f.enter(ctx); err != nil {
 		return nil, nil, err
 	}
 	for _, synced := range []<-chan struct{}{w.pods.HasSyncedChecker().Done(), w.nodes.HasSyncedChecker().Done()} {
@@ -59,7 +59,7 @@ func (f *feed) join(ctx context.Context) (w *watching, leave func(), err error) 
 	return w, func() { f.leave(w) }, nil
 }
 
-func (f *feed) enter() (*watching, error) {
+func (f *feed) enter(ctx context.Context) (*watching, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.now != nil {
@@ -70,7 +70,7 @@ func (f *feed) enter() (*watching, error) {
 			return f.now, nil
 		}
 	}
-	s, err := f.cluster.connect()
+	s, err := f.cluster.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (f *feed) enter() (*watching, error) {
 		pods: pods.Core().V1().Pods().Informer(), users: 1, broken: make(chan struct{}),
 		nodes: informers.NewSharedInformerFactory(s.typed, 0).Core().V1().Nodes().Informer(),
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // whoever came first may leave first
 	w.cancel = cancel
 	for what, informer := range map[string]cache.SharedIndexInformer{"pods": w.pods, "nodes": w.nodes} {
 		err := informer.SetWatchErrorHandlerWithContext(func(ctx context.Context, _ *cache.Reflector, err error) {

@@ -280,7 +280,7 @@ func TestWhatCannotBeLaunchedSaysWhyAndLeavesNothing(t *testing.T) {
 	})
 	t.Run("who may not make pods is told what he may not", func(t *testing.T) {
 		c := r.cloud(t)
-		s, err := c.cluster.connect()
+		s, err := c.cluster.connect(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -29,7 +29,7 @@ func (c *Cloud) logs(ctx context.Context, ref serve.Ref, opt serve.LogOptions) (
 	if !possible(ref) {
 		return nil, serve.ErrNotFound
 	}
-	s, err := c.cluster.connect()
+	s, err := c.cluster.connect(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -4,8 +4,11 @@
 package kube
 
 import (
+	"context"
 	"strings"
 	"sync"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
 // inCluster is the region of a cluster that no context has a name for.
@@ -23,17 +26,22 @@ type site struct {
 type connector struct {
 	config Config
 	scope  func() (string, error)
+	shown  serve.CredentialsOf
 	mu     sync.Mutex
 	made   *site
 }
 
-func (c *connector) connect() (*site, error) {
+func (c *connector) connect(ctx context.Context) (*site, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.made != nil {
 		return c.made, nil
 	}
-	clients, err := connect(c.config)
+	config, err := c.config.shown(ctx, c.shown)
+	if err != nil {
+		return nil, err
+	}
+	clients, err := connect(config)
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,8 @@ const (
 	controllerLog   = "controller.log"
 	// cloudsDir has a file for each other cloud that was used.
 	cloudsDir = "clouds"
+	// shownFile has what other clouds are shown.
+	shownFile = "cloud-credentials.json"
 )
 
 // claimPatience is how long a claim waits for those who are just looking
@@ -179,6 +181,25 @@ func readNotes(dir string) (map[string]string, error) {
 		notes[e.Name()] = where
 	}
 	return notes, nil
+}
+
+// CloudCredentials gives what the controller is to show a cloud.
+func (c *Claim) CloudCredentials(_ context.Context, cloud string) (string, error) {
+	return readShown(c.dir, cloud)
+}
+
+// shownIn gives what the controller with a directory was given.
+func shownIn(dir string) serve.CredentialsOf {
+	return func(_ context.Context, cloud string) (string, error) { return readShown(dir, cloud) }
+}
+
+// readShown reads what a cloud is shown; nothing where nothing was given.
+func readShown(dir, cloud string) (string, error) {
+	var all serve.CloudCredentials
+	if err := jsonfile.Read(filepath.Join(dir, shownFile), &all); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("reading the credentials for cloud %q: %w", cloud, err)
+	}
+	return all[cloud], nil
 }
 
 // Log gives a writer to the controller's log, which is rotated when it is full.

@@ -38,17 +38,19 @@ var errEnded = errors.New("it has ended")
 // Deploy makes sure that a controller of the service runs and answers. It is a
 // process of the program itself, one, and nothing of it can be chosen.
 func (d *Deployer) Deploy(ctx context.Context, service string, opt serve.DeployOptions) (serve.Client, error) {
+	shown := opt.CloudCredentials
+	opt.CloudCredentials = nil
 	if !reflect.ValueOf(opt).IsZero() {
 		return nil, fmt.Errorf("deploying the controller of service %q: on this machine it has no image, copies or endpoint type to choose: %w", service, serve.ErrInvalid)
 	}
-	client, err := d.deploy(ctx, service)
+	client, err := d.deploy(ctx, service, shown)
 	if err != nil {
 		return nil, fmt.Errorf("deploying the controller of service %q: %w", service, err)
 	}
 	return client, nil
 }
 
-func (d *Deployer) deploy(ctx context.Context, service string) (serve.Client, error) {
+func (d *Deployer) deploy(ctx context.Context, service string, shown serve.CloudCredentials) (serve.Client, error) {
 	if err := checkName(service); err != nil {
 		return nil, err
 	}
@@ -65,6 +67,9 @@ func (d *Deployer) deploy(ctx context.Context, service string) (serve.Client, er
 		return nil, err
 	}
 	if err := d.brief(h.controller(service)); err != nil {
+		return nil, err
+	}
+	if err := d.show(h.controller(service), shown); err != nil {
 		return nil, err
 	}
 	for {
@@ -149,6 +154,15 @@ func (d *Deployer) brief(dir string) error {
 		}
 	}
 	return nil
+}
+
+// show keeps what a controller is to show clouds, if anything is said of it. One that
+// runs looks again by itself.
+func (d *Deployer) show(dir string, shown serve.CloudCredentials) error {
+	if shown == nil {
+		return nil
+	}
+	return jsonfile.Write(filepath.Join(dir, shownFile), shown)
 }
 
 // start starts a controller.

@@ -37,12 +37,13 @@ type DeployerOptions struct {
 	Credentials func() (serve.Credentials, error)
 	// Connect gives a client for a controller. It need not reach it yet.
 	Connect func(serve.Access) (serve.Client, error)
-	// Clouds gives those a controller with such notes has machines from, and so
-	// those Destroy sweeps; nil means the local one alone. See [Claim.Note].
-	Clouds func(notes map[string]string) []serve.Cloud
+	// Clouds gives those a controller with such notes and credentials has machines
+	// from, and so those Destroy sweeps; nil means the local one alone. See
+	// [Claim.Note].
+	Clouds func(notes map[string]string, shown serve.CredentialsOf) []serve.Cloud
 	// Scouts gives the same for whoever only asks them, with nothing made for that;
 	// nil gives those of Clouds.
-	Scouts func(notes map[string]string) []serve.Cloud
+	Scouts func(notes map[string]string, shown serve.CredentialsOf) []serve.Cloud
 	// Brief gives what a controller is to know of other clouds before it starts, by
 	// their names, in place of what is noted; nil changes nothing.
 	Brief func(notes map[string]string) (map[string]string, error)
@@ -65,7 +66,7 @@ func NewDeployer(o DeployerOptions) *Deployer {
 	}
 	if o.Clouds == nil {
 		own := []serve.Cloud{NewCloud(CloudOptions{Root: o.Root, Executable: o.Executable, Log: o.Log})}
-		o.Clouds = func(map[string]string) []serve.Cloud { return own }
+		o.Clouds = func(map[string]string, serve.CredentialsOf) []serve.Cloud { return own }
 	}
 	return &Deployer{o: o}
 }
@@ -75,7 +76,7 @@ func (d *Deployer) Name() string { return cloudName }
 
 // Clouds names the clouds a controller can have machines from.
 func (d *Deployer) Clouds() []string {
-	clouds := d.o.Clouds(nil)
+	clouds := d.o.Clouds(nil, nil)
 	names := make([]string, len(clouds))
 	for i, c := range clouds {
 		names[i] = c.Name()

@@ -28,7 +28,9 @@ func (d *Deployer) scout(service string) ([]serve.Cloud, error) {
 		return nil, err
 	}
 	notes := map[string]string{}
+	var shown serve.CredentialsOf
 	if checkName(service) == nil {
+		shown = shownIn(h.controller(service))
 		if notes, err = readNotes(h.controller(service)); err != nil {
 			return nil, err
 		}
@@ -41,7 +43,7 @@ func (d *Deployer) scout(service string) ([]serve.Cloud, error) {
 		maps.Copy(notes, wanted)
 	}
 	if d.o.Scouts != nil {
-		return d.o.Scouts(notes), nil
+		return d.o.Scouts(notes, shown), nil
 	}
-	return d.o.Clouds(notes), nil
+	return d.o.Clouds(notes, shown), nil
 }

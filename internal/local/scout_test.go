@@ -19,8 +19,11 @@ func TestCloudsAreScoutedAsAControllerWouldHaveThem(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "home")
 	var told map[string]string
 	d := NewDeployer(DeployerOptions{
-		Root:   root,
-		Scouts: func(notes map[string]string) []serve.Cloud { told = maps.Clone(notes); return nil },
+		Root: root,
+		Scouts: func(notes map[string]string, _ serve.CredentialsOf) []serve.Cloud {
+			told = maps.Clone(notes)
+			return nil
+		},
 		Brief: func(notes map[string]string) (map[string]string, error) {
 			return map[string]string{"aws": "wanted after " + notes["aws"]}, nil
 		},

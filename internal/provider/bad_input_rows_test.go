@@ -97,6 +97,26 @@ func wrongService() []mistake {
 	}
 }
 
+func wrongCloudCredentials() []mistake {
+	return []mistake{
+		{"credentials without a version", `cloud_credentials_wo = {
+			gcp = { credentials = "{}" }
+		}`, "cloud_credentials_wo", "write 1"},
+		{"an access key without its secret", `cloud_credentials_wo = {
+			aws = { access_key = "AKIA1" }
+		}
+		cloud_credentials_wo_version = 1`, "cloud_credentials_wo.aws.secret_key", "It is missing"},
+		{"the name of a file in place of what is in it", `cloud_credentials_wo = {
+			gcp = { credentials = "key.json" }
+		}
+		cloud_credentials_wo_version = 1`, "cloud_credentials_wo.gcp.credentials", "It is not JSON"},
+		{"an empty kubeconfig", `cloud_credentials_wo = {
+			kubernetes = { kubeconfig = "" }
+		}
+		cloud_credentials_wo_version = 1`, "cloud_credentials_wo.kubernetes.kubeconfig", "It is empty"},
+	}
+}
+
 func wrongUpdates() []mistake {
 	at := func(arguments string) string { return "rolling_update = {\n" + arguments + "\n}" }
 	return []mistake{

@@ -115,7 +115,7 @@ const header = 5
 
 func TestWhatIsWrongIsSaidWhenTheConfigurationIsValidated(t *testing.T) {
 	t.Parallel()
-	mistakes := slices.Concat(wrongTypes(), wrongService(), wrongPolicies(), wrongResources(), wrongYAML(), wrongControllers(), wrongBalancers(), wrongTLS(), wrongUpdates(), wrongConcurrency())
+	mistakes := slices.Concat(wrongTypes(), wrongService(), wrongPolicies(), wrongResources(), wrongYAML(), wrongControllers(), wrongBalancers(), wrongTLS(), wrongUpdates(), wrongConcurrency(), wrongCloudCredentials())
 	if len(mistakes) < 40 {
 		t.Fatalf("there are only %d rows", len(mistakes))
 	}
@@ -214,6 +214,10 @@ func unknowable() []string {
 		`secrets_wo = { TOKEN = UNKNOWN }
 		envs = { (UNKNOWN) = "x" }`,
 		`secrets_wo_version = length(UNKNOWN)`,
+		`cloud_credentials_wo = { aws = { access_key = UNKNOWN, secret_key = UNKNOWN }, gcp = { credentials = UNKNOWN } }
+		cloud_credentials_wo_version = length(UNKNOWN)`,
+		`cloud_credentials_wo = { gcp = UNKNOWN == "" ? null : { credentials = "{}" } }
+		cloud_credentials_wo_version = 1`,
 		`controller = { infra = UNKNOWN }`,
 		`replica_policy = { min_replicas = 1, schedules = [{ days = [UNKNOWN], from = UNKNOWN, to = UNKNOWN, time_zone = UNKNOWN, min_replicas = length(UNKNOWN) }] }`,
 		`replica_policy = { min_replicas = 1, schedules = UNKNOWN == "" ? null : [{ from = "08:00", to = "09:00", min_replicas = 2, max_replicas = length(UNKNOWN) }] }`,

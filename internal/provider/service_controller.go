@@ -18,8 +18,9 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
-// deployOptions gives how the controller is to be run.
-func (m serviceModel) deployOptions(ctx context.Context, diags *diag.Diagnostics) serve.DeployOptions {
+// deployOptions gives how the controller is to be run, and with credentials also what
+// it is to show clouds from now on.
+func (m serviceModel) deployOptions(ctx context.Context, credentials bool, diags *diag.Diagnostics) serve.DeployOptions {
 	c, _ := decode[controllerModel](ctx, m.Controller, diags)
 	s, _ := decode[controllerServiceModel](ctx, c.Service, diags)
 	o := serve.DeployOptions{
@@ -28,6 +29,9 @@ func (m serviceModel) deployOptions(ctx context.Context, diags *diag.Diagnostics
 	}
 	if annotations := stringMap(ctx, s.Annotations, diags); len(annotations) > 0 {
 		o.Endpoint.Annotations = annotations
+	}
+	if credentials {
+		o.CloudCredentials = m.cloudCredentials(ctx, diags)
 	}
 	return o
 }

@@ -27,7 +27,7 @@ const sweepTimeout = 5 * time.Minute
 func (r *serviceResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	var m serviceModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &m)...)
-	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("secrets_wo"), &m.SecretsWO)...)
+	resp.Diagnostics.Append(m.takeWriteOnly(ctx, req.Config)...)
 	timeout, diags := m.Timeouts.Create(ctx, defaultTimeout)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
@@ -72,7 +72,7 @@ func (r *serviceResource) create(ctx context.Context, m serviceModel) (serve.Cli
 		return nil, serve.Service{}, diags
 	}
 	tflog.Info(ctx, "deploying the controller", map[string]any{"infra": d.Name()})
-	client, err := d.Deploy(ctx, name, m.deployOptions(ctx, &diags))
+	client, err := d.Deploy(ctx, name, m.deployOptions(ctx, !m.CloudsWO.IsNull(), &diags))
 	var svc serve.Service
 	if err != nil {
 		diags.AddError("Deploying the controller failed", fmt.Sprintf("No controller for the service %q could be started on %s.\n\n%s", name, d.Name(), err))

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 )
@@ -56,9 +57,17 @@ func (m serviceModel) identify(ctx context.Context, identity *tfsdk.ResourceIden
 	return diags
 }
 
+// takeWriteOnly takes in what is in the configuration alone, and never in a plan.
+func (m *serviceModel) takeWriteOnly(ctx context.Context, config tfsdk.Config) diag.Diagnostics {
+	diags := config.GetAttribute(ctx, path.Root("secrets_wo"), &m.SecretsWO)
+	diags.Append(config.GetAttribute(ctx, path.Root(cloudsAt), &m.CloudsWO)...)
+	return diags
+}
+
 // keep puts the model into state, without its secrets. The framework would drop
 // them itself, but not where there is also an error.
 func (m serviceModel) keep(ctx context.Context, state *tfsdk.State) diag.Diagnostics {
 	m.SecretsWO = types.MapNull(types.StringType)
+	m.CloudsWO = types.ObjectNull(attributeTypes(cloudsAttributes()))
 	return state.Set(ctx, m)
 }

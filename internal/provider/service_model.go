@@ -38,6 +38,8 @@ type serviceModel struct {
 	SecretsWO           types.Map    `tfsdk:"secrets_wo"`
 	SecretsWOVersion    types.Int64  `tfsdk:"secrets_wo_version"`
 	Controller          types.Object `tfsdk:"controller"`
+	CloudsWO            types.Object `tfsdk:"cloud_credentials_wo"`
+	CloudsWOVersion     types.Int64  `tfsdk:"cloud_credentials_wo_version"`
 	// MadeIn is the namespace in which a service was made that names none; see
 	// service_place.go.
 	MadeIn       string         `tfsdk:"-"`

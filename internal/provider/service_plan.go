@@ -30,6 +30,7 @@ func (r *serviceResource) ModifyPlan(ctx context.Context, req resource.ModifyPla
 	if !req.State.Raw.IsNull() {
 		plan.recall(ctx, req.Private, &resp.Diagnostics)
 	}
+	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root(cloudsAt), &plan.CloudsWO)...)
 	resp.Diagnostics.Append(r.checkPlace(ctx, plan)...)
 	resp.Diagnostics.Append(plan.digestContent(ctx)...)
 	if resp.Diagnostics.HasError() {
@@ -110,6 +111,7 @@ func (r *serviceResource) checkPlace(ctx context.Context, plan serviceModel) dia
 	spec, more := plan.spec(ctx)
 	diags.Append(more...)
 	diags.Append(fieldErrors(missingClouds(spec.Resources, d))...)
+	diags.Append(fieldErrors(plan.missingCredentials(ctx, spec.Resources, infra))...)
 	return diags
 }
 

@@ -108,7 +108,12 @@ func serviceSchema(ctx context.Context) schema.Schema {
 			Optional:            true,
 			MarkdownDescription: "Change it to have `secrets_wo` sent again, as a new revision. Without a change the service keeps the secrets it has.",
 		},
-		"controller": controllerAttribute(),
+		"controller":           controllerAttribute(),
+		"cloud_credentials_wo": cloudsAttribute(),
+		"cloud_credentials_wo_version": schema.Int64Attribute{
+			Optional:            true,
+			MarkdownDescription: "Change it to have `cloud_credentials_wo` sent again, which takes the place of all that was sent before. Replicas go on as they are. Without a change the controller keeps what it has.",
+		},
 		"wait_for_ready": schema.BoolAttribute{
 			Optional: true,
 			Computed: true,

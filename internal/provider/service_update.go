@@ -23,7 +23,7 @@ func (r *serviceResource) Update(ctx context.Context, req resource.UpdateRequest
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	plan.recall(ctx, req.Private, &resp.Diagnostics)
-	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("secrets_wo"), &plan.SecretsWO)...)
+	resp.Diagnostics.Append(plan.takeWriteOnly(ctx, req.Config)...)
 	timeout, diags := plan.Timeouts.Update(ctx, defaultTimeout)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
@@ -33,15 +33,16 @@ func (r *serviceResource) Update(ctx context.Context, req resource.UpdateRequest
 	defer cancel()
 
 	m, sent := plan, plan.Revision.IsUnknown()
+	credentials := !plan.CloudsWOVersion.Equal(state.CloudsWOVersion)
 	var client serve.Client
 	var svc serve.Service
 	if sent {
 		keepSecrets := plan.SecretsWOVersion.Equal(state.SecretsWOVersion)
-		client, svc, diags = r.update(ctx, plan, keepSecrets)
+		client, svc, diags = r.update(ctx, plan, keepSecrets, credentials)
 	} else {
 		var err error
-		if !plan.Controller.Equal(state.Controller) {
-			r.redeploy(ctx, plan, &diags)
+		if credentials || !plan.Controller.Equal(state.Controller) {
+			r.redeploy(ctx, plan, credentials, &diags)
 		}
 		if diags.HasError() {
 			resp.Diagnostics.Append(diags...)
@@ -74,9 +75,9 @@ func (r *serviceResource) Update(ctx context.Context, req resource.UpdateRequest
 }
 
 // redeploy brings the controller up to date without a new revision.
-func (r *serviceResource) redeploy(ctx context.Context, m serviceModel, diags *diag.Diagnostics) {
+func (r *serviceResource) redeploy(ctx context.Context, m serviceModel, credentials bool, diags *diag.Diagnostics) {
 	d := r.deployer(ctx, m, diags)
-	opt := m.deployOptions(ctx, diags)
+	opt := m.deployOptions(ctx, credentials, diags)
 	if diags.HasError() {
 		return
 	}
@@ -86,13 +87,13 @@ func (r *serviceResource) redeploy(ctx context.Context, m serviceModel, diags *d
 }
 
 // update makes sure that the controller runs and has it accept the spec.
-func (r *serviceResource) update(ctx context.Context, m serviceModel, keepSecrets bool) (serve.Client, serve.Service, diag.Diagnostics) {
+func (r *serviceResource) update(ctx context.Context, m serviceModel, keepSecrets, credentials bool) (serve.Client, serve.Service, diag.Diagnostics) {
 	spec, diags := m.complete(ctx)
 	d := r.deployer(ctx, m, &diags)
 	if diags.HasError() {
 		return nil, serve.Service{}, diags
 	}
-	client, err := d.Deploy(ctx, spec.Name, m.deployOptions(ctx, &diags))
+	client, err := d.Deploy(ctx, spec.Name, m.deployOptions(ctx, credentials, &diags))
 	if err != nil {
 		diags.AddError("Starting the controller failed", fmt.Sprintf("The controller of the service %q could not be reached or started on %s.\n\n%s", spec.Name, d.Name(), err))
 		return nil, serve.Service{}, diags

@@ -37,6 +37,7 @@ func (m serviceModel) validate(ctx context.Context, raw tftypes.Value) diag.Diag
 	spec = m.withSecrets(ctx, spec, &diags)
 	diags.Append(m.validateTarget(ctx)...)
 	diags.Append(m.validateController(ctx)...)
+	diags.Append(m.validateClouds(ctx)...)
 	diags.Append(validateWritten(raw)...)
 	unknown, err := unknowns(raw)
 	if err != nil {

@@ -48,7 +48,19 @@ type DeployOptions struct {
 	Copies int
 	// Endpoint says how the service's endpoint is made reachable.
 	Endpoint EndpointOptions
+	// CloudCredentials are what the controller is to show clouds from now on. Nil
+	// leaves it what it was given before; none takes that back.
+	CloudCredentials CloudCredentials
 }
+
+// CloudCredentials are what a controller shows clouds that do not know the place it
+// runs at, by the names of the clouds, each in a form that the cloud's package reads.
+// They are secret, and kept by the controller alone.
+type CloudCredentials map[string]string
+
+// CredentialsOf gives what a controller is to show the cloud of a name; nothing if it
+// was given none. It is asked anew from time to time, as they may be given anew.
+type CredentialsOf func(ctx context.Context, cloud string) (string, error)
 
 // EndpointOptions say how clients are to reach a service.
 type EndpointOptions struct {
