@@ -7,6 +7,8 @@ import (
 	"net"
 	"slices"
 	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/machinetest"
 )
 
 // address is an Elastic IP address: it is the account's, and leads to one instance
@@ -59,10 +61,10 @@ func allocateAddress(c *call, in fields) (fields, error) {
 	}
 	a := &address{id: c.id("eipalloc"), tags: t}
 	if c.options.Machines {
-		if a.claim, err = settle(); err != nil {
+		if a.claim, err = machinetest.Settle(metadataPort); err != nil {
 			return nil, err
 		}
-		a.ip, _, _ = net.SplitHostPort(a.claim.Addr().String()) // it was joined a moment ago
+		a.ip = machinetest.Host(a.claim)
 	} else {
 		_, a.ip = c.region.address(c.region.zones[0])
 	}

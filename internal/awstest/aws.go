@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 	"github.com/serve-infra/terraform-provider-serve/internal/machinetest"
 )
 
@@ -90,7 +91,7 @@ func New(t testing.TB, options Options) *AWS {
 		t: t, options: options, services: services,
 		random:  rand.New(rand.NewPCG(options.Seed, 0x5e2)), //nolint:gosec // ids for tests, the same in each run
 		regions: map[string]*region{}, closed: make(chan struct{}),
-		faults: faults{allowances: map[string]*allowance{}, forbidden: map[string]bool{}, failing: map[string][]*Error{}},
+		faults: faults{allowances: cloudtest.Allowances{}},
 		books:  books{calls: map[string]int{}},
 	}
 	for _, name := range regionNames() {
@@ -114,7 +115,7 @@ func (a *AWS) end() {
 			if i.machine != nil {
 				i.machine.Kill()
 			}
-			if text := i.console.text(); text != "" && a.t.Failed() {
+			if text := i.console.Text(); text != "" && a.t.Failed() {
 				a.t.Logf("the console of instance %s:\n%s", i.id, text)
 			}
 		}
@@ -156,7 +157,7 @@ func (a *AWS) Environ() []string {
 // host, is answered within the call itself. No goroutine is started and no time
 // passes but time.Now's, so that it can be used within a bubble of
 // testing/synctest.
-func (a *AWS) Client() *http.Client { return &http.Client{Transport: direct{a}} }
+func (a *AWS) Client() *http.Client { return cloudtest.Client(a.answered) }
 
 // id gives a new id such as EC2 does: i-0123456789abcdef0.
 func (a *AWS) id(prefix string) string {

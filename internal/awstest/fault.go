@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
 // Error is a refusal as AWS words it.
@@ -73,19 +75,13 @@ type Call struct {
 }
 
 // Verdict says what becomes of a call. The zero value lets it be.
-type Verdict struct {
-	// Err refuses the call, before anything is done.
-	Err *Error
-	// Lose does what is asked, and cuts the connection in place of an answer.
-	Lose bool
-}
+type Verdict = cloudtest.Verdict[Error]
 
 // faults are what goes wrong, with AWS locked.
 type faults struct {
-	hook           func(Call) Verdict
-	failing        map[string][]*Error // what the next calls of an action fail with; nil loses the answer
-	forbidden      map[string]bool
-	allowances     map[string]*allowance // by region and action
+	cloudtest.Faults[Call, Error]
+
+	allowances     cloudtest.Allowances // by region and action
 	throttled      bool
 	lag            time.Duration
 	expectRefusals bool
@@ -96,7 +92,7 @@ type faults struct {
 func (a *AWS) Fault(hook func(Call) Verdict) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.faults.hook = hook
+	a.faults.Faults.Fault(hook)
 }
 
 // FailNext has the next calls of an action, such as RunInstances, fail with
@@ -104,7 +100,7 @@ func (a *AWS) Fault(hook func(Call) Verdict) {
 func (a *AWS) FailNext(action string, errs ...*Error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.faults.failing[action] = append(a.faults.failing[action], errs...)
+	a.faults.Faults.FailNext(action, errs...)
 }
 
 // LoseNext has the answer of the next call of an action be lost: what was asked
@@ -120,9 +116,7 @@ func (a *AWS) Allow(permissions ...string) { a.permit(true, permissions) }
 func (a *AWS) permit(allowed bool, permissions []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, p := range permissions {
-		a.faults.forbidden[p] = !allowed
-	}
+	a.faults.Permit(allowed, permissions)
 }
 
 // Throttle has EC2 limit how often it is asked as it does for a new account, or
@@ -131,7 +125,7 @@ func (a *AWS) Throttle(on bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.faults.throttled = on
-	a.faults.allowances = map[string]*allowance{}
+	a.faults.allowances = cloudtest.Allowances{}
 }
 
 // Lag is how long a change stays unseen by those who describe things: a new
@@ -163,24 +157,14 @@ func (a *AWS) judge(c *call, srv *service, action string, in fields) Verdict {
 		return Verdict{Err: refusal(http.StatusPreconditionFailed, "DryRunOperation",
 			"Request would have succeeded, but DryRun flag is set.")}
 	}
-	if next := a.faults.failing[action]; len(next) > 0 && !(next[0].isCapacity() && c.region.launches[in.text("ClientToken")] != nil) {
-		a.faults.failing[action] = next[1:]
-		return Verdict{Err: next[0], Lose: next[0] == nil}
-	}
-	if a.faults.hook == nil {
-		return Verdict{}
-	}
-	return a.faults.hook(Call{Service: srv.name, Action: action, Region: c.region.name, Caller: c.by, In: in, Time: c.now})
+	spares := func(e *Error) bool { return e.isCapacity() && c.region.launches[in.text("ClientToken")] != nil }
+	return a.faults.Judge(action, spares, func() Call {
+		return Call{Service: srv.name, Action: action, Region: c.region.name, Caller: c.by, In: in, Time: c.now}
+	})
 }
 
 // seen is the moment that descriptions are of.
 func (c *call) seen() time.Time { return c.now.Add(-c.faults.lag) }
-
-// allowance holds the tokens of one action, of which each request takes one.
-type allowance struct {
-	tokens, size, rate float64
-	filled             time.Time
-}
 
 // take takes tokens from the allowances of an action, and reports whether there
 // were enough. The sizes are those that EC2's guide for developers gives under
@@ -201,19 +185,7 @@ func (a *AWS) take(c *call, action string, in fields) bool {
 }
 
 func (a *AWS) draw(c *call, what string, n, size, rate float64) bool {
-	key := c.region.name + " " + what
-	b := a.faults.allowances[key]
-	if b == nil {
-		b = &allowance{tokens: size, size: size, rate: rate, filled: c.now}
-		a.faults.allowances[key] = b
-	}
-	b.tokens = min(b.size, b.tokens+c.now.Sub(b.filled).Seconds()*b.rate)
-	b.filled = c.now
-	if b.tokens < n {
-		return false
-	}
-	b.tokens -= n
-	return true
+	return a.faults.allowances.Draw(c.now, c.region.name+" "+what, n, size, rate)
 }
 
 // limits gives how many requests an action takes at once, and a second.

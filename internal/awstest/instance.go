@@ -39,7 +39,7 @@ type instance struct {
 	template        fields               // that its Auto Scaling group has launched it from, if one has
 	leaving         bool                 // whether its group counts on it no more
 	machine         *machinetest.Machine // while something runs on it
-	console         *console
+	console         *machinetest.Console
 	session         Session     // the role that it has taken on last
 	timer           *time.Timer // that ends a machine
 }

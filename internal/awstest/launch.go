@@ -4,25 +4,13 @@
 package awstest
 
 import (
-	"math"
-	"slices"
 	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
-// Pool is where instances come from: a zone has some of a type for a market. An
-// empty field stands for any, so that the zero value is everything.
-type Pool struct{ Zone, Type, Market string }
-
-func (p Pool) holds(zone, kind, market string) bool {
-	return (p.Zone == "" || p.Zone == zone) && (p.Type == "" || p.Type == kind) && (p.Market == "" || p.Market == market)
-}
-
-// limit says how many instances a pool has at most; of two that hold the same
-// pool the later one counts.
-type limit struct {
-	pool Pool
-	most int
-}
+// Pool is where instances come from.
+type Pool = cloudtest.Pool
 
 // Classes of types, each with a quota of its own.
 const (
@@ -55,19 +43,15 @@ func (r *region) used(class, market string, now time.Time) int {
 
 // room is how many more instances a pool has.
 func (r *region) room(zone, kind, market string, now time.Time) int {
-	for _, l := range slices.Backward(r.limits) {
-		if !l.pool.holds(zone, kind, market) {
-			continue
-		}
-		n := l.most
+	return r.limits.Room(zone, kind, market, func(p Pool) int {
+		n := 0
 		for _, i := range r.instances {
-			if i.held(now) && l.pool.holds(i.zone.name, i.plan.kind.name, i.plan.market) {
-				n--
+			if i.held(now) && p.Holds(i.zone.name, i.plan.kind.name, i.plan.market) {
+				n++
 			}
 		}
-		return max(n, 0)
-	}
-	return math.MaxInt32
+		return n
+	})
 }
 
 // launch makes instances of a plan: as many as there is room for, but at least

@@ -6,11 +6,8 @@ package awstest
 import (
 	"encoding/base64"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/machinetest"
@@ -18,17 +15,17 @@ import (
 
 // start has an instance run on a machine of its own, with AWS locked.
 func (a *AWS) start(r *region, i *instance) {
-	l, err := settle()
+	l, err := machinetest.Settle(metadataPort)
 	if err != nil {
 		a.broke(i, err)
 		return
 	}
-	host, _, _ := net.SplitHostPort(l.Addr().String()) // it was joined a moment ago
+	host := machinetest.Host(l)
 	i.private = host
 	if i.public != "" {
 		i.public = host
 	}
-	i.console = new(console)
+	i.console = new(machinetest.Console)
 	m, err := machinetest.Start(machinetest.Options{
 		Hostname: "ip-" + strings.ReplaceAll(host, ".", "-"), UserData: []byte(i.plan.userData), Console: i.console,
 		Environ: []string{
@@ -60,7 +57,7 @@ func (a *AWS) over(i *instance, err error) {
 	i.unplanned()
 	switch {
 	case err != nil:
-		a.broke(i, fmt.Errorf("%w: %s", err, i.console.text()))
+		a.broke(i, fmt.Errorf("%w: %s", err, i.console.Text()))
 	case !i.ends.IsZero() && !i.ends.After(now):
 		if i.gone.IsZero() {
 			i.gone = now
@@ -91,55 +88,13 @@ func (a *AWS) broke(i *instance, err error) {
 // address.
 const metadataPort = "1338"
 
-// settle takes an address of loopback for a machine: it is its own for as long as
-// nobody else can listen there. Several test binaries choose at the same time, so
-// they do not begin at the same place.
-func settle() (net.Listener, error) {
-	var err error
-	for range 100 {
-		address := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254)) //nolint:gosec // it is no secret
-		var l net.Listener
-		if l, err = net.Listen("tcp", net.JoinHostPort(address, metadataPort)); err == nil {
-			return l, nil
-		}
-	}
-	return nil, fmt.Errorf("finding an address: %w", err)
-}
-
-// consoleSize is how much of what a machine has printed EC2 keeps.
-const consoleSize = 64 << 10
-
-// console is what a machine has printed.
-type console struct {
-	mu   sync.Mutex
-	last []byte
-}
-
-// Write implements [io.Writer].
-func (c *console) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.last = append(c.last, p...)
-	c.last = c.last[max(0, len(c.last)-consoleSize):]
-	return len(p), nil
-}
-
-func (c *console) text() string {
-	if c == nil {
-		return "" // of an instance that is a record
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return string(c.last)
-}
-
 // Console gives what an instance has printed last.
 func (a *AWS) Console(id string) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, r := range a.regions {
 		if i := r.instance(id); i != nil {
-			return i.console.text()
+			return i.console.Text()
 		}
 	}
 	return ""
@@ -151,6 +106,6 @@ func getConsoleOutput(c *call, in fields) (fields, error) {
 		return nil, err
 	}
 	return fields{
-		"InstanceId": list[0].id, "Timestamp": c.now, "Output": base64.StdEncoding.EncodeToString([]byte(list[0].console.text())),
+		"InstanceId": list[0].id, "Timestamp": c.now, "Output": base64.StdEncoding.EncodeToString([]byte(list[0].console.Text())),
 	}, nil
 }

@@ -3,10 +3,7 @@
 
 package awstest
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // SetCapacity has a pool hold so many instances at most. Those that are there
 // already stay. What was said of a pool later counts more.
@@ -14,8 +11,7 @@ func (a *AWS) SetCapacity(p Pool, most int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, r := range a.regions {
-		r.limits = slices.DeleteFunc(r.limits, func(l limit) bool { return l.pool == p })
-		r.limits = append(r.limits, limit{p, most})
+		r.limits.Set(p, most)
 	}
 }
 

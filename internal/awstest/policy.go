@@ -160,7 +160,7 @@ func permissions(service, action string, in fields) []string {
 // a role that IAM does not know; everybody may ask who they are.
 func (c *call) lacks(service, action string, in fields) string {
 	for _, p := range permissions(service, action, in) {
-		if c.faults.forbidden[p] {
+		if c.faults.Forbids(p) {
 			return p
 		}
 		if !c.session.bound || p == "sts:GetCallerIdentity" {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
 // region is a place of its own: nothing in it is seen from another.
@@ -22,7 +24,7 @@ type region struct {
 	addresses []*address
 	scaling   []*scalingGroup
 	launches  map[string]*launched // by client token
-	limits    []limit
+	limits    cloudtest.Limits
 	prices    map[string][]price // by zone and type, oldest first
 	quotas    map[string]int
 	hosts     int // how many addresses were given away

@@ -4,14 +4,14 @@
 package awstest
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
 // protocol is how a service is spoken to.
@@ -60,8 +60,8 @@ type reply struct {
 	lost   bool // instead of going back
 }
 
-// headers are those that go back.
-func (r reply) headers() http.Header {
+// answered is the reply as it goes over the wire.
+func (r reply) answered() cloudtest.Answer {
 	h := r.header.Clone()
 	if h == nil {
 		h = http.Header{}
@@ -69,7 +69,7 @@ func (r reply) headers() http.Header {
 	if r.kind != "" {
 		h.Set("Content-Type", r.kind)
 	}
-	return h
+	return cloudtest.Answer{Status: r.status, Header: h, Body: r.body, Lost: r.lost}
 }
 
 // newServices gives every API that there is here, with its model. A new one
@@ -100,37 +100,9 @@ func newServices() (map[string]*service, error) {
 }
 
 // ServeHTTP implements [http.Handler].
-func (a *AWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	got := a.answer(r)
-	if got.lost {
-		panic(http.ErrAbortHandler) // which cuts the connection
-	}
-	maps.Copy(w.Header(), got.headers())
-	w.WriteHeader(got.status)
-	_, _ = w.Write(got.body) // whoever has gone needs no answer
-}
+func (a *AWS) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.answered(r).Write(w) }
 
-// direct is AWS without a network.
-type direct struct{ aws *AWS }
-
-// RoundTrip implements [http.RoundTripper].
-func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body != nil {
-		defer r.Body.Close()
-	}
-	if err := r.Context().Err(); err != nil {
-		return nil, err
-	}
-	got := d.aws.answer(r)
-	if got.lost {
-		return nil, errors.New("connection reset by peer")
-	}
-	return &http.Response{
-		Status: http.StatusText(got.status), StatusCode: got.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: got.headers(), ContentLength: int64(len(got.body)),
-		Body: io.NopCloser(bytes.NewReader(got.body)), Request: r,
-	}, nil
-}
+func (a *AWS) answered(r *http.Request) cloudtest.Answer { return a.answer(r).answered() }
 
 // scope is what a request was signed for.
 type scope struct{ key, region, service string }

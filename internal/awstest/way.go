@@ -4,10 +4,10 @@
 package awstest
 
 import (
-	"io"
 	"net"
 	"strconv"
-	"sync"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/machinetest"
 )
 
 // lead passes on what comes to an elastic address of loopback, to the ports that
@@ -24,49 +24,6 @@ func (a *AWS) lead(e *address) {
 		}
 		e.ways = append(e.ways, l)
 		to := net.JoinHostPort(e.instance.private, strconv.Itoa(port))
-		a.machines.Go(func() { pass(l, to) })
-	}
-}
-
-// pass passes on connections until the listener is closed, and breaks off those that
-// are under way then.
-func pass(l net.Listener, to string) {
-	var all sync.WaitGroup
-	defer all.Wait()
-	over := make(chan struct{})
-	defer close(over)
-	for {
-		near, err := l.Accept()
-		if err != nil {
-			return
-		}
-		all.Go(func() {
-			defer near.Close()
-			far, err := net.Dial("tcp", to) //nolint:noctx // what is on loopback accepts or refuses at once
-			if err != nil {
-				return
-			}
-			defer far.Close()
-			var ways sync.WaitGroup
-			done := make(chan struct{})
-			ways.Go(func() { carry(far, near) })
-			ways.Go(func() { carry(near, far) })
-			go func() {
-				ways.Wait()
-				close(done)
-			}()
-			select {
-			case <-done:
-			case <-over:
-			}
-		})
-	}
-}
-
-// carry copies what comes until it ends.
-func carry(to, from net.Conn) {
-	_, _ = io.Copy(to, from) // either end may break off
-	if t, ok := to.(*net.TCPConn); ok {
-		_ = t.CloseWrite()
+		a.machines.Go(func() { machinetest.Pass(l, to) })
 	}
 }
