@@ -1,0 +1,222 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package gcptest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// model is an API as Google itself describes it, in the words of a discovery
+// document. Nobody changes one once it is read, so all tests share it.
+type model struct {
+	Name        string               `json:"name"`
+	RootURL     string               `json:"rootUrl"`
+	ServicePath string               `json:"servicePath"`
+	BatchPath   string               `json:"batchPath"`
+	Parameters  map[string]*schema   `json:"parameters"`
+	Schemas     map[string]*schema   `json:"schemas"`
+	Resources   map[string]*resource `json:"resources"`
+
+	// methods are those of all resources, and of theirs.
+	methods []*method
+}
+
+// resource is a part of an API.
+type resource struct {
+	Methods   map[string]*method   `json:"methods"`
+	Resources map[string]*resource `json:"resources"`
+}
+
+// method is what can be asked of an API, and what it answers.
+type method struct {
+	ID             string             `json:"id"`
+	HTTPMethod     string             `json:"httpMethod"`
+	Path           string             `json:"path"`
+	Parameters     map[string]*schema `json:"parameters"`
+	Request        *schema            `json:"request"`
+	Response       *schema            `json:"response"`
+	Scopes         []string           `json:"scopes"`
+	MediaDownload  bool               `json:"supportsMediaDownload"`
+	MediaUpload    *mediaUpload       `json:"mediaUpload"`
+	uploads, plain *template
+}
+
+// mediaUpload is how content is sent that is no JSON.
+type mediaUpload struct {
+	Protocols struct {
+		Simple struct {
+			Path string `json:"path"`
+		} `json:"simple"`
+	} `json:"protocols"`
+}
+
+// schema is a type of values, with what Google asks of them, or refers to one.
+type schema struct {
+	ID          string             `json:"id"`
+	Ref         string             `json:"$ref"`
+	Type        string             `json:"type"`
+	Format      string             `json:"format"`
+	Description string             `json:"description"`
+	Enum        []string           `json:"enum"`
+	Pattern     string             `json:"pattern"`
+	Minimum     string             `json:"minimum"`
+	Maximum     string             `json:"maximum"`
+	Default     string             `json:"default"`
+	Location    string             `json:"location"` // of a parameter: path or query
+	Required    bool               `json:"required"`
+	Repeated    bool               `json:"repeated"`
+	ReadOnly    bool               `json:"readOnly"`
+	Items       *schema            `json:"items"`
+	Properties  map[string]*schema `json:"properties"`
+	Others      *schema            `json:"additionalProperties"`
+	Annotations struct {
+		Required []string `json:"required"` // by which methods
+	} `json:"annotations"`
+
+	// matches compiles the pattern when it is first needed.
+	matches func() *regexp.Regexp
+}
+
+// output reports whether only Google writes a property: where the description of
+// the API does not say so itself, its words do.
+func (s *schema) output() bool {
+	return s.ReadOnly || strings.HasPrefix(s.Description, "[Output Only]") || strings.HasPrefix(s.Description, "Output only.")
+}
+
+// library has the models that this process has read. Compute Engine's has a thousand
+// methods, so it is read once for all tests.
+type library struct {
+	mu     sync.Mutex
+	dir    string
+	models map[string]*model
+}
+
+//nolint:gochecknoglobals // what Google publishes is the same for every test of a process
+var models = library{models: map[string]*model{}}
+
+// read gives the model that a path names, as in "compute/v1".
+func (l *library) read(path string) (*model, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if m := l.models[path]; m != nil {
+		return m, nil
+	}
+	if l.dir == "" {
+		dir, err := locate()
+		if err != nil {
+			return nil, err
+		}
+		l.dir = dir
+	}
+	name, _, _ := strings.Cut(path, "/")
+	content, err := os.ReadFile(filepath.Join(l.dir, filepath.FromSlash(path), name+"-api.json"))
+	if err != nil {
+		return nil, fmt.Errorf("reading what Google says of its API: %w", err)
+	}
+	m := new(model)
+	if err := json.Unmarshal(content, m); err != nil {
+		return nil, fmt.Errorf("reading what Google says of its API %q: %w", path, err)
+	}
+	m.prepare()
+	l.models[path] = m
+	return m, nil
+}
+
+// prepare readies patterns and the paths of methods.
+func (m *model) prepare() {
+	for _, s := range m.Schemas {
+		s.prepare()
+	}
+	for _, s := range m.Parameters {
+		s.prepare()
+	}
+	m.collect(m.Resources)
+	slices.SortFunc(m.methods, func(a, b *method) int { return strings.Compare(a.ID, b.ID) })
+}
+
+func (m *model) collect(resources map[string]*resource) {
+	for _, r := range resources {
+		for _, o := range r.Methods {
+			for _, s := range o.Parameters {
+				s.prepare()
+			}
+			o.plain = newTemplate(m.ServicePath+o.Path, o.Parameters)
+			if o.MediaUpload != nil {
+				o.uploads = newTemplate(strings.TrimPrefix(o.MediaUpload.Protocols.Simple.Path, "/"), o.Parameters)
+			}
+			m.methods = append(m.methods, o)
+		}
+		m.collect(r.Resources)
+	}
+}
+
+func (s *schema) prepare() {
+	if s == nil {
+		return
+	}
+	s.matches = sync.OnceValue(func() *regexp.Regexp {
+		r, err := regexp.Compile("^(?:" + s.Pattern + ")$")
+		if err != nil {
+			return nil
+		}
+		return r
+	})
+	s.Items.prepare()
+	s.Others.prepare()
+	for _, p := range s.Properties {
+		p.prepare()
+	}
+}
+
+// locate has the go command fetch the module that the discovery documents are in,
+// which is that of Google's own clients, and says where it is.
+func locate() (string, error) {
+	root, err := repository()
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command("go", "mod", "download", "-json", "google.golang.org/api")
+	cmd.Dir = root
+	out, err := cmd.Output()
+	var told struct{ Dir, Error string }
+	if json.Unmarshal(out, &told) == nil && told.Error != "" {
+		return "", fmt.Errorf("fetching what Google says of its APIs: %s", told.Error)
+	} else if err != nil {
+		return "", fmt.Errorf("fetching what Google says of its APIs: %w", err)
+	}
+	return told.Dir, nil
+}
+
+// repository is where our go.mod is. Tests run where their package is, so it is
+// looked for from there upwards.
+func repository() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("finding this repository: %w", err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return "", errors.New("finding go.mod: this test runs outside of the repository")
+		}
+		dir = up
+	}
+}
+
+// has reports whether the API has a method.
+func (m *model) has(id string) bool {
+	return slices.ContainsFunc(m.methods, func(o *method) bool { return o.ID == id })
+}

@@ -1,0 +1,51 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package gcptest
+
+import "strings"
+
+// computeNeeds are the permissions that a method of Compute Engine asks for: the one
+// of its own name, and those on what it makes use of.
+func computeNeeds(c *call, in fields) []need {
+	project := "projects/" + Project
+	if shared := c.param("project"); shared != Project && shared != ProjectNumber {
+		return nil // what is everybody's, or not there
+	}
+	needs := []need{{permission(c.method.ID), project}}
+	add := func(permissions ...string) {
+		for _, p := range permissions {
+			needs = append(needs, need{p, project})
+		}
+	}
+	switch c.method.ID {
+	case "compute.firewalls.insert", "compute.firewalls.patch", "compute.firewalls.delete":
+		add("compute.networks.updatePolicy")
+	case "compute.instances.addAccessConfig":
+		add("compute.subnetworks.useExternalIp")
+		if in.has("natIP") {
+			add("compute.addresses.use")
+		}
+	case "compute.instances.insert":
+		add("compute.disks.create", "compute.subnetworks.use")
+		for _, nic := range in.subs("networkInterfaces") {
+			for _, access := range nic.subs("accessConfigs") {
+				add("compute.subnetworks.useExternalIp")
+				if access.has("natIP") {
+					add("compute.addresses.use")
+				}
+			}
+		}
+		for _, name := range []string{"labels", "metadata", "tags"} {
+			if in.has(name) {
+				add("compute.instances.set" + strings.ToUpper(name[:1]) + name[1:])
+			}
+		}
+		for _, a := range in.subs("serviceAccounts") {
+			needs = append(needs,
+				need{"compute.instances.setServiceAccount", project},
+				need{"iam.serviceAccounts.actAs", project + "/serviceAccounts/" + a.text("email")})
+		}
+	}
+	return needs
+}
