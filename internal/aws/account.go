@@ -12,11 +12,13 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/pricing"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
@@ -166,35 +168,11 @@ type site struct {
 	ec2    *ec2.Client
 	ssm    *ssm.Client
 	quotas *servicequotas.Client
-	// asking has one caller at a time ask for the same thing: the others find the
-	// answer.
-	asking turns.Turns[question]
-	lookout
+	*fleet.Lookout[types.Instance]
 	catalog
 	grounds
-	images
-}
-
-// question is something that is asked of a region and kept for a while.
-type question uint8
-
-const (
-	whichTypes question = iota
-	whichZones
-	whichSpotPrices
-	whichRegularPrices
-	whichImage
-	whichGround
-)
-
-// alone does something that nobody else who asks the same question does meanwhile.
-func (s *site) alone(ctx context.Context, q question, do func(context.Context) error) error {
-	ctx, leave, err := s.asking.Enter(ctx, q)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	return do(ctx)
+	// images are those that were used in the region, by their names.
+	images fleet.Answers[machineImage]
 }
 
 // in gives a region of the account.
@@ -211,6 +189,7 @@ func (a *account) in(ctx context.Context, region string) (*site, error) {
 	cfg := j.config.Copy()
 	cfg.Region = region
 	s := &site{joined: j, region: region, ec2: j.conf.ec2(cfg), ssm: j.conf.ssm(cfg), quotas: j.conf.quotas(cfg)}
+	s.Lookout = fleet.NewLookout(s.describeAll)
 	a.sites[region] = s
 	return s, nil
 }

@@ -23,11 +23,6 @@ const imageLifetime = time.Hour
 // minDisk is the least size of a disk, in GiB, if nothing is asked for.
 const minDisk = 30
 
-// images are the machine images that were used in a region, by their names.
-type images struct {
-	images map[string]dated[machineImage]
-}
-
 // machineImage is an AMI.
 type machineImage struct {
 	id string
@@ -47,11 +42,7 @@ func (s *site) image(ctx context.Context, r serve.Resource, m machineType) (mach
 			name = "/aws/service/deeplearning/ami/" + m.awsArchitecture + "/base-oss-nvidia-driver-gpu-amazon-linux-2023/latest/ami-id"
 		}
 	}
-	found, err := answers(ctx, s, whichImage, &s.images.images, imageLifetime, []string{name}, func(ctx context.Context, _ []string) (map[string]machineImage, error) {
-		i, err := s.findImage(ctx, name)
-		return map[string]machineImage{name: i}, err
-	})
-	return found[name], err
+	return s.images.One(ctx, imageLifetime, name, func(ctx context.Context) (machineImage, error) { return s.findImage(ctx, name) })
 }
 
 func (s *site) findImage(ctx context.Context, name string) (machineImage, error) {

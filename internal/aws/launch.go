@@ -51,7 +51,7 @@ func (l *launch) Make(ctx context.Context) (fleet.Up, error) {
 	if err := l.have(ctx); err != nil {
 		return fleet.Up{}, err
 	}
-	i, err := l.until(ctx, l.id, func(i *types.Instance) (bool, error) {
+	i, err := l.Until(ctx, l.id, func(i *types.Instance) (bool, error) {
 		if i == nil {
 			return false, nil
 		}
@@ -259,7 +259,7 @@ func (l *launch) userData(machine machineType) (string, error) {
 // Fallen gives why the instance has ended, if EC2 says that it has.
 func (l *launch) Fallen(ctx context.Context) error {
 	var fell error
-	_, err := l.until(ctx, l.id, func(i *types.Instance) (bool, error) {
+	_, err := l.Until(ctx, l.id, func(i *types.Instance) (bool, error) {
 		if i != nil {
 			fell = l.fallen(*i)
 		}

@@ -16,10 +16,14 @@ import (
 
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // grounds are where in a region the instances of services stand.
 type grounds struct {
+	// making has one caller at a time make a ground: the others find it.
+	making turns.Turns[struct{}]
+
 	mu    sync.Mutex
 	known map[string]ground
 }
@@ -56,26 +60,26 @@ func (g *grounds) drop(service string) {
 
 // ground gives the ground of a service, and makes its security group.
 func (s *site) ground(ctx context.Context, service string) (ground, error) {
-	var g ground
-	err := s.alone(ctx, whichGround, func(ctx context.Context) error {
-		var known bool
-		if g, known = s.grounds.get(service); known {
-			return nil
-		}
-		var err error
-		if g.vpc, err = s.vpc(ctx, s.conf.VPC); err != nil {
-			return err
-		}
-		if g.subnets, err = s.subnets(ctx, g.vpc); err != nil {
-			return err
-		}
-		if g.group, err = s.group(ctx, g.vpc, service); err != nil {
-			return fmt.Errorf("making the security group of service %q: %w", service, err)
-		}
-		s.grounds.put(service, g)
-		return nil
-	})
-	return g, err
+	ctx, leave, err := s.grounds.making.Enter(ctx, struct{}{})
+	if err != nil {
+		return ground{}, err
+	}
+	defer leave()
+	g, known := s.grounds.get(service)
+	if known {
+		return g, nil
+	}
+	if g.vpc, err = s.vpc(ctx, s.conf.VPC); err != nil {
+		return g, err
+	}
+	if g.subnets, err = s.subnets(ctx, g.vpc); err != nil {
+		return g, err
+	}
+	if g.group, err = s.group(ctx, g.vpc, service); err != nil {
+		return g, fmt.Errorf("making the security group of service %q: %w", service, err)
+	}
+	s.grounds.put(service, g)
+	return g, nil
 }
 
 // vpc gives the network that was asked for, or the default one.

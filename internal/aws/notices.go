@@ -19,7 +19,7 @@ func (c *Cloud) Gone(ctx context.Context, was serve.Instance) (gone bool, why st
 	if err != nil {
 		return false, "", err
 	}
-	i, err := at.until(ctx, was.ID, func(*types.Instance) (bool, error) { return true, nil })
+	i, err := at.Until(ctx, was.ID, func(*types.Instance) (bool, error) { return true, nil })
 	if err != nil {
 		return false, "", err
 	}

@@ -30,7 +30,7 @@ const linux = "Linux/UNIX"
 // spotPricesOf gives what spot machines of some types cost now, in US dollars per
 // hour, by type and zone.
 func (s *site) spotPricesOf(ctx context.Context, names []string) (map[string]map[string]float64, error) {
-	return answers(ctx, s, whichSpotPrices, &s.catalog.spot, spotLifetime, names, s.askSpotPrices)
+	return s.catalog.spot.Of(ctx, spotLifetime, names, s.askSpotPrices)
 }
 
 // askSpotPrices asks for the prices that are in force.
@@ -67,7 +67,7 @@ func (s *site) askSpotPrices(ctx context.Context, names []string) (map[string]ma
 // regularPricesOf gives what on-demand machines of some types cost in the region,
 // in US dollars per hour; 0 for one that has no price.
 func (s *site) regularPricesOf(ctx context.Context, names []string) (map[string]float64, error) {
-	return answers(ctx, s, whichRegularPrices, &s.catalog.regular, catalogLifetime, names, func(ctx context.Context, names []string) (map[string]float64, error) {
+	return s.catalog.regular.Of(ctx, catalogLifetime, names, func(ctx context.Context, names []string) (map[string]float64, error) {
 		found := make(map[string]float64, len(names))
 		for _, name := range names {
 			price, err := s.askRegularPrice(ctx, name)
@@ -132,7 +132,7 @@ func regularPriceOf(text string) (float64, error) {
 
 // zonesOf gives the zones of the region that have some types, for each type.
 func (s *site) zonesOf(ctx context.Context, names []string) (map[string][]string, error) {
-	return answers(ctx, s, whichZones, &s.catalog.zones, catalogLifetime, names, s.askZones)
+	return s.catalog.zones.Of(ctx, catalogLifetime, names, s.askZones)
 }
 
 func (s *site) askZones(ctx context.Context, names []string) (map[string][]string, error) {
@@ -154,35 +154,6 @@ func (s *site) askZones(ctx context.Context, names []string) (map[string][]strin
 		slices.Sort(zones)
 	}
 	return found, nil
-}
-
-// answers gives what is known of some types of instances, and asks for what is
-// not, or not any more.
-func answers[T any](ctx context.Context, s *site, q question, known *map[string]dated[T], lifetime time.Duration, names []string,
-	ask func(context.Context, []string) (map[string]T, error),
-) (map[string]T, error) {
-	all := make(map[string]T, len(names))
-	err := s.alone(ctx, q, func(ctx context.Context) error {
-		now := time.Now()
-		missing := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return now.Before((*known)[name].until) })
-		if len(missing) > 0 {
-			found, err := ask(ctx, missing)
-			if err != nil {
-				return err
-			}
-			if *known == nil {
-				*known = map[string]dated[T]{}
-			}
-			for _, name := range missing {
-				(*known)[name] = dated[T]{found[name], now.Add(lifetime)}
-			}
-		}
-		for _, name := range names {
-			all[name] = (*known)[name].is
-		}
-		return nil
-	})
-	return all, err
 }
 
 // of is the price of a type in a market and a zone; ok is false when there is none.

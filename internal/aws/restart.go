@@ -58,7 +58,7 @@ func (l *launch) Revise(ctx context.Context, i serve.Instance) (serve.Instance, 
 	if err != nil {
 		return serve.Instance{}, fmt.Errorf("noting the revision of instance %s: %w", i.ID, meaning(err))
 	}
-	_, err = l.until(ctx, i.ID, func(seen *types.Instance) (bool, error) {
+	_, err = l.Until(ctx, i.ID, func(seen *types.Instance) (bool, error) {
 		if seen == nil {
 			return false, nil
 		}

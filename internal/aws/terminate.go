@@ -71,7 +71,7 @@ func (s *site) end(ctx context.Context, id string) error {
 			return ctx.Err()
 		}
 	}
-	_, err := s.until(ctx, id, func(i *types.Instance) (bool, error) {
+	_, err := s.Until(ctx, id, func(i *types.Instance) (bool, error) {
 		return i != nil && stateOf(*i) == types.InstanceStateNameTerminated || i == nil && time.Since(began) > blindness, nil
 	})
 	return err

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -25,21 +26,13 @@ import (
 // believed.
 const catalogLifetime = 24 * time.Hour
 
-// catalog is what can be had in a region. Each part is touched only by whoever has
-// the turn to ask for it.
+// catalog is what can be had in a region.
 type catalog struct {
-	until time.Time
-	types []machineType
+	types fleet.Answers[[]machineType]
 	// For types that were asked for: the zones that have it, and what it costs.
-	zones   map[string]dated[[]string]
-	spot    map[string]dated[map[string]float64]
-	regular map[string]dated[float64]
-}
-
-// dated is an answer that is good until a time.
-type dated[T any] struct {
-	is    T
-	until time.Time
+	zones   fleet.Answers[[]string]
+	spot    fleet.Answers[map[string]float64]
+	regular fleet.Answers[float64]
 }
 
 // machineType is a type of instance.
@@ -60,19 +53,8 @@ type machineType struct {
 }
 
 // typesOf gives all types that a region knows.
-func (s *site) typesOf(ctx context.Context) (all []machineType, err error) {
-	err = s.alone(ctx, whichTypes, func(ctx context.Context) error {
-		if !time.Now().Before(s.catalog.until) {
-			types, err := s.askTypes(ctx)
-			if err != nil {
-				return err
-			}
-			s.catalog.types, s.catalog.until = types, time.Now().Add(catalogLifetime)
-		}
-		all = s.catalog.types
-		return nil
-	})
-	return all, err
+func (s *site) typesOf(ctx context.Context) ([]machineType, error) {
+	return s.catalog.types.One(ctx, catalogLifetime, "", s.askTypes)
 }
 
 func (s *site) askTypes(ctx context.Context) ([]machineType, error) {
