@@ -90,6 +90,8 @@ type Cloud struct {
 	// that is deleted leaves nothing behind that could tell of it.
 	known map[serve.Ref]types.UID
 	pools pools
+
+	tunnels tunnels
 }
 
 var _ serve.Cloud = (*Cloud)(nil)

@@ -113,6 +113,7 @@ func (c *Cloud) Terminate(ctx context.Context, ref serve.Ref) error {
 
 func (c *Cloud) terminate(ctx context.Context, s *site, w *watching, ref serve.Ref) error {
 	c.forget(ref)
+	defer c.tunnels.forget(podName(ref))
 	changes, err := w.listen(named(podName(ref)))
 	if err != nil {
 		return err

@@ -1,0 +1,209 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/httpstream"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/portforward"
+	"k8s.io/client-go/transport/spdy"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+var _ serve.Dialer = (*Cloud)(nil)
+
+// Dial connects to the server in a pod. Who was given credentials for the cluster is
+// somewhere else, where the addresses of pods mean nothing: he goes through the API
+// server, which he talks to by TLS, and the kubelet.
+func (c *Cloud) Dial(ctx context.Context, ref serve.Ref, address string) (net.Conn, error) {
+	s, err := c.cluster.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.config.Content == "" {
+		return new(net.Dialer).DialContext(ctx, "tcp", address)
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("reading the address of replica %d: %w: %w", ref.Replica, serve.ErrInvalid, err)
+	}
+	conn, err := c.tunnels.dial(ctx, s, podName(ref), port)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the pod of replica %d through the API server: %w: %w", ref.Replica, serve.ErrUnreachable, err)
+	}
+	return conn, nil
+}
+
+// tunnels are the ways to pods through the API server. There is one to each pod,
+// which all connections to its server share.
+type tunnels struct {
+	mu    sync.Mutex
+	ways  map[string]httpstream.Connection
+	count atomic.Int64
+}
+
+// dial connects to a port of a pod, by the way there is, or by a new one when that has
+// broken off, as it does with the pod and with the API server.
+func (t *tunnels) dial(ctx context.Context, s *site, pod, port string) (net.Conn, error) {
+	way, err := t.way(ctx, s, pod)
+	if err != nil {
+		return nil, err
+	}
+	return t.join(way, port)
+}
+
+func (t *tunnels) way(ctx context.Context, s *site, pod string) (httpstream.Connection, error) {
+	t.mu.Lock()
+	way := t.ways[pod]
+	t.mu.Unlock()
+	if way != nil {
+		select {
+		case <-way.CloseChan():
+		default:
+			return way, nil
+		}
+	}
+	dialed := make(chan error, 1)
+	go func() { // the dialer knows no context, and ends by the time-outs of the network
+		var err error
+		way, err = s.open(pod)
+		if err == nil {
+			way = t.keep(pod, way)
+		}
+		dialed <- err
+	}()
+	select {
+	case err := <-dialed:
+		return way, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// keep has a way be that to the pod, and gives the one that somebody else has made
+// meanwhile, if it is good.
+func (t *tunnels) keep(pod string, way httpstream.Connection) httpstream.Connection {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if other := t.ways[pod]; other != nil {
+		select {
+		case <-other.CloseChan():
+		default:
+			_ = way.Close() // nothing goes that way yet
+			return other
+		}
+	}
+	if t.ways == nil {
+		t.ways = map[string]httpstream.Connection{}
+	}
+	t.ways[pod] = way
+	return way
+}
+
+// forget closes the way to a pod that is not to be there any more.
+func (t *tunnels) forget(pod string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if way := t.ways[pod]; way != nil {
+		_ = way.Close()
+		delete(t.ways, pod)
+	}
+}
+
+// open opens a way to a pod.
+func (s *site) open(pod string) (httpstream.Connection, error) {
+	dialer, err := s.dialerTo(pod)
+	if err != nil {
+		return nil, err
+	}
+	way, _, err := dialer.Dial(portforward.PortForwardProtocolV1Name)
+	return way, err
+}
+
+// dialerTo gives what opens ways, through websockets or, to an API server or a proxy
+// that has none, as it was done before.
+func (s *site) dialerTo(pod string) (httpstream.Dialer, error) {
+	settings, _, err := s.config.rest()
+	if err != nil {
+		return nil, err
+	}
+	to, err := s.portForward(pod)
+	if err != nil {
+		return nil, err
+	}
+	modern, err := portforward.NewSPDYOverWebsocketDialer(to, rest.CopyConfig(settings))
+	if err != nil {
+		return nil, err
+	}
+	transport, upgrader, err := spdy.RoundTripperFor(settings)
+	if err != nil {
+		return nil, err
+	}
+	older := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, to)
+	return portforward.NewFallbackDialer(modern, older, func(err error) bool {
+		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
+	}), nil
+}
+
+// portForward is where the API server has the ports of a pod.
+func (s *site) portForward(pod string) (*url.URL, error) {
+	client, ok := s.typed.CoreV1().RESTClient().(*rest.RESTClient)
+	if !ok || client == nil {
+		return nil, errors.New("there is no API server")
+	}
+	return client.Post().Resource("pods").Namespace(s.namespace).Name(pod).SubResource("portforward").URL(), nil
+}
+
+// join gives a connection to a port, which is two streams of the way: one for what is
+// sent, and one by which the kubelet says what has gone wrong.
+func (t *tunnels) join(way httpstream.Connection, port string) (net.Conn, error) {
+	headers := http.Header{}
+	headers.Set(corev1.PortHeader, port)
+	headers.Set(corev1.PortForwardRequestIDHeader, strconv.FormatInt(t.count.Add(1), 10))
+	headers.Set(corev1.StreamType, corev1.StreamTypeError)
+	wrong, err := way.CreateStream(headers)
+	if err != nil {
+		return nil, err
+	}
+	_ = wrong.Close() // nothing is said to it
+	headers.Set(corev1.StreamType, corev1.StreamTypeData)
+	data, err := way.CreateStream(headers)
+	if err != nil {
+		way.RemoveStreams(wrong)
+		return nil, err
+	}
+	near, far := net.Pipe()
+	over := sync.OnceFunc(func() {
+		_ = data.Reset()
+		_ = far.Close()
+		way.RemoveStreams(data, wrong)
+	})
+	go func() {
+		_, _ = io.Copy(far, data) // whoever reads sees that there is no more
+		over()
+	}()
+	go func() {
+		_, _ = io.Copy(data, far)
+		over()
+	}()
+	go func() {
+		if said, _ := io.ReadAll(wrong); len(said) > 0 {
+			over() // nobody listens there, or the pod is gone
+		}
+	}()
+	return near, nil
+}
