@@ -84,6 +84,7 @@ type faults struct {
 	allowances     cloudtest.Allowances // by region and action
 	throttled      bool
 	lag            time.Duration
+	down           bool
 	expectRefusals bool
 }
 

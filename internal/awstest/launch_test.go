@@ -196,6 +196,27 @@ func TestAnInstanceIsDescribedAsItWasAskedFor(t *testing.T) {
 	}
 }
 
+func TestAllOfAWSCanBeLost(t *testing.T) {
+	t.Parallel()
+	a := awstest.New(t, awstest.Options{})
+	c := direct(a, "us-east-1")
+	id := run(t, c, nil)
+	a.Down(true)
+	if _, err := described(t, c, id); code(err) != "Unavailable" {
+		t.Errorf("lost, it says %v", err)
+	}
+	if live := a.Books().Live(); len(live) > 0 {
+		t.Errorf("lost, it still has %+v", live)
+	}
+	a.Down(false)
+	if i, err := described(t, c, id); err != nil || i.State.Name != types.InstanceStateNameTerminated {
+		t.Errorf("back again, it says %v of what it had, %v", i.State, err)
+	}
+	if id = run(t, c, nil); len(a.Books().Live()) != 1 {
+		t.Errorf("back again, it does not have the new instance %s", id)
+	}
+}
+
 func TestInstancesAreFoundByFilter(t *testing.T) {
 	t.Parallel()
 	a := awstest.New(t, awstest.Options{})

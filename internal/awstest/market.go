@@ -62,13 +62,33 @@ func (a *AWS) Rebalance(id string) bool {
 // Kill ends an instance at once, as if the hardware below it had failed: nothing
 // on it is told.
 func (a *AWS) Kill(id string) bool {
-	return a.change(id, func(i *instance, now time.Time) {
-		i.unplanned()
-		i.reason, i.ends, i.gone = failedEnds(), now, now
-		if i.machine != nil {
-			i.machine.Kill()
+	return a.change(id, a.fail)
+}
+
+func (a *AWS) fail(i *instance, now time.Time) {
+	i.unplanned()
+	i.reason, i.ends, i.gone = failedEnds(), now, now
+	if i.machine != nil {
+		i.machine.Kill()
+	}
+}
+
+// Down has all of AWS be lost: whoever asks it anything is told that it is not
+// available, and every instance ends as if its hardware had failed.
+func (a *AWS) Down(down bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if down && !a.faults.down {
+		now := time.Now()
+		for _, r := range a.regions {
+			for _, i := range r.instances {
+				if i.held(now) {
+					a.fail(i, now)
+				}
+			}
 		}
-	})
+	}
+	a.faults.down = down
 }
 
 // Unplug freezes all that an instance runs. EC2 goes on to describe it as

@@ -145,6 +145,9 @@ func (a *AWS) answer(r *http.Request) reply {
 	if !signed || by == "" || region == nil {
 		return srv.protocol.refuse(request, srv.protocol.unauthorized())
 	}
+	if a.faults.down {
+		return srv.protocol.refuse(request, Unavailable())
+	}
 	if !genuine(r, body, s) {
 		return srv.protocol.refuse(request, refusal(http.StatusForbidden, "SignatureDoesNotMatch",
 			"The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method."))
