@@ -5,7 +5,6 @@ package aws
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -19,7 +18,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
-	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
@@ -36,19 +34,15 @@ type account struct {
 
 // joined is an account that is connected to.
 type joined struct {
+	*fleet.Whereabouts[Config]
 	conf   Config
 	config aws.Config
+	// number is that of the account.
+	number string
 	scope  string
 	// enabled are the regions the account has.
 	enabled []string
 	prices  *pricing.Client
-	// everywhere says that nothing is known of where machines are.
-	everywhere bool
-	keep       func(where string) error
-
-	mu sync.Mutex
-	// place is what was kept last.
-	place place
 }
 
 // join connects. A failure is not remembered: what it was for may be mended.
@@ -79,25 +73,21 @@ func (a *account) there() *joined {
 }
 
 func connect(ctx context.Context, o CloudOptions) (*joined, error) {
-	known, err := parsePlace(o.Known)
+	known, err := fleet.NewWhereabouts[Config](o)
 	if err != nil {
 		return nil, err
 	}
-	j := &joined{place: known, conf: known.Config, everywhere: known.Everywhere || o.Known == "" && o.Note == nil, keep: o.Note}
-	given, err := keyringOf(ctx, o.Shown)
-	if err != nil {
-		return nil, err
-	}
-	if j.config, err = j.conf.loadAs(ctx, o.Transport, given); err != nil {
+	j := &joined{Whereabouts: known, conf: known.Config()}
+	if j.config, err = j.conf.load(ctx, o.Transport); err != nil {
 		return nil, err
 	}
 	identity, err := j.conf.sts(j.config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		return nil, meaning(err)
 	}
-	j.place.Account = aws.ToString(identity.Account)
-	if known.Account != "" && known.Account != j.place.Account {
-		return nil, fmt.Errorf("these are credentials of account %s, and there are machines in account %s: %w", j.place.Account, known.Account, serve.ErrUnauthorized)
+	j.number = aws.ToString(identity.Account)
+	if err := known.Belong("account", j.number); err != nil {
+		return nil, err
 	}
 	if o.Scope != nil {
 		if j.scope, err = o.Scope(); err != nil {
@@ -124,42 +114,12 @@ func (j *joined) regions() []string {
 	return slices.DeleteFunc(slices.Clone(j.conf.Regions), func(r string) bool { return !slices.Contains(j.enabled, r) })
 }
 
-// populated gives the regions in which machines may be: those noted, or where
-// nothing was ever noted, all of them.
-func (j *joined) populated() []string {
-	if j.everywhere {
-		return j.enabled
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return slices.Clone(j.place.Regions)
-}
+// populated gives the regions in which machines may be.
+func (j *joined) populated() []string { return j.Populated(j.enabled) }
 
 // unused says that there has never been a machine, for certain: then there is
 // nothing to ask AWS, which may not even be configured.
-func (a *account) unused() bool {
-	p, err := parsePlace(a.o.Known)
-	return a.there() == nil && err == nil && (a.o.Known != "" || a.o.Note != nil) && len(p.Regions) == 0 && !p.Everywhere
-}
-
-// note keeps that there may be machines in a region, before one is made there.
-func (j *joined) note(region string) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if slices.Contains(j.place.Regions, region) {
-		return nil
-	}
-	next := j.place
-	next.Regions = append(slices.Clone(next.Regions), region)
-	slices.Sort(next.Regions)
-	if j.keep != nil {
-		if err := j.keep(next.String()); err != nil {
-			return err
-		}
-	}
-	j.place = next
-	return nil
-}
+func (a *account) unused() bool { return a.there() == nil && a.o.Unused() }
 
 // site is one region of the account.
 type site struct {
@@ -196,19 +156,11 @@ func (a *account) in(ctx context.Context, region string) (*site, error) {
 
 // each does something in several regions at once, and gives all that went wrong.
 func (a *account) each(ctx context.Context, regions []string, do func(*site) error) error {
-	errs := make([]error, len(regions))
-	var all sync.WaitGroup
-	for i, region := range regions {
-		all.Go(func() {
-			s, err := a.in(ctx, region)
-			if err == nil {
-				err = do(s)
-			}
-			if err != nil {
-				errs[i] = fmt.Errorf("%s: %w", region, err)
-			}
-		})
-	}
-	all.Wait()
-	return errors.Join(errs...)
+	return fleet.Each(regions, func(region string) error {
+		s, err := a.in(ctx, region)
+		if err != nil {
+			return err
+		}
+		return do(s)
+	})
 }

@@ -118,7 +118,7 @@ func (e *estate) furnish(ctx context.Context, all programs) (headquarters, error
 		return headquarters{}, err
 	}
 	// From now on it is known that there is no machine yet.
-	nowhere := place{Account: e.place.Account}
+	nowhere := place{Account: e.number}
 	if _, err := b.Put(ctx, placeKey, []byte(nowhere.String()), bucket.Condition{Absent: true}); err != nil && !errors.Is(err, serve.ErrConflict) {
 		return headquarters{}, err
 	}

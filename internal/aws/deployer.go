@@ -161,7 +161,7 @@ func (e *estate) roleName() string { return "serve-" + e.service + "-" + e.regio
 // bucketName is the same for the same account, region and service, and nobody
 // else's: buckets have their names for the whole world.
 func (e *estate) bucketName() string {
-	return e.name() + "-" + token(e.place.Account, e.region, e.service)[:12]
+	return e.name() + "-" + token(e.number, e.region, e.service)[:12]
 }
 
 // serviceOf gives the service that a bucket is of, by its name.

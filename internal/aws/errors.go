@@ -125,8 +125,5 @@ func sentence(err error) string {
 		before, _, _ := strings.Cut(text, call.Error())
 		text = fmt.Sprintf("%s%s refuses %s (%s): %s", before, call.Service(), call.Operation(), fault.ErrorCode(), fault.ErrorMessage())
 	}
-	for _, m := range []error{serve.ErrUnauthorized, serve.ErrInvalid, serve.ErrNotFound} {
-		text = strings.Replace(strings.TrimSuffix(text, ": "+m.Error()), m.Error()+": ", "", 1)
-	}
-	return strings.ToUpper(text[:1]) + strings.TrimSuffix(text[1:], ".") + "."
+	return fleet.Sentence(text)
 }

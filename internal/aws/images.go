@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -33,13 +34,13 @@ type machineImage struct {
 
 // image gives the image of a machine: one that is named, or the newest Amazon
 // Linux, with the drivers of accelerators where there are some.
-func (s *site) image(ctx context.Context, r serve.Resource, m machineType) (machineImage, error) {
+func (s *site) image(ctx context.Context, r serve.Resource, m fleet.Type) (machineImage, error) {
 	name := r.ImageID
 	if name == "" || strings.HasPrefix(name, "docker:") {
 		// Public parameters of the Systems Manager, which name it for this region.
-		name = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-" + m.awsArchitecture
-		if m.accelerators != "" {
-			name = "/aws/service/deeplearning/ami/" + m.awsArchitecture + "/base-oss-nvidia-driver-gpu-amazon-linux-2023/latest/ami-id"
+		name = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-" + awsArchitecture(m.Architecture)
+		if m.Accelerators != "" {
+			name = "/aws/service/deeplearning/ami/" + awsArchitecture(m.Architecture) + "/base-oss-nvidia-driver-gpu-amazon-linux-2023/latest/ami-id"
 		}
 	}
 	return s.images.One(ctx, imageLifetime, name, func(ctx context.Context) (machineImage, error) { return s.findImage(ctx, name) })

@@ -122,7 +122,7 @@ func (l *launch) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := l.note(l.region); err != nil {
+	if err := l.Settle(l.region); err != nil {
 		return err
 	}
 	ref, offer := l.req.Ref, l.req.Offer
@@ -220,7 +220,7 @@ func (l *launch) plan(ctx context.Context) (*ec2.RunInstancesInput, error) {
 	}
 	in := &ec2.RunInstancesInput{
 		MinCount: aws.Int32(1), MaxCount: aws.Int32(1),
-		ImageId: aws.String(image.id), InstanceType: types.InstanceType(machine.name), UserData: aws.String(data),
+		ImageId: aws.String(image.id), InstanceType: types.InstanceType(machine.Name), UserData: aws.String(data),
 		InstanceInitiatedShutdownBehavior: types.ShutdownBehaviorTerminate,
 		BlockDeviceMappings:               []types.BlockDeviceMapping{disk},
 		MetadataOptions:                   &types.InstanceMetadataOptionsRequest{HttpTokens: types.HttpTokensStateRequired, HttpEndpoint: types.InstanceMetadataEndpointStateEnabled},
@@ -247,8 +247,8 @@ func (l *launch) plan(ctx context.Context) (*ec2.RunInstancesInput, error) {
 }
 
 // userData is what the instance knows at its birth.
-func (l *launch) userData(machine machineType) (string, error) {
-	birth, err := l.cloud.Birth(cloudName, l.req.Ref, machine.architecture)
+func (l *launch) userData(machine fleet.Type) (string, error) {
+	birth, err := l.cloud.Birth(cloudName, l.req.Ref, machine.Architecture)
 	if err != nil {
 		return "", err
 	}

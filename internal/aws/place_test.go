@@ -6,6 +6,8 @@ package aws
 import (
 	"slices"
 	"testing"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 )
 
 func TestABriefKeepsWhereMachinesAre(t *testing.T) {
@@ -18,7 +20,7 @@ func TestABriefKeepsWhereMachinesAre(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := parsePlace(text)
+	got, err := fleet.ParsePlace[Config](text)
 	if err != nil || got.Config.Profile != "new" || got.Account != known.Account || !slices.Equal(got.Regions, known.Regions) {
 		t.Errorf("got %+v, %v", got, err)
 	}

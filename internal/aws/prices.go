@@ -17,8 +17,6 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/pricing"
 	"github.com/aws/aws-sdk-go-v2/service/pricing/types"
-
-	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
 // spotLifetime is for how long spot prices are believed, which move within hours.
@@ -154,14 +152,4 @@ func (s *site) askZones(ctx context.Context, names []string) (map[string][]strin
 		slices.Sort(zones)
 	}
 	return found, nil
-}
-
-// of is the price of a type in a market and a zone; ok is false when there is none.
-func (p prices) of(name string, m serve.Market, zone string) (price float64, ok bool) {
-	if m == serve.Spot {
-		price, ok = p.spot[name][zone]
-		return price, ok
-	}
-	price = p.regular[name]
-	return price, price > 0
 }

@@ -3,11 +3,7 @@
 
 package aws
 
-import (
-	"testing"
-
-	"github.com/serve-infra/terraform-provider-serve/internal/serve"
-)
+import "testing"
 
 func TestAnEntryOfThePriceList(t *testing.T) {
 	t.Parallel()
@@ -21,23 +17,5 @@ func TestAnEntryOfThePriceList(t *testing.T) {
 	}
 	if _, err := regularPriceOf("no price list"); err == nil {
 		t.Error("nonsense has a price")
-	}
-}
-
-func TestTheCheapestAreOfferedAndAnOnDemandOneInAnyCase(t *testing.T) {
-	t.Parallel()
-	var fit []machineType
-	spot, regular := map[string]map[string]float64{}, map[string]float64{}
-	for i, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
-		fit = append(fit, machineType{name: name, markets: []serve.Market{serve.Spot, serve.OnDemand}})
-		spot[name] = map[string]float64{"zone": 1 + float64(i)}
-		regular[name] = 20 - float64(i)
-	}
-	var names string
-	for _, m := range cheapest(fit, prices{spot, regular}) {
-		names += m.name
-	}
-	if names != "abcdeh" {
-		t.Errorf("got %s, want the five cheapest of the spot market, and the cheapest regular one", names)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -59,74 +60,26 @@ func (s *site) quota(ctx context.Context, q quota) (float64, bool) {
 	return *out.Quota.Value, true
 }
 
-// room is how many machines the quotas of a region leave, if nothing else runs.
-type room struct {
-	machines float64
-	// by is the quota that leaves the most of them, with what it allows.
-	by string
-}
-
 // room gives how many machines of a market could run by the quotas, of those that
 // are offered; false where a quota is not known.
-func (s *site) room(ctx context.Context, offers []serve.Offer, market serve.Market) (room, bool) {
+func (s *site) room(ctx context.Context, offers []serve.Offer, market serve.Market) (fleet.Room, bool) {
 	least := map[quota]float64{} // processors of the smallest machine of each
 	for _, o := range offers {
 		if q := quotaOf(o.InstanceType, market); o.Market == market && (least[q] == 0 || o.CPUs < least[q]) {
 			least[q] = o.CPUs
 		}
 	}
-	var r room
+	var r fleet.Room
 	for _, q := range slices.SortedFunc(maps.Keys(least), func(a, b quota) int { return strings.Compare(a.code, b.code) }) {
 		allowed, ok := s.quota(ctx, q)
 		if !ok {
-			return room{}, false
+			return fleet.Room{}, false
 		}
 		n := math.Floor(allowed / least[q])
-		if r.by == "" || n > r.machines {
-			r.by = fmt.Sprintf("%q in %s is %g virtual processors", q.name, s.region, allowed)
+		if r.By == "" || n > r.Machines {
+			r.By = fmt.Sprintf("%q in %s is %g virtual processors", q.name, s.region, allowed)
 		}
-		r.machines += n
+		r.Machines += n
 	}
 	return r, len(least) > 0
-}
-
-// measure notes how many machines quotas leave. What several entries may have in a
-// region counts once.
-func (f *flight) measure(ctx context.Context, s *site, offers []serve.Offer, market serve.Market) {
-	r, ok := s.room(ctx, offers, market)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.rooms[market] == nil {
-		f.rooms[market] = map[string]room{}
-	}
-	if r.machines >= f.rooms[market][s.region].machines {
-		f.rooms[market][s.region] = r
-	}
-	f.unknown[market] = f.unknown[market] || !ok
-}
-
-// judgeRooms says where quotas leave fewer machines than there may be. Where they
-// leave none in any market, no entry has a chance.
-func (f *flight) judgeRooms() {
-	none := true
-	var short []string
-	for _, market := range f.markets() {
-		if f.unknown[market] || len(f.rooms[market]) == 0 {
-			none = false
-			continue
-		}
-		sum, quotas := 0.0, []string{}
-		for _, region := range slices.Sorted(maps.Keys(f.rooms[market])) {
-			sum += f.rooms[market][region].machines
-			quotas = append(quotas, f.rooms[market][region].by)
-		}
-		none = none && sum == 0
-		if wanted := map[serve.Market]int{serve.Spot: f.Spot, serve.OnDemand: f.OnDemand}[market]; sum < float64(wanted) {
-			short = append(short, fmt.Sprintf("There may be %d %s machines at a time, and the quotas of the account leave room for %g of them at most: %s.",
-				wanted, words(market), sum, strings.Join(quotas, "; ")))
-		}
-	}
-	if len(short) > 0 {
-		f.find(serve.AllEntries, "", none, "%s", strings.Join(short, " "))
-	}
 }

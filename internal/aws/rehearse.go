@@ -14,12 +14,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
 // rehearse has EC2 say whether it would let the caller do what a launch takes: it
 // has a flag by which nothing is done.
-func (f *flight) rehearse(ctx context.Context, s *site, g ground, image machineImage, offers []serve.Offer) error {
+func (s *site) rehearse(ctx context.Context, f *fleet.Flight, g ground, image machineImage, offers []serve.Offer) error {
 	tags := written(s.serviceTags(f.Service))
 	_, err := s.ec2.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{
 		DryRun: aws.Bool(true), GroupName: aws.String(s.groupName(f.Service)), VpcId: aws.String(g.vpc), Description: aws.String("Rehearsal"),
@@ -28,7 +29,7 @@ func (f *flight) rehearse(ctx context.Context, s *site, g ground, image machineI
 	if err := rehearsed("ec2:CreateSecurityGroup", s.region, err); err != nil {
 		return err
 	}
-	for _, market := range f.markets() {
+	for _, market := range f.Markets() {
 		i := slices.IndexFunc(offers, func(o serve.Offer) bool { return o.Market == market })
 		if i < 0 {
 			continue

@@ -54,7 +54,7 @@ func (e *estate) makeTemplate(ctx context.Context, architecture, group string) e
 		return err
 	}
 	in := &types.RequestLaunchTemplateData{
-		ImageId: aws.String(image.id), InstanceType: types.InstanceType(machine.name),
+		ImageId: aws.String(image.id), InstanceType: types.InstanceType(machine.Name),
 		UserData:           aws.String(base64.StdEncoding.EncodeToString([]byte(text))),
 		IamInstanceProfile: &types.LaunchTemplateIamInstanceProfileSpecificationRequest{Name: aws.String(e.roleName())},
 		MetadataOptions: &types.LaunchTemplateInstanceMetadataOptionsRequest{

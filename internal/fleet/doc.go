@@ -21,4 +21,21 @@
 // replica. What is the vendor's own it is given where it is wanted: how a machine is
 // made ([Launching]), told anew ([Restarting]) and ended, which machines there are,
 // and whether one that is not heard from any more is gone ([Vendor]).
+//
+// # What is asked how often
+//
+// Machines tell of themselves, and the vendor is asked again and again only while one
+// is on its way up or down, and then for all of them in one question ([Lookout]). What
+// is asked of a catalog is believed for a while ([Answers]).
+//
+// # What is offered
+//
+// Which of the vendor's types of machines fit what is wanted, and which of those are
+// worth offering, is the same everywhere ([Wanted], [Type], [Prices]), and so is what a
+// preflight says of what is not offered, or of what there is no room for ([Preflight]).
+//
+// # Where machines are
+//
+// Before a machine is made where there was none that is noted ([Whereabouts]), for
+// whoever has to find all machines when there is nobody left to ask.
 package fleet

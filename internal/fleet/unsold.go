@@ -1,7 +1,7 @@
 // Copyright (c) The terraform-provider-serve authors
 // SPDX-License-Identifier: MPL-2.0
 
-package aws
+package fleet
 
 import (
 	"cmp"
@@ -14,38 +14,38 @@ import (
 )
 
 // nothing says why nothing is offered.
-func (f *flight) nothing(ctx context.Context, entry int) error {
+func (f *Flight) nothing(ctx context.Context, entry int) error {
 	r := f.Entries[entry]
-	j, err := f.cloud.account.join(ctx)
+	regions, err := f.seller.Regions(ctx)
 	if err != nil {
 		return err
 	}
-	if named := r.Location().Region; named != "" && !slices.Contains(j.regions(), named) {
-		f.find(entry, placeField(r, "region"), true, "The account has not enabled the region %q, or the provider's configuration leaves it out; there are %s.", named, strings.Join(j.regions(), ", "))
+	if named := r.Location().Region; named != "" && !slices.Contains(regions, named) {
+		f.find(entry, placeField(r, "region"), true, "%s %q, or the provider's configuration leaves it out; there are %s.", f.terms.NoRegion, named, strings.Join(regions, ", "))
 		return nil
 	}
 	if r.MaxHourlyCost > 0 {
 		free := r
 		free.MaxHourlyCost = 0
-		if dearer, err := f.cloud.offers(ctx, free); err == nil && len(dearer) > 0 {
+		if dearer, err := f.seller.Sale(ctx, free); err == nil && len(dearer) > 0 {
 			f.find(entry, "max_hourly_cost", false, "No such machine costs $%g an hour or less at present; the cheapest is at $%g.", r.MaxHourlyCost, dearer[0].Price)
 			return nil
 		}
 	}
 	if r.Location().Zone != "" {
 		elsewhere := r
-		elsewhere.Infra, elsewhere.Cloud, elsewhere.Region, elsewhere.Zone = "", cloudName, r.Location().Region, ""
-		others, err := f.cloud.offers(ctx, elsewhere)
+		elsewhere.Infra, elsewhere.Cloud, elsewhere.Region, elsewhere.Zone = "", r.Location().Cloud, r.Location().Region, ""
+		others, err := f.seller.Sale(ctx, elsewhere)
 		if err != nil {
 			return err
 		}
-		if zones := zonesOf(others); len(zones) > 0 {
+		if zones := Zones(others); len(zones) > 0 {
 			f.find(entry, placeField(r, "zone"), true, "There are no such machines in the zone %q; there are in %s.", r.Location().Zone, strings.Join(zones, ", "))
 			return nil
 		}
 	}
 	if r.InstanceType != "" {
-		return f.misnamed(ctx, entry, j.regions())
+		return f.misnamed(ctx, entry, regions)
 	}
 	field := ""
 	for _, candidate := range []struct{ field, value string }{{"accelerators", r.Accelerators}, {"cpus", r.CPUs}, {"memory", r.Memory}} {
@@ -53,32 +53,28 @@ func (f *flight) nothing(ctx context.Context, entry int) error {
 			field = candidate.field
 		}
 	}
-	f.find(entry, field, true, "AWS has no type of machine in %s that is what is asked for.", r.Location())
+	f.find(entry, field, true, "%s has no type of machine in %s that is what is asked for.", f.terms.Name, r.Location())
 	return nil
 }
 
 // misnamed says why a type that is named is not offered.
-func (f *flight) misnamed(ctx context.Context, entry int, regions []string) error {
+func (f *Flight) misnamed(ctx context.Context, entry int, regions []string) error {
 	r := f.Entries[entry]
 	for _, region := range regions {
 		if named := r.Location().Region; named != "" && named != region {
 			continue
 		}
-		s, err := f.cloud.account.in(ctx, region)
-		if err != nil {
-			return err
-		}
-		m, err := s.typeNamed(ctx, r.InstanceType)
+		t, err := f.seller.Type(ctx, region, r.InstanceType)
 		if err != nil && !errors.Is(err, serve.ErrInvalid) {
 			return err
 		}
 		if err == nil {
 			f.find(entry, "instance_type", true, "%q has %g processors, %g GiB of memory and %s, which is not what else is asked for.",
-				m.name, m.cpus, m.memory, cmp.Or(m.accelerators, "no accelerators"))
+				t.Name, t.CPUs, t.Memory, cmp.Or(t.Accelerators, "no accelerators"))
 			return nil
 		}
 	}
-	f.find(entry, "instance_type", true, "AWS has no instance type %q in %s.", r.InstanceType, r.Location())
+	f.find(entry, "instance_type", true, "%s has no instance type %q in %s.", f.terms.Name, r.InstanceType, r.Location())
 	return nil
 }
 
@@ -90,8 +86,8 @@ func placeField(r serve.Resource, older string) string {
 	return older
 }
 
-// zonesOf lists the zones that something is offered in.
-func zonesOf(offers []serve.Offer) []string {
+// Zones lists the zones that something is offered in.
+func Zones(offers []serve.Offer) []string {
 	var zones []string
 	for _, o := range offers {
 		zones = append(zones, o.Location.Zone)
@@ -100,8 +96,8 @@ func zonesOf(offers []serve.Offer) []string {
 	return slices.Compact(zones)
 }
 
-// namedType is the attribute by which a type is named, if it is.
-func namedType(r serve.Resource) string {
+// NamedType is the attribute by which a type is named, if it is.
+func NamedType(r serve.Resource) string {
 	if r.InstanceType == "" {
 		return ""
 	}
