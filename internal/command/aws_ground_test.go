@@ -5,6 +5,7 @@ package command
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"testing"
@@ -18,34 +19,58 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
 )
 
-// ground is the AWS that a service is on.
-type ground interface {
-	// live gives the instances that are there or about to be.
-	live() []awstest.Instance
-	// end ends an instance as if nobody had asked for it.
-	end(id string)
-	// left names what there is besides instances.
-	left() []string
-	// patience is how long anything may take there.
-	patience() time.Duration
-}
-
 // emulated is an AWS of ours.
 type emulated struct{ *awstest.AWS }
 
-func (e emulated) live() []awstest.Instance { return e.Books().Live() }
-func (e emulated) end(id string)            { e.Kill(id) }
-func (emulated) patience() time.Duration    { return 2 * time.Minute }
+func (emulated) patience() time.Duration { return 2 * time.Minute }
+func (e emulated) end(id string)         { e.Kill(id) }
+func (e emulated) take(id string)        { e.Interrupt(id, 10*time.Second) }
 
-func (e emulated) left() []string {
-	var all []string
-	for _, v := range e.Books().Volumes {
-		all = append(all, v.ID)
-	}
-	for _, g := range e.Books().Groups {
-		all = append(all, g.ID)
+func (e emulated) live() []machine {
+	var all []machine
+	for _, i := range e.Books().Live() {
+		all = append(all, machine{id: i.ID, spot: i.Market == awstest.Spot, controls: i.Tags["serve-infra:controller"] != ""})
 	}
 	return all
+}
+
+func (e emulated) left() []string {
+	b := e.Books()
+	var all []string
+	for what, n := range map[string]int{
+		"volumes": len(b.Volumes), "security groups": len(b.Groups), "launch templates": len(b.Templates), "addresses": len(b.Addresses),
+		"Auto Scaling groups": len(b.Scaling), "instance profiles": len(b.Profiles), "buckets": len(b.Buckets),
+	} {
+		if n > 0 {
+			all = append(all, fmt.Sprintf("%d %s", n, what))
+		}
+	}
+	return all
+}
+
+func (e emulated) readable() map[string]string {
+	found := map[string]string{}
+	for _, i := range e.Books().Live() {
+		data, err := base64.StdEncoding.DecodeString(i.UserData)
+		if err != nil {
+			data = []byte(i.UserData)
+		}
+		found["the user data of "+i.ID] = string(data)
+		found["the tags of "+i.ID] = fmt.Sprint(i.Tags)
+		found["the console of "+i.ID] = e.Console(i.ID)
+	}
+	return found
+}
+
+func (e emulated) watch() <-chan time.Time {
+	launches := make(chan time.Time, 1000)
+	e.Fault(func(c awstest.Call) awstest.Verdict {
+		if _, spot := c.In["InstanceMarketOptions"]; c.Action == "RunInstances" && !spot {
+			launches <- c.Time
+		}
+		return awstest.Verdict{}
+	})
+	return launches
 }
 
 // The tag by which what tests have made is told from all else in an account; see
@@ -78,9 +103,9 @@ func ours() []types.Filter {
 	return []types.Filter{{Name: aws.String("tag:" + markKey), Values: []string{markValue}}}
 }
 
-func (i itself) live() []awstest.Instance {
+func (i itself) live() []machine {
 	i.t.Helper()
-	var all []awstest.Instance
+	var all []machine
 	pages := ec2.NewDescribeInstancesPaginator(i.ec2, &ec2.DescribeInstancesInput{Filters: ours()})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(context.Background())
@@ -89,12 +114,8 @@ func (i itself) live() []awstest.Instance {
 		}
 		for _, r := range page.Reservations {
 			for _, one := range r.Instances {
-				found := awstest.Instance{ID: aws.ToString(one.InstanceId), Market: awstest.OnDemand, State: string(one.State.Name)}
-				if one.InstanceLifecycle == types.InstanceLifecycleTypeSpot {
-					found.Market = awstest.Spot
-				}
-				if found.Live() {
-					all = append(all, found)
+				if name := one.State.Name; name == types.InstanceStateNamePending || name == types.InstanceStateNameRunning {
+					all = append(all, machine{id: aws.ToString(one.InstanceId), spot: one.InstanceLifecycle == types.InstanceLifecycleTypeSpot})
 				}
 			}
 		}
