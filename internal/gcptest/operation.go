@@ -153,15 +153,18 @@ func waitOperation(c *call, _ fields) (fields, error) {
 	}
 	gone := c.request.Context().Done()
 	for end := c.now.Add(waitsLast); !o.done(c.now) && c.now.Before(end); c.now = time.Now() {
-		until := end
-		if !o.ends.IsZero() && o.ends.Before(end) {
-			until = o.ends
+		until, changed := end, o.changed
+		if !o.ends.IsZero() {
+			changed = nil // there is no more to learn
+			if o.ends.Before(end) {
+				until = o.ends
+			}
 		}
 		timer := time.NewTimer(until.Sub(c.now))
 		c.mu.Unlock()
 		select {
 		case <-timer.C:
-		case <-o.changed:
+		case <-changed:
 		case <-gone:
 			end = c.now
 		}
