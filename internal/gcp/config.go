@@ -35,7 +35,8 @@ type Config struct {
 	// DefaultLabels are put on everything that is made and can have any.
 	DefaultLabels map[string]string `json:"default_labels,omitempty"`
 	// Endpoints replaces those of some services: "cloudbilling",
-	// "cloudresourcemanager", "compute", "iam", "iamcredentials", "storage".
+	// "cloudresourcemanager", "compute", "iam", "iamcredentials", "storage". What is
+	// left out is as GOOGLE_COMPUTE_CUSTOM_ENDPOINT and its like say.
 	Endpoints map[string]string `json:"endpoints,omitempty"`
 	// Network is the network that machines are in, or a subnetwork of one:
 	// "projects/P/regions/R/subnetworks/S". Empty is the network called default.
@@ -109,9 +110,21 @@ func regionOf(zone string) string {
 	return zone
 }
 
-// endpoint gives where a service answers. One that replaces Google's may have the path
-// that Google's own provider wants in it, or not.
+// endpoint gives where a service answers: where the configuration says, or the
+// environment, as Google's own provider reads it, or at Google. What replaces Google's
+// may have the path that this provider wants in it, or not.
 func (c Config) endpoint(service, path string) string {
-	base := cmp.Or(c.Endpoints[service], "https://"+service+".googleapis.com")
-	return strings.TrimSuffix(strings.TrimSuffix(base, "/"), strings.TrimSuffix(path, "/")) + path
+	base := cmp.Or(c.Endpoints[service], environment(endpointVariable(service)), "https://"+service+".googleapis.com")
+	for _, known := range []string{"/", strings.TrimSuffix(path, "/"), "/v1"} {
+		base = strings.TrimSuffix(base, known)
+	}
+	return base + path
+}
+
+// endpointVariable is the variable of a service's endpoint.
+func endpointVariable(service string) string {
+	name := map[string]string{
+		"cloudbilling": "CLOUD_BILLING", "cloudresourcemanager": "RESOURCE_MANAGER", "iamcredentials": "IAM_CREDENTIALS",
+	}[service]
+	return "GOOGLE_" + cmp.Or(name, strings.ToUpper(service)) + "_CUSTOM_ENDPOINT"
 }

@@ -69,10 +69,10 @@ func gcpAttribute() schema.SingleNestedAttribute {
 			},
 			"endpoints": schema.MapAttribute{
 				Optional: true, ElementType: types.StringType,
-				MarkdownDescription: "URLs in place of those of Google, by the names of services: " + words(gcpServices()) + ". Defaults to those of Google.",
+				MarkdownDescription: "URLs in place of those of Google, by the names of services: " + words(gcpServices()) + ". Defaults to `$GOOGLE_COMPUTE_CUSTOM_ENDPOINT` and the like, as Google's own provider reads them.",
 			},
 			"network": text("Network that replicas are in, by its name or as `projects/PROJECT/global/networks/NETWORK`; or a subnetwork, as `projects/PROJECT/regions/REGION/subnetworks/SUBNETWORK`, " +
-				"which must be in the one region that `regions` name. Defaults to the network `default`."),
+				"which must be in the one region that `regions` name. `self_link` of Google's own resources is good for both. Defaults to the network `default`."),
 			"use_private_addresses": schema.BoolAttribute{
 				Optional:            true,
 				MarkdownDescription: "Whether replicas have private addresses only. The controller must be in their network then, or have a way to it. Defaults to `false`.",

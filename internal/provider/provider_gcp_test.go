@@ -84,6 +84,7 @@ func TestWhatIsWrongWithGoogleCloudIsSaidWhenTheConfigurationIsValidated(t *test
 		{"an endpoint of a service that there is not", `endpoints = { ec2 = "https://ec2.example.com" }`, `gcp.endpoints["ec2"]`, `There is no service "ec2" that would be asked`},
 		{"an endpoint without a scheme", `endpoints = { compute = "compute.example.com" }`, `gcp.endpoints["compute"]`, `"compute.example.com" is not a URL, as in "https://compute.example.com"`},
 		{"a network by its address", `network = "10.0.0.0/8"`, "gcp.network", `"10.0.0.0/8" is neither the name of a network`},
+		{"a subnetwork by its link in another region", `regions = ["us-east4"], network = "https://www.googleapis.com/compute/v1/projects/p/regions/us-east1/subnetworks/serve"`, "gcp.network", `The subnetwork is in the region "us-east1"`},
 		{"a subnetwork in any region", subnetwork, "gcp.network", `The subnetwork is in the region "us-east1"; name that, and no other, by regions`},
 		{"a subnetwork of another region", `regions = ["us-east4"], ` + subnetwork, "gcp.network", `The subnetwork is in the region "us-east1"`},
 		{"a subnetwork of two regions", `regions = ["us-east1", "us-east4"], ` + subnetwork, "gcp.network", `The subnetwork is in the region "us-east1"`},
@@ -121,6 +122,8 @@ func TestWhatIsRightWithGoogleCloud(t *testing.T) {
 		"a network by its name":        `{ network = "default" }`,
 		"a network of another project": `{ network = "projects/host-project/global/networks/shared" }`,
 		"a subnetwork in its region":   `{ regions = ["us-east1"], network = "projects/my-project-123/regions/us-east1/subnetworks/serve" }`,
+		"a network by its link":        `{ network = "https://www.googleapis.com/compute/v1/projects/my-project-123/global/networks/mine" }`,
+		"a subnetwork by its link":     `{ regions = ["us-east1"], network = "https://www.googleapis.com/compute/v1/projects/my-project-123/regions/us-east1/subnetworks/serve" }`,
 		"a zone of a kind of its own":  `{ region = "us-central1", zone = "us-central1-ai1a" }`,
 		"labels in other letters":      `{ default_labels = { straße = "", team_1 = "größe-2" } }`,
 	})

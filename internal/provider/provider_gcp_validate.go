@@ -24,8 +24,9 @@ const (
 	gcpRegionForm  = `^[a-z]+(-[a-z]+)+[0-9]+$`
 	gcpZoneForm    = `^[a-z]+(-[a-z]+)+[0-9]+-[a-z0-9]+$`
 	accountForm    = `^[^@\s]+@[^@\s]+\.[^@\s]+$`
-	networkForm    = `^(projects/[^/\s]+/global/networks/)?[a-z]([a-z0-9-]{0,61}[a-z0-9])?$|` + subnetworkForm
-	subnetworkForm = `^projects/[^/\s]+/regions/([^/\s]+)/subnetworks/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`
+	networkForm    = `^(` + linkForm + `projects/[^/\s]+/global/networks/)?[a-z]([a-z0-9-]{0,61}[a-z0-9])?$|` + subnetworkForm
+	subnetworkForm = `^` + linkForm + `projects/[^/\s]+/regions/([^/\s]+)/subnetworks/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`
+	linkForm       = `(?:https://[^/\s]+/compute/[a-z0-9]+/)?`
 	labelKeyForm   = `^[\p{Ll}\p{Lo}][\p{Ll}\p{Lo}\p{N}_-]{0,62}$`
 	labelForm      = `^[\p{Ll}\p{Lo}\p{N}_-]{0,63}$`
 	takenLabelForm = `^(serve-infra-|goog)`
@@ -83,7 +84,7 @@ func (c *gcpCheck) network(m gcpModel) {
 	at := c.at.AtName("network")
 	c.form(at, m.Network, networkForm, "is neither the name of a network, such as \"default\", nor \"projects/PROJECT/global/networks/NETWORK\" "+
 		"or \"projects/PROJECT/regions/REGION/subnetworks/SUBNETWORK\".")
-	in := regexp.MustCompile(subnetworkForm).FindStringSubmatch(m.Network.ValueString())
+	in := regexp.MustCompile(subnetworkForm).FindStringSubmatch(m.Network.ValueString()) // the whole, and the region
 	if in == nil || m.Regions.IsUnknown() {
 		return
 	}
