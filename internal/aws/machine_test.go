@@ -4,37 +4,18 @@
 package aws_test
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
-	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/aws"
 	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
+	"github.com/serve-infra/terraform-provider-serve/internal/fleettest"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
 )
-
-// beAgent lets the test binary stand in for the program: sent to a machine and
-// started as an agent it is one.
-func beAgent() bool {
-	if len(os.Args) != 4 || os.Args[1] != "agent" {
-		return false
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	if err := agent.Run(ctx, agent.Options{Dir: os.Args[3], Log: log}); err != nil {
-		panic(err)
-	}
-	return true
-}
 
 // yard is an AWS whose instances are machines that boot, with a cloud of ours.
 type yard struct {
@@ -50,17 +31,11 @@ func newYard(t *testing.T) *yard {
 	a := awstest.New(t, awstest.Options{Machines: true})
 	return &yard{aws: a, Cloud: aws.NewCloud(aws.CloudOptions{
 		Known:     brief(t, aws.Config{Regions: []string{"us-east-1"}}),
-		Secret:    func() ([]byte, error) { return []byte(secret), nil },
-		Program:   itself(),
+		Secret:    func() ([]byte, error) { return []byte(fleettest.Secret), nil },
+		Program:   fleettest.Itself(),
 		Transport: a.Client().Transport,
 		Log:       slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})}
-}
-
-// itself gives the program that is tested as the agent's.
-func itself() func(string) (*agent.Program, error) {
-	path := cmp.Or(os.Getenv("SERVE_BINARY"), os.Args[0])
-	return func(string) (*agent.Program, error) { return agent.OpenProgram(path) }
 }
 
 // small asks for the smallest machine.

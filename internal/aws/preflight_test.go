@@ -11,6 +11,7 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/aws"
 	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
+	"github.com/serve-infra/terraform-provider-serve/internal/fleettest"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -122,7 +123,7 @@ func TestWhatWouldKeepMachinesFromBeingLaunched(t *testing.T) {
 			if row.aws != nil {
 				row.aws(a)
 			}
-			here := program(t)
+			here := fleettest.Program(t)
 			c := aws.NewCloud(aws.CloudOptions{Known: brief(t, row.config), Transport: a.Client().Transport, Program: func(architecture string) (*agent.Program, error) {
 				if architecture != "amd64" {
 					return (&agent.Programs{Own: "/opt/provider", Version: "1.2.3"}).Open(architecture)

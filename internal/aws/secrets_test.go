@@ -20,6 +20,7 @@ import (
 
 	"github.com/serve-infra/terraform-provider-serve/internal/aws"
 	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
+	"github.com/serve-infra/terraform-provider-serve/internal/fleettest"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -79,7 +80,7 @@ func TestSecretsAreToldToTheMachineAlone(t *testing.T) {
 	y := newYard(t)
 	y.Cloud = aws.NewCloud(aws.CloudOptions{
 		Known:  brief(t, aws.Config{Regions: []string{"us-east-1"}}),
-		Secret: func() ([]byte, error) { return []byte(secret), nil }, Program: itself(),
+		Secret: func() ([]byte, error) { return []byte(fleettest.Secret), nil }, Program: fleettest.Itself(),
 		Transport: overheard{y.aws.Client().Transport, h.by("a request to AWS")},
 		Log:       slog.New(slog.NewTextHandler(h.by("the controller's log"), &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
@@ -113,7 +114,7 @@ func TestSecretsAreToldToTheMachineAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	fmt.Fprint(h.by("the console of the machine"), y.aws.Console(i.ID))
-	h.neverSays(t, told, secret, awstest.SecretKey)
+	h.neverSays(t, told, fleettest.Secret, awstest.SecretKey)
 }
 
 // printed gives what the program has printed, once that has some text in it.

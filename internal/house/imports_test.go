@@ -44,6 +44,7 @@ func mayImport() map[string][]string {
 		"cloudtest":   {},
 		"sim":         {"serve", "policy", "skyserve"},
 		"turns":       {},
+		"fleettest":   {"serve", "agent", "balancer", "controller", "fleet", "servetest"},
 		"fleet":       {"serve", "turns", "agent", "bootstrap"},
 		"bucket":      {"serve", "turns"},
 		"buckettest":  {"serve", "bucket"},
@@ -145,6 +146,7 @@ func TestNothingForTestsIsInTheBinary(t *testing.T) {
 		for _, banned := range []string{
 			inside + "servetest",
 			inside + "awstest",
+			inside + "fleettest",
 			inside + "buckettest",
 			inside + "gcptest",
 			inside + "cloudtest",
