@@ -6,6 +6,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -109,4 +110,74 @@ func TestACloudThatNobodyNamesIsNotAsked(t *testing.T) {
 			t.Errorf("the %s replica %d is on %s", replica.Market, replica.ID, on)
 		}
 	}
+}
+
+// twoClouds is a service with a spot replica in each of two clouds, of which the other
+// one can be lost.
+func twoClouds(t *testing.T) (cloud, other *servetest.Scripted, spec serve.Spec) {
+	t.Helper()
+	cloud = servetest.NewScripted(t, "cloud", spotAt("east"), onDemandAt("east"))
+	there := spotAt("there")
+	there.Location.Cloud = "aws"
+	other = servetest.NewScripted(t, "aws", there)
+	spec = dynamicSpec()
+	spec.ReplicaPolicy.MinReplicas, spec.ReplicaPolicy.MaxReplicas = 2, 2
+	spec.ReplicaPolicy.TargetQPSPerReplica = nil
+	spec.Resources.AnyOf = []serve.Resource{{Infra: "aws"}, {}}
+	return cloud, other, spec
+}
+
+var errLost = errors.New("the cloud is lost")
+
+func lost(context.Context, string, serve.Ref) error { return errLost }
+
+// inEach says that there is a ready spot replica in either cloud.
+func inEach(s serve.Service) bool {
+	by := map[string]int{}
+	for _, r := range s.Replicas {
+		if r.Status() == serve.Ready && r.Market == serve.Spot {
+			by[r.Offer.Location.Cloud]++
+		}
+	}
+	return by["cloud"] == 1 && by["aws"] == 1 && s.Counts.Total == 2
+}
+
+// A controller that is started while one of its clouds is lost takes up what is in the
+// others at once, thinks nothing in the lost one gone, and looks there again later.
+func TestAControllerStartsWhileACloudIsLost(t *testing.T) {
+	t.Parallel()
+	cloud, other, spec := twoClouds(t)
+	store := servetest.NewStore()
+	with := func(c *Controller) { c.o.Clouds, c.pace.straggler = append(c.o.Clouds, other), 50*time.Millisecond }
+	r := start(t, cloud, store, with)
+	uid := r.apply(spec).UID
+	before := idsOf(r.await("a replica in each cloud", inEach).Replicas)
+	r.crash()
+
+	late := serve.Ref{Service: "web", UID: uid, Replica: 7}
+	there := spotAt("there")
+	there.Location.Cloud = "aws"
+	if _, err := other.Launch(t.Context(), serve.LaunchRequest{Ref: late, Offer: there}); err != nil {
+		t.Fatal(err)
+	}
+	other.OnCall(lost)
+	r = start(t, cloud, store, with)
+	if after := idsOf(r.await("both replicas, of which nothing was decided", inEach).Replicas); !slices.Equal(before, after) {
+		t.Errorf("there are the replicas %v, and were %v", after, before)
+	}
+	// What comes new is launched where somebody answers.
+	spec.ReplicaPolicy.MinReplicas, spec.ReplicaPolicy.MaxReplicas = 3, 3
+	r.apply(spec)
+	r.await("a third replica where there is a cloud", func(s serve.Service) bool {
+		return s.Counts.Ready == 3 && s.Replicas[len(s.Replicas)-1].Offer.Location.Cloud == "cloud"
+	})
+	other.OnCall(nil)
+	for machines := 2; machines != 1; {
+		list, err := other.List(t.Context(), "web")
+		if err != nil {
+			t.Fatal(err)
+		}
+		machines = len(list)
+	}
+	r.await("all of them", func(s serve.Service) bool { return s.Counts.Ready == 3 })
 }

@@ -47,6 +47,8 @@ type loop struct {
 	recovered bool
 	// verifying says that a cloud is being asked whether a replica still exists.
 	verifying bool
+	// looking says that the clouds will be asked again after a while.
+	looking bool
 
 	// sweeping names the orphans being ended, and orphans those of them that wait for
 	// a save; finishing says that the clouds are being asked whether anything of a

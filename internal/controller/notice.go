@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -182,13 +183,14 @@ func (l *loop) verify() {
 	l.verifying = true
 	clouds, known := l.clouds(), l.recorded()
 	l.background(func() func() {
-		found, err := l.list(l.ctx, clouds)
+		found, _ := l.list(l.ctx, clouds)
 		found.recorded = known
 		wait := time.NewTimer(verifyPause)
 		defer wait.Stop()
 		l.c.post(l.ctx, func() {
-			if err == nil {
-				l.compare(found)
+			l.compare(found)
+			if len(found.silent) > 0 {
+				l.lookAgain()
 			}
 		})
 		select {
@@ -206,7 +208,7 @@ func (l *loop) compare(found inventory) {
 	l.sweepOrphans(found)
 	for i := range l.state.Replicas {
 		r := &l.state.Replicas[i]
-		if r.Launch != serve.LaunchSucceeded || r.Teardown != "" || !l.of(r.ID).upSince.Before(found.asked) {
+		if r.Launch != serve.LaunchSucceeded || r.Teardown != "" || !found.knows(r) || !l.of(r.ID).upSince.Before(found.asked) {
 			continue
 		}
 		if instance, ok := found.machines[l.ref(r.ID)]; !ok || !instance.Running {
@@ -225,23 +227,35 @@ type inventory struct {
 	machines map[serve.Ref]serve.Instance
 	// recorded are those that had a record when they were asked for.
 	recorded map[serve.Ref]bool
+	// silent are the clouds that did not answer. What they have is not known: a machine
+	// must never be thought gone because nobody could say.
+	silent map[string]bool
 }
 
-// list asks clouds. It fails if one of them does not answer: a machine
-// must never be thought gone because nobody could say.
+// knows reports whether the cloud that a replica is in has answered.
+func (i inventory) knows(r *serve.Replica) bool { return !i.silent[r.Offer.Location.Cloud] }
+
+// list asks all clouds at once, and gives what those that answer say with the error of
+// the others.
 func (l *loop) list(ctx context.Context, clouds []serve.Cloud) (inventory, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	inv := inventory{asked: now(), machines: map[serve.Ref]serve.Instance{}}
-	var failed error
-	for _, cloud := range clouds {
-		instances, err := cloud.List(ctx, l.c.o.Service)
-		if err != nil {
-			failed = errors.Join(failed, fmt.Errorf("listing the machines in %s: %w", cloud.Name(), err))
+	inv := inventory{asked: now(), machines: map[serve.Ref]serve.Instance{}, silent: map[string]bool{}}
+	answers, errs := make([][]serve.Instance, len(clouds)), make([]error, len(clouds))
+	var all sync.WaitGroup
+	for i, cloud := range clouds {
+		all.Go(func() { answers[i], errs[i] = cloud.List(ctx, l.c.o.Service) })
+	}
+	all.Wait()
+	for i, cloud := range clouds {
+		if errs[i] != nil {
+			inv.silent[cloud.Name()] = true
+			errs[i] = fmt.Errorf("listing the machines in %s: %w", cloud.Name(), errs[i])
+			continue
 		}
-		for _, instance := range instances {
+		for _, instance := range answers[i] {
 			inv.machines[instance.Ref] = instance
 		}
 	}
-	return inv, failed
+	return inv, errors.Join(errs...)
 }

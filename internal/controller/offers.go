@@ -26,6 +26,10 @@ type offers struct {
 // offersLifetime is for how long prices are believed.
 const offersLifetime = 5 * time.Minute
 
+// lostCloud is how many times in a row offers cannot be had before those of a cloud
+// that does not answer are not believed any more.
+const lostCloud = 3
+
 // refreshOffers asks the clouds for offers that satisfy the newest spec.
 func (l *loop) refreshOffers() {
 	if l.offers.asking {
@@ -52,7 +56,9 @@ func (l *loop) refreshOffers() {
 				l.offers.failures = 0
 				l.offers.refreshAt = now().Add(offersLifetime)
 			}
-			if err == nil || !l.offers.known {
+			// What a cloud has offered is believed for a while when it does not answer. Then
+			// it is as if it were lost: whatever is launched is launched elsewhere.
+			if err == nil || !l.offers.known || l.offers.failures >= lostCloud && len(list) > 0 {
 				l.offers.list = list
 			}
 			l.offers.known, l.dirty = true, true

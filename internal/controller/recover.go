@@ -42,14 +42,21 @@ func (l *loop) configure() {
 
 // recover asks the clouds what there is, for as long as it takes to get an
 // answer, and makes records and machines agree. Until then nothing is launched
-// or ended: an unknown is no reason to act.
+// or ended: an unknown is no reason to act. Of several clouds one may be lost, which
+// must not keep the service from being served by the others; what is not known of it
+// then is left as it is, until it answers.
 func (l *loop) recover() {
 	clouds := l.clouds()
 	l.background(func() func() {
 		for failures := 1; ; failures++ {
 			found, err := l.list(l.ctx, clouds)
-			if err == nil {
-				return func() { l.adopt(found) }
+			if err == nil || len(found.silent) < len(clouds) {
+				return func() {
+					l.adopt(found)
+					if err != nil {
+						l.note(serve.EventError, 0, "What there is in some cloud is not known yet: %v", err)
+					}
+				}
 			}
 			l.c.o.Log.Warn("taking stock failed; trying again", "error", err)
 			if !sleep(l.ctx, backoff(failures, time.Second, time.Minute)) {
@@ -76,7 +83,7 @@ func (l *loop) adopt(found inventory) {
 		instance, ok := found.machines[l.ref(r.ID)]
 		switch {
 		case r.Launch != serve.LaunchSucceeded || r.Teardown != "":
-		case !ok || !instance.Running:
+		case found.knows(r) && (!ok || !instance.Running):
 			l.lost(r, "it was gone when the controller started")
 		default:
 			adopted++
@@ -92,12 +99,19 @@ func (l *loop) adopt(found inventory) {
 	l.lookAgain()
 }
 
-// lookAgain asks the clouds once more, when whatever the controller before has
-// asked for must be there.
+// lookAgain asks the clouds once more, when whatever the controller before has asked
+// for must be there, and a cloud that did not answer may.
 func (l *loop) lookAgain() {
+	if l.looking {
+		return
+	}
+	l.looking = true
 	l.workers.Go(func() {
 		if sleep(l.ctx, l.c.pace.straggler) {
-			l.c.post(l.ctx, l.verify)
+			l.c.post(l.ctx, func() {
+				l.looking = false
+				l.verify()
+			})
 		}
 	})
 }
