@@ -14,35 +14,30 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/headquarters"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
-// address is an Elastic IP address.
-type address struct {
-	ID string `json:"id"` // of its allocation
-	IP string `json:"ip"`
-}
-
 // addresses gives those of the controller. There can be two when the answer to
 // the call that has made one was lost.
-func (e *estate) addresses(ctx context.Context) ([]address, error) {
+func (e *estate) addresses(ctx context.Context) ([]headquarters.Address, error) {
 	out, err := e.ec2.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{Filters: filters(map[string]string{tagController: e.service})})
 	if err != nil {
 		return nil, meaning(err)
 	}
-	var all []address
+	var all []headquarters.Address
 	for _, a := range out.Addresses {
-		all = append(all, address{aws.ToString(a.AllocationId), aws.ToString(a.PublicIp)})
+		all = append(all, headquarters.Address{ID: aws.ToString(a.AllocationId), IP: aws.ToString(a.PublicIp)})
 	}
-	slices.SortFunc(all, func(a, b address) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(all, func(a, b headquarters.Address) int { return cmp.Compare(a.ID, b.ID) })
 	return all, nil
 }
 
-// makeAddress gives the controller's address: the one that it has, or a new one.
-func (e *estate) makeAddress(ctx context.Context, before address) (address, error) {
+// MakeAddress implements [headquarters.Estate].
+func (e *estate) MakeAddress(ctx context.Context, before headquarters.Address) (headquarters.Address, error) {
 	all, err := e.addresses(ctx)
 	if err != nil {
-		return address{}, err
+		return headquarters.Address{}, err
 	}
 	if slices.Contains(all, before) {
 		return before, nil
@@ -55,12 +50,12 @@ func (e *estate) makeAddress(ctx context.Context, before address) (address, erro
 		TagSpecifications: []types.TagSpecification{{ResourceType: types.ResourceTypeElasticIp, Tags: written(e.tags())}},
 	})
 	if hasCode(err, "AddressLimitExceeded") {
-		return address{}, fmt.Errorf("the account may have no more Elastic IP addresses in %s; release one, or have the quota raised: %w: %w", e.region, serve.ErrQuota, err)
+		return headquarters.Address{}, fmt.Errorf("the account may have no more Elastic IP addresses in %s; release one, or have the quota raised: %w: %w", e.region, serve.ErrQuota, err)
 	}
 	if err != nil {
-		return address{}, meaning(err)
+		return headquarters.Address{}, meaning(err)
 	}
-	return address{aws.ToString(out.AllocationId), aws.ToString(out.PublicIp)}, nil
+	return headquarters.Address{ID: aws.ToString(out.AllocationId), IP: aws.ToString(out.PublicIp)}, nil
 }
 
 // releaseAddresses gives the controller's addresses back.

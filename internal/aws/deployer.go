@@ -5,17 +5,13 @@ package aws
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
@@ -24,16 +20,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"github.com/serve-infra/terraform-provider-serve/internal/agent"
+	"github.com/serve-infra/terraform-provider-serve/internal/headquarters"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
-	"github.com/serve-infra/terraform-provider-serve/internal/turns"
-)
-
-const (
-	// apiPort is where a controller is asked by the provider and the command line.
-	apiPort = 9737
-	// answerPatience is how long a controller that should be there may take to answer.
-	answerPatience = 10 * time.Second
 )
 
 // DeployerOptions says into which account a [Deployer] puts controllers, and what
@@ -41,13 +29,7 @@ const (
 type DeployerOptions struct {
 	// Config is how the account is reached. Controllers are in its Region.
 	Config Config
-	// Program gives the program of controllers and agents for an architecture, which
-	// is Go's word for it.
-	Program func(architecture string) (*agent.Program, error)
-	// Credentials makes new ones for a controller and its clients.
-	Credentials func() (serve.Credentials, error)
-	// Connect gives a client for a controller. It need not reach it yet.
-	Connect func(serve.Access) (serve.Client, error)
+	headquarters.Means
 	// Transport carries the calls; nil is the usual one.
 	Transport http.RoundTripper
 	// Log receives what goes wrong on the side; nil discards it.
@@ -58,9 +40,9 @@ type DeployerOptions struct {
 // an Auto Scaling group of one that replaces it when it dies, with an Elastic IP
 // address that stays. What a controller remembers is in a bucket of its own.
 type Deployer struct {
-	o        DeployerOptions
-	account  account
-	services turns.Turns[string]
+	*headquarters.Deployer
+	o       DeployerOptions
+	account account
 }
 
 var (
@@ -76,7 +58,11 @@ func NewDeployer(o DeployerOptions) *Deployer {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	known := CloudOptions{Known: place{Config: o.Config}.String(), Note: func(string) error { return nil }, Transport: o.Transport, Log: o.Log}
-	return &Deployer{o: o, account: account{o: known, sites: map[string]*site{}}}
+	d := &Deployer{o: o, account: account{o: known, sites: map[string]*site{}}}
+	d.Deployer = headquarters.NewDeployer("AWS", o.Means, func(ctx context.Context, service string) (headquarters.Estate, error) {
+		return d.estate(ctx, service)
+	})
+	return d
 }
 
 // Name is "aws".
@@ -113,8 +99,7 @@ func (d *Deployer) CheckName(service string) error {
 	return fmt.Errorf("a service with a controller on AWS has a name of lower-case letters, digits and \"-\", which begins and ends with one of the first two and has at most 40 characters, and not %q: %w", service, serve.ErrInvalid)
 }
 
-// estate is all there is of one controller in AWS. It is found by names that
-// follow from that of the service, so that whoever makes it again makes it once.
+// estate is all there is of one controller in AWS.
 type estate struct {
 	*site
 	*Deployer
@@ -225,51 +210,4 @@ func (e *estate) others(ctx context.Context) (map[string]bool, error) {
 		}
 	}
 	return names, nil
-}
-
-// Find implements [serve.Deployer].
-func (d *Deployer) Find(ctx context.Context, service string) (serve.Client, error) {
-	client, err := d.find(ctx, service)
-	if err != nil {
-		return nil, fmt.Errorf("finding the controller of service %q: %w", service, err)
-	}
-	return client, nil
-}
-
-func (d *Deployer) find(ctx context.Context, service string) (serve.Client, error) {
-	e, err := d.estate(ctx, service)
-	if err != nil {
-		return nil, err
-	}
-	h, err := e.headquarters(ctx)
-	if errors.Is(err, serve.ErrNotFound) {
-		// Something of it may be left all the same. To call it gone then would be to
-		// leave that running for ever.
-		return nil, e.leftover(ctx, err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, answerPatience)
-	defer cancel()
-	return e.connect(ctx, h)
-}
-
-// connect gives a client for the controller, if it answers.
-func (e *estate) connect(ctx context.Context, h headquarters) (serve.Client, error) {
-	client, err := e.o.Connect(serve.Access{
-		URL:   "https://" + net.JoinHostPort(h.Address.IP, strconv.Itoa(apiPort)),
-		Token: h.credentials.Token, Certificate: h.credentials.Certificate,
-	})
-	if err != nil {
-		return nil, err
-	}
-	_, err = client.Service(ctx)
-	switch {
-	case err == nil, errors.Is(err, serve.ErrNotFound):
-		return client, nil
-	case errors.Is(err, serve.ErrUnauthorized), errors.Is(err, serve.ErrUnreachable):
-		return nil, err
-	}
-	return nil, fmt.Errorf("%w: %w", serve.ErrUnreachable, err)
 }

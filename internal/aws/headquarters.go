@@ -5,87 +5,36 @@ package aws
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
+	"github.com/serve-infra/terraform-provider-serve/internal/headquarters"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
-// The objects in a controller's bucket, beside those of its store.
-const (
-	// settingsKey holds a headquarters, which the deployer writes.
-	settingsKey = "controller.json"
-	// credentialsKey holds serve.Credentials, which never change.
-	credentialsKey = "credentials.json"
-	// placeKey holds where there may be machines, which the controller writes before
-	// it makes the first one there.
-	placeKey = "place.json"
-	// runningKey holds what the controller was told when it started, which it writes
-	// then.
-	runningKey = "running.json"
-	// programsKey is before the digests of programs, which are compressed.
-	programsKey = "programs/"
-)
-
-// headquarters is what a controller has to know, beside its state.
-type headquarters struct {
-	// Program is the digest of the program to be run, and Programs those of all that
-	// machines can be run by, by their architectures.
-	Program  string            `json:"program"`
-	Programs map[string]string `json:"programs"`
-	// Address is where clients find the controller.
-	Address address `json:"address"`
-	// Config is how the controller reaches AWS.
-	Config Config `json:"config"`
-
-	credentials serve.Credentials
+// Config implements [headquarters.Estate]. Who the caller is, is the caller's affair:
+// the machine has a role.
+func (e *estate) Config() any {
+	c := e.conf
+	c.Profile, c.AssumeRole, c.Region = "", nil, e.region
+	return c
 }
 
-// digest tells one headquarters from another.
-func (h headquarters) digest() string {
-	text, err := json.Marshal(h)
-	if err != nil {
-		panic(err) // nothing in it can fail
-	}
-	return token(string(text))
-}
+// Nowhere implements [headquarters.Estate].
+func (e *estate) Nowhere() string { return place{Account: e.number}.String() }
 
-// running is what a controller says of itself: what it was told, as the digest of a
-// headquarters, and where it is.
-type running struct {
-	Told     string `json:"told"`
-	Instance string `json:"instance"`
-}
-
-// headquarters reads what there is; ErrNotFound if there is no controller.
-func (e *estate) headquarters(ctx context.Context) (headquarters, error) {
-	b, err := e.bucket(ctx)
-	if err != nil {
-		return headquarters{}, err
-	}
-	var h headquarters
-	if err := bucket.Read(ctx, b, settingsKey, &h); err != nil {
-		return headquarters{}, err
-	}
-	return h, bucket.Read(ctx, b, credentialsKey, &h.credentials)
-}
-
-func (e *estate) bucket(ctx context.Context) (*Bucket, error) {
+// Bucket implements [headquarters.Estate].
+func (e *estate) Bucket(ctx context.Context) (bucket.Bucket, error) {
 	return OpenBucket(ctx, BucketOptions{Config: e.conf, Name: e.bucketName(), Transport: e.o.Transport})
 }
 
-// makeBucket makes the bucket, which nobody but the account can read.
-func (e *estate) makeBucket(ctx context.Context) (*Bucket, error) {
+// MakeBucket implements [headquarters.Estate]. Nobody but the account can read it.
+func (e *estate) MakeBucket(ctx context.Context) (bucket.Bucket, error) {
 	in := &s3.CreateBucketInput{Bucket: aws.String(e.bucketName())}
 	if e.region != "us-east-1" { // which is where buckets are if nothing is said
 		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(e.region)}
@@ -113,27 +62,21 @@ func (e *estate) makeBucket(ctx context.Context) (*Bucket, error) {
 	if _, err := e.s3.PutBucketTagging(ctx, &s3.PutBucketTaggingInput{Bucket: aws.String(e.bucketName()), Tagging: &types.Tagging{TagSet: tags}}); err != nil {
 		return nil, fmt.Errorf("tagging bucket %s: %w", e.bucketName(), meaning(err))
 	}
-	return e.bucket(ctx)
+	return e.Bucket(ctx)
 }
 
 // removeBucket deletes the bucket with all that is in it.
 func (e *estate) removeBucket(ctx context.Context) error {
-	b, err := e.bucket(ctx)
+	b, err := e.Bucket(ctx)
 	if err != nil {
 		return err
 	}
 	for {
-		keys, err := b.List(ctx, "")
-		if errors.Is(err, serve.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		for _, key := range keys {
-			if err := b.Remove(ctx, key); err != nil {
-				return err
+		if err := headquarters.Empty(ctx, b); err != nil {
+			if errors.Is(err, serve.ErrNotFound) {
+				return nil
 			}
+			return err
 		}
 		_, err = e.s3.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: aws.String(e.bucketName())})
 		if hasCode(err, "BucketNotEmpty") && sleep(ctx, lookPause) {
@@ -144,46 +87,4 @@ func (e *estate) removeBucket(ctx context.Context) error {
 		}
 		return nil
 	}
-}
-
-// credentials gives those of the controller, which whoever was first has made.
-func (e *estate) credentials(ctx context.Context, b *Bucket) (serve.Credentials, error) {
-	var known serve.Credentials
-	err := bucket.Read(ctx, b, credentialsKey, &known)
-	if !errors.Is(err, serve.ErrNotFound) {
-		return known, err
-	}
-	if known, err = e.o.Credentials(); err != nil {
-		return known, err
-	}
-	content, err := json.Marshal(known)
-	if err != nil {
-		return known, fmt.Errorf("writing the credentials of a controller: %w", err)
-	}
-	_, err = b.Put(ctx, credentialsKey, content, bucket.Condition{Absent: true})
-	if errors.Is(err, serve.ErrConflict) {
-		err = bucket.Read(ctx, b, credentialsKey, &known)
-	}
-	return known, err
-}
-
-// bring has a program be in the bucket.
-func bring(ctx context.Context, b bucket.Bucket, p *agent.Program) error {
-	key := programsKey + strings.TrimPrefix(p.Digest(), "sha256:")
-	there, err := b.Has(ctx, key)
-	if err != nil || there {
-		return err
-	}
-	content, err := p.Compressed()
-	if err != nil {
-		return err
-	}
-	sum := sha256.New()
-	if _, err := io.Copy(sum, content); err != nil {
-		return fmt.Errorf("reading the controller's program: %w", err)
-	}
-	if _, err := content.Seek(0, io.SeekStart); err != nil {
-		return fmt.Errorf("reading the controller's program: %w", err)
-	}
-	return b.PutFile(ctx, key, content, sum.Sum(nil))
 }

@@ -153,9 +153,9 @@ func (e *estate) makeGroup(ctx context.Context, architecture string, subnets map
 	}
 }
 
-// removeGroup deletes the Auto Scaling group with its machine, and returns when
-// that is gone.
-func (e *estate) removeGroup(ctx context.Context) error {
+// End implements [headquarters.Estate]. The group makes another machine for one that
+// is gone, so that it goes first.
+func (e *estate) End(ctx context.Context) error {
 	for {
 		_, err := e.groups.DeleteAutoScalingGroup(ctx, &autoscaling.DeleteAutoScalingGroupInput{
 			AutoScalingGroupName: aws.String(e.name()), ForceDelete: aws.Bool(true),

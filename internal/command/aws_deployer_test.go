@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
-	"github.com/serve-infra/terraform-provider-serve/internal/api"
 	"github.com/serve-infra/terraform-provider-serve/internal/aws"
 	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -43,9 +42,7 @@ func newTenant(t *testing.T, programs *agent.Programs) *tenant {
 	t.Helper()
 	a, c := newAccount(t)
 	return &tenant{aws: a, config: c, programs: programs, Deployer: aws.NewDeployer(aws.DeployerOptions{
-		Config: c, Program: programs.Open,
-		Credentials: func() (serve.Credentials, error) { return api.NewCredentials("controller") },
-		Connect:     func(a serve.Access) (serve.Client, error) { return api.Connect(a) },
+		Config: c, Means: meansOf(programs),
 	})}
 }
 

@@ -1,0 +1,149 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package headquarters
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/agent"
+	"github.com/serve-infra/terraform-provider-serve/internal/bootstrap"
+	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
+	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
+	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
+	"github.com/serve-infra/terraform-provider-serve/internal/logfile"
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+const (
+	// hostProgram is the file of the program below the host's directory; fetch.py of
+	// package bootstrap puts it there first.
+	hostProgram = "controller"
+	// logDir has the log, logName, and nothing else.
+	logDir, logName = "log", "controller.log"
+)
+
+// HostOptions say what only the cloud of a host can tell.
+type HostOptions struct {
+	// Bucket gives the bucket that the machine was told of.
+	Bucket func(ctx context.Context, told bootstrap.Host) (bucket.Bucket, error)
+	// Machine gives what the cloud calls this machine, and the address to listen at.
+	Machine func(ctx context.Context) (id, address string, err error)
+	// Log receives what goes wrong on the side.
+	Log *slog.Logger
+}
+
+// Host is the machine that a controller runs on, seen from the controller.
+type Host struct {
+	// Told is what the machine knew before it had read anything in its bucket.
+	Told bootstrap.Host
+	// Bucket is where everything is that is to outlive the machine.
+	Bucket bucket.Bucket
+	// Credentials are those of the controller's API.
+	Credentials serve.Credentials
+	// Address is where clients find the controller, whichever machine it is on.
+	Address Address
+	// ID is what the cloud calls the machine.
+	ID string
+
+	dir      string
+	own      string // the address to listen at
+	log      *slog.Logger
+	settings settings
+	// programs are on this machine: the controller's own, and others by the digest of
+	// that, so that they are those of one release.
+	programs agent.Programs
+}
+
+// Open finds out what is to be done on this machine, by the directory that its start
+// script has filled.
+func Open(ctx context.Context, dir string, o HostOptions) (*Host, error) {
+	h, err := open(ctx, dir, o)
+	if err != nil {
+		return nil, fmt.Errorf("finding out which controller to run: %w", err)
+	}
+	return h, nil
+}
+
+func open(ctx context.Context, dir string, o HostOptions) (*Host, error) {
+	h := &Host{dir: dir, log: o.Log}
+	err := jsonfile.Read(filepath.Join(dir, filepath.Base(bootstrap.HostFile)), &h.Told)
+	if err != nil {
+		return nil, err
+	}
+	if h.Bucket, err = o.Bucket(ctx, h.Told); err != nil {
+		return nil, err
+	}
+	if h.settings, err = read(ctx, h.Bucket); err != nil {
+		return nil, err
+	}
+	h.Credentials, h.Address = h.settings.credentials, h.settings.Address
+	h.programs.Own, h.programs.Version = filepath.Join(dir, hostProgram), strings.TrimPrefix(h.settings.Program, digestPrefix)
+	if h.ID, h.own, err = o.Machine(ctx); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// Config takes in how the controller is to reach its cloud.
+func (h *Host) Config(into any) error {
+	if err := json.Unmarshal(h.settings.Config, into); err != nil {
+		return fmt.Errorf("reading how the controller reaches its cloud: %w", err)
+	}
+	return nil
+}
+
+// Noted gives what was noted last of where there are machines; nil if nothing is
+// known of that, so that they may be everywhere.
+func (h *Host) Noted(ctx context.Context) (*string, error) { return noted(ctx, h.Bucket) }
+
+// Furnish fills in what is the same in every cloud that a controller on this machine
+// has machines from. What the cloud notes of where they are is kept in the bucket.
+func (h *Host) Furnish(ctx context.Context, o *fleet.Options) {
+	o.Secret = func() ([]byte, error) { return []byte(h.Credentials.Token), nil }
+	o.Program = func(architecture string) (*agent.Program, error) { return h.program(ctx, architecture) }
+	o.Note = func(where string) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bucket.Patience)
+		defer cancel()
+		_, err := h.Bucket.Put(ctx, placeKey, []byte(where), bucket.Condition{})
+		return err
+	}
+}
+
+// Started says in the bucket that the controller runs here, and with what it was
+// told.
+func (h *Host) Started(ctx context.Context) error {
+	return bucket.Write(ctx, h.Bucket, runningKey, running{Told: h.settings.digest(), Instance: h.ID}, bucket.Condition{})
+}
+
+// Log gives a writer to the controller's log on this machine, which is rotated when
+// it is full.
+func Log(dir string) (io.WriteCloser, error) {
+	if err := os.MkdirAll(filepath.Join(dir, logDir), 0o700); err != nil {
+		return nil, fmt.Errorf("making the directory of the log: %w", err)
+	}
+	return logfile.Create(filepath.Join(dir, logDir, logName)), nil
+}
+
+// Logs opens the controller's log. Following ends with ctx.
+func (h *Host) Logs(ctx context.Context, opt serve.LogOptions) (io.ReadCloser, error) {
+	return logfile.Open(ctx, filepath.Join(h.dir, logDir, logName), opt, func(ctx context.Context) error {
+		<-ctx.Done()
+		return nil
+	})
+}
+
+// At gives where on this machine to listen at a port.
+func (h *Host) At(port int) string { return net.JoinHostPort(h.own, strconv.Itoa(port)) }
+
+// API is where on this machine the controller's API is.
+func (h *Host) API() string { return h.At(APIPort) }
