@@ -14,8 +14,9 @@ import (
 
 // account is a service account: somebody who is a program.
 type account struct {
-	address  string
-	disabled bool
+	address, title, description string
+	id                          uint64
+	disabled                    bool
 }
 
 // keyID names the key that all service accounts have.

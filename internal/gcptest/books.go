@@ -18,13 +18,17 @@ type books struct {
 // Books are what Google Cloud knows, without lag and without limits: what a test holds
 // against what it thinks it has.
 type Books struct {
-	Instances  []Instance     // all that ever were, in the order in which they were made
-	Disks      []Disk         // that are there
-	Firewalls  []string       // names of rules but those that there are at first
-	Addresses  []Address      // that are reserved
-	Operations []Operation    // all, in the order in which they began
-	Calls      map[string]int // how often what was asked for, such as compute.instances.insert, refused or not
-	Refused    []string       // requests that depart from Google's model
+	Instances  []Instance          // all that ever were, in the order in which they were made
+	Disks      []Disk              // that are there
+	Firewalls  []string            // names of rules but those that there are at first
+	Addresses  []Address           // that are reserved
+	Operations []Operation         // all, in the order in which they began
+	Buckets    map[string][]string // the names of what is in each
+	Accounts   []string            // service accounts but those that there are at first
+	Roles      []string            // of the project's own, but those that were deleted
+	Granted    []string            // who was given which role, and on what
+	Calls      map[string]int      // how often what was asked for, such as compute.instances.insert, refused or not
+	Refused    []string            // requests that depart from Google's model
 }
 
 // Instance is an entry in the books.
@@ -102,6 +106,20 @@ func (g *GCP) Books() Books {
 			entry.Instance = i.plan.name
 		}
 		b.Addresses = append(b.Addresses, entry)
+	}
+	b.Buckets, b.Granted = map[string][]string{}, g.granted()
+	for name, in := range g.storage.buckets {
+		b.Buckets[name] = sortedKeys(in.objects)
+	}
+	for _, address := range sortedKeys(g.accounts) {
+		if address != Account && address != defaultAccount {
+			b.Accounts = append(b.Accounts, address)
+		}
+	}
+	for _, name := range sortedKeys(g.roles) {
+		if !g.roles[name].deleted {
+			b.Roles = append(b.Roles, name)
+		}
 	}
 	for _, o := range g.compute.operations {
 		if o.began.After(now) {

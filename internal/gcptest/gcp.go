@@ -64,7 +64,10 @@ type GCP struct {
 	serial   uint64
 	accounts map[string]*account // by address
 	tokens   map[string]grant
+	roles    map[string]*role   // by name
+	policies map[string]*policy // by what they are of
 	compute  compute
+	storage  storage
 
 	// Of the listener, which is there once somebody asks for its address.
 	listen sync.Once
@@ -92,9 +95,10 @@ func New(t testing.TB, options Options) *GCP {
 		faults:   faults{allowances: cloudtest.Allowances{}},
 		books:    books{calls: map[string]int{}},
 		accounts: map[string]*account{}, tokens: map[string]grant{},
+		roles: map[string]*role{}, policies: map[string]*policy{}, storage: storage{buckets: map[string]*bucket{}, uploads: map[string]*upload{}},
 	}
 	for _, address := range []string{Account, defaultAccount} {
-		g.accounts[address] = &account{address: address}
+		g.accounts[address] = &account{address: address, id: g.id()}
 	}
 	g.compute = g.newCompute()
 	t.Cleanup(g.end)

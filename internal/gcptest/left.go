@@ -22,5 +22,17 @@ func (b Books) Left() []string {
 	for _, a := range b.Addresses {
 		add("address", in(a.Region), a.Name)
 	}
+	for _, name := range sortedKeys(b.Buckets) {
+		add("bucket", "", name)
+	}
+	for _, name := range b.Accounts {
+		add("service account", "", name)
+	}
+	for _, name := range b.Roles {
+		add("role", "", name)
+	}
+	for _, what := range b.Granted {
+		add("binding", "", what)
+	}
 	return left
 }

@@ -8,11 +8,19 @@ import "strings"
 // computeNeeds are the permissions that a method of Compute Engine asks for: the one
 // of its own name, and those on what it makes use of.
 func computeNeeds(c *call, in fields) []need {
-	project := "projects/" + Project
 	if shared := c.param("project"); shared != Project && shared != ProjectNumber {
 		return nil // what is everybody's, or not there
 	}
-	needs := []need{{permission(c.method.ID), project}}
+	at := project
+	if zone, name := c.param("zone"), c.param("instance"); strings.HasPrefix(c.method.ID, "compute.instances.") && zone != "" {
+		if name == "" {
+			name = in.text("name")
+		}
+		if name != "" {
+			at = zonal(zone, "instances", name)
+		}
+	}
+	needs := []need{{permission(c.method.ID), at}}
 	add := func(permissions ...string) {
 		for _, p := range permissions {
 			needs = append(needs, need{p, project})
@@ -38,12 +46,12 @@ func computeNeeds(c *call, in fields) []need {
 		}
 		for _, name := range []string{"labels", "metadata", "tags"} {
 			if in.has(name) {
-				add("compute.instances.set" + strings.ToUpper(name[:1]) + name[1:])
+				needs = append(needs, need{"compute.instances.set" + strings.ToUpper(name[:1]) + name[1:], at})
 			}
 		}
 		for _, a := range in.subs("serviceAccounts") {
 			needs = append(needs,
-				need{"compute.instances.setServiceAccount", project},
+				need{"compute.instances.setServiceAccount", at},
 				need{"iam.serviceAccounts.actAs", project + "/serviceAccounts/" + a.text("email")})
 		}
 	}

@@ -25,9 +25,6 @@ func (c *call) permitted(in fields) *Error {
 	return nil
 }
 
-// may reports whether somebody has a permission on something.
-func (g *GCP) may(by, _, _ string) bool { return by == Owner || g.accounts[by] != nil }
-
 // permission gives the one that a method asks for by its name: a method that lists is
 // one that lists, however it does.
 func permission(method string) string {

@@ -50,6 +50,8 @@ type content struct {
 	header http.Header
 	data   []byte
 	status int // of HTTP, if it is not 200
+	// session is content that is yet to come, in pieces.
+	session bool
 }
 
 func (c *call) param(name string) string { return c.parameters.text(name) }
@@ -65,6 +67,9 @@ func newServices() ([]*service, error) {
 	}{
 		{"compute/v1", computeMethods(), computeNeeds},
 		{"iamcredentials/v1", credentialMethods(), credentialNeeds},
+		{"cloudresourcemanager/v1", resourceMethods(), resourceNeeds},
+		{"iam/v1", identityMethods(), identityNeeds},
+		{"storage/v1", storageMethods(), storageNeeds},
 	} {
 		m, err := models.read(row.path)
 		if err != nil {
@@ -101,6 +106,8 @@ func (g *GCP) answer(r *http.Request) cloudtest.Answer {
 		return g.exchange(r, body)
 	case strings.HasPrefix(r.URL.Path, "/batch/"):
 		return g.batch(r, body)
+	case strings.HasPrefix(r.URL.Path, uploadPath) && r.URL.Query().Has("upload_id"):
+		return g.resume(r, body)
 	}
 	found, ok := g.find(r)
 	if !ok {
@@ -193,6 +200,9 @@ func (c *call) parts(body []byte) ([]byte, error) {
 	case "media":
 		c.media = &content{kind: kind, data: body}
 		return nil, nil
+	case "resumable":
+		c.media = &content{kind: c.request.Header.Get("X-Upload-Content-Type"), session: true}
+		return body, nil
 	case "multipart":
 		_, options, err := mime.ParseMediaType(kind)
 		if err != nil {

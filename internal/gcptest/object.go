@@ -1,0 +1,171 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package gcptest
+
+import (
+	"crypto/md5" //nolint:gosec // by which Cloud Storage tells objects apart
+	"encoding/base64"
+	"encoding/binary"
+	"hash/crc32"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// object is what was written last under a name.
+type object struct {
+	bucket, name, kind string
+	data               []byte
+	generation         int64
+	made               time.Time
+}
+
+// generation gives the next one: they grow, with time.
+func (c *call) generation() int64 {
+	c.storage.written = max(c.storage.written+1, c.now.UnixMicro())
+	return c.storage.written
+}
+
+// checksum is the one that Cloud Storage has of every object.
+func checksum(data []byte) string {
+	sum := crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
+}
+
+func (o *object) describe() fields {
+	sum := md5.Sum(o.data) //nolint:gosec // as above
+	return fields{
+		"kind": "storage#object", "id": o.bucket + "/" + o.name + "/" + strconv.FormatInt(o.generation, 10), "name": o.name, "bucket": o.bucket,
+		"generation": o.generation, "metageneration": 1, "contentType": orNil(o.kind), "storageClass": "STANDARD", "size": len(o.data),
+		"md5Hash": base64.StdEncoding.EncodeToString(sum[:]), "crc32c": checksum(o.data), "etag": "C" + strconv.FormatInt(o.generation, 36),
+		"timeCreated": o.made, "updated": o.made, "timeStorageClassUpdated": o.made, "timeFinalized": o.made,
+	}
+}
+
+// objectName is the name of the object that a call is to write.
+func (c *call) objectName(in fields) string {
+	if name := in.text("name"); name != "" {
+		return name
+	}
+	return c.param("name")
+}
+
+// unmet says that an object is not as a call has it.
+func (c *call) unmet(o *object) error {
+	want := c.parameters.number("ifGenerationMatch", -1)
+	has := int64(0)
+	if o != nil {
+		has = o.generation
+	}
+	if want >= 0 && want != has {
+		return refusal(http.StatusPreconditionFailed, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
+	}
+	return nil
+}
+
+func insertObject(c *call, in fields) (fields, error) {
+	b, err := c.bucketNamed()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.only(in, "", "name", "bucket", "contentType", "crc32c", "md5Hash", "cacheControl"); err != nil {
+		return nil, err
+	}
+	if c.media == nil {
+		return nil, c.undone("an object without content")
+	}
+	if c.media.session {
+		return nil, c.begun(b, in)
+	}
+	return c.writeObject(b, in, c.media)
+}
+
+// writeObject writes an object that is here as a whole.
+func (c *call) writeObject(b *bucket, in fields, content *content) (fields, error) {
+	o := &object{bucket: b.name, name: c.objectName(in), kind: in.text("contentType"), data: content.data, made: c.now}
+	if o.kind == "" {
+		o.kind = content.kind
+	}
+	if o.name == "" || len(o.name) > 1024 || strings.ContainsAny(o.name, "\r\n") {
+		return nil, invalid("Invalid object name: '%s'", o.name)
+	}
+	if err := c.unmet(b.objects[o.name]); err != nil {
+		return nil, err
+	}
+	sum := md5.Sum(o.data) //nolint:gosec // as above
+	if got, want := checksum(o.data), in.text("crc32c"); want != "" && want != got {
+		return nil, invalid("Provided CRC32C %q doesn't match calculated CRC32C %q.", want, got)
+	}
+	if got, want := base64.StdEncoding.EncodeToString(sum[:]), in.text("md5Hash"); want != "" && want != got {
+		return nil, invalid("Provided MD5 hash %q doesn't match calculated MD5 hash %q.", want, got)
+	}
+	o.generation = c.generation()
+	b.objects[o.name] = o
+	return o.describe(), nil
+}
+
+// objectNamed finds the object that a call is about.
+func (c *call) objectNamed() (*bucket, *object, error) {
+	b, err := c.bucketNamed()
+	if err != nil {
+		return nil, nil, err
+	}
+	o := b.objects[c.param("object")]
+	if o == nil {
+		return nil, nil, refusal(http.StatusNotFound, "notFound", "No such object: %s/%s", b.name, c.param("object"))
+	}
+	return b, o, c.unmet(o)
+}
+
+func getObject(c *call, _ fields) (fields, error) {
+	_, o, err := c.objectNamed()
+	if err != nil {
+		return nil, err
+	}
+	if c.param("alt") != "media" {
+		return o.describe(), nil
+	}
+	if c.request.Header.Get("Range") != "" {
+		return nil, c.undone("a part of an object")
+	}
+	c.reply = &content{kind: o.kind, data: o.data, header: http.Header{
+		"X-Goog-Generation": {strconv.FormatInt(o.generation, 10)}, "X-Goog-Metageneration": {"1"}, "X-Goog-Hash": {"crc32c=" + checksum(o.data)},
+		"Etag": {"C" + strconv.FormatInt(o.generation, 36)},
+	}}
+	return nil, nil
+}
+
+func listObjects(c *call, _ fields) (fields, error) {
+	b, err := c.bucketNamed()
+	if err != nil {
+		return nil, err
+	}
+	if c.param("delimiter") != "" {
+		return nil, c.undone("a delimiter")
+	}
+	var items []fields
+	for _, name := range slices.Sorted(maps.Keys(b.objects)) {
+		if strings.HasPrefix(name, c.param("prefix")) {
+			items = append(items, b.objects[name].describe())
+		}
+	}
+	items, next := c.some(items)
+	out := fields{"kind": "storage#objects", "nextPageToken": orNil(next)}
+	if items != nil {
+		out["items"] = items
+	}
+	return out, nil
+}
+
+func deleteObject(c *call, _ fields) (fields, error) {
+	b, o, err := c.objectNamed()
+	if err != nil {
+		return nil, err
+	}
+	delete(b.objects, o.name)
+	return nil, nil
+}
