@@ -112,6 +112,7 @@ type severed struct {
 
 var errDead = errors.New("the process is dead")
 
+// RoundTrip passes on what the living ask and are told.
 func (s severed) RoundTrip(r *http.Request) (*http.Response, error) {
 	if s.life.dead.Load() {
 		return nil, errDead
@@ -132,6 +133,7 @@ type mortal struct {
 	life *Life
 }
 
+// Save saves for the living.
 func (m mortal) Save(ctx context.Context, s serve.State, events []serve.Event) (uint64, int64, error) {
 	if m.life.dead.Load() {
 		return 0, 0, errDead
