@@ -107,6 +107,22 @@ func (g *GCP) Books() Books {
 		}
 		b.Addresses = append(b.Addresses, entry)
 	}
+	g.tellIdentities(&b)
+	for _, o := range g.compute.operations {
+		if o.began.After(now) {
+			continue
+		}
+		entry := Operation{Kind: o.kind, Target: o.target, By: o.by, Done: o.done(now)}
+		if o.failure != nil && entry.Done {
+			entry.Failure = o.failure.code
+		}
+		b.Operations = append(b.Operations, entry)
+	}
+	return b
+}
+
+// tellIdentities tells of what is not Compute Engine's.
+func (g *GCP) tellIdentities(b *Books) {
 	b.Buckets, b.Granted = map[string][]string{}, g.granted()
 	for name, in := range g.storage.buckets {
 		b.Buckets[name] = sortedKeys(in.objects)
@@ -121,17 +137,6 @@ func (g *GCP) Books() Books {
 			b.Roles = append(b.Roles, name)
 		}
 	}
-	for _, o := range g.compute.operations {
-		if o.began.After(now) {
-			continue
-		}
-		entry := Operation{Kind: o.kind, Target: o.target, By: o.by, Done: o.done(now)}
-		if o.failure != nil && entry.Done {
-			entry.Failure = o.failure.code
-		}
-		b.Operations = append(b.Operations, entry)
-	}
-	return b
 }
 
 func (g *GCP) entry(i *instance, now time.Time) Instance {

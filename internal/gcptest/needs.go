@@ -35,25 +35,42 @@ func computeNeeds(c *call, in fields) []need {
 			add("compute.addresses.use")
 		}
 	case "compute.instances.insert":
-		add("compute.disks.create", "compute.subnetworks.use")
-		for _, nic := range in.subs("networkInterfaces") {
-			for _, access := range nic.subs("accessConfigs") {
-				add("compute.subnetworks.useExternalIp")
-				if access.has("natIP") {
-					add("compute.addresses.use")
-				}
+		needs = append(needs, insertNeeds(in, at)...)
+	}
+	return needs
+}
+
+// insertNeeds are the permissions on what an instance is made of, which is at a path.
+func insertNeeds(in fields, at string) []need {
+	var needs []need
+	add := func(permissions ...string) {
+		for _, p := range permissions {
+			needs = append(needs, need{p, project})
+		}
+	}
+	add("compute.disks.create", "compute.subnetworks.use")
+	for _, d := range in.subs("disks") {
+		if d.sub("initializeParams").has("labels") {
+			add("compute.disks.setLabels")
+		}
+	}
+	for _, nic := range in.subs("networkInterfaces") {
+		for _, access := range nic.subs("accessConfigs") {
+			add("compute.subnetworks.useExternalIp")
+			if access.has("natIP") {
+				add("compute.addresses.use")
 			}
 		}
-		for _, name := range []string{"labels", "metadata", "tags"} {
-			if in.has(name) {
-				needs = append(needs, need{"compute.instances.set" + strings.ToUpper(name[:1]) + name[1:], at})
-			}
+	}
+	for _, name := range []string{"labels", "metadata", "tags"} {
+		if in.has(name) {
+			needs = append(needs, need{"compute.instances.set" + strings.ToUpper(name[:1]) + name[1:], at})
 		}
-		for _, a := range in.subs("serviceAccounts") {
-			needs = append(needs,
-				need{"compute.instances.setServiceAccount", at},
-				need{"iam.serviceAccounts.actAs", project + "/serviceAccounts/" + a.text("email")})
-		}
+	}
+	for _, a := range in.subs("serviceAccounts") {
+		needs = append(needs,
+			need{"compute.instances.setServiceAccount", at},
+			need{"iam.serviceAccounts.actAs", project + "/serviceAccounts/" + a.text("email")})
 	}
 	return needs
 }

@@ -79,7 +79,8 @@ func insertObject(c *call, in fields) (fields, error) {
 		return nil, c.undone("an object without content")
 	}
 	if c.media.session {
-		return nil, c.begun(b, in)
+		c.begun(b, in)
+		return nil, nil
 	}
 	return c.writeObject(b, in, c.media)
 }

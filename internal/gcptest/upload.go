@@ -29,7 +29,7 @@ const uploadPath = "/upload/storage/v1/b/"
 
 // begun begins to take an object in pieces. Where they are to be sent is told in a
 // header.
-func (c *call) begun(b *bucket, in fields) error {
+func (c *call) begun(b *bucket, in fields) {
 	id := "ABP" + c.number()
 	c.storage.uploads[id] = &upload{
 		bucket: b.name, begun: match{service: c.service, method: c.method, upload: true}, in: in, params: c.parameters, by: grant{by: c.by, scopes: c.scopes},
@@ -45,7 +45,6 @@ func (c *call) begun(b *bucket, in fields) error {
 	query.Set("upload_id", id)
 	at.RawQuery = query.Encode()
 	c.reply = &content{kind: "text/plain", header: http.Header{"Location": {at.String()}, "X-Guploader-Uploadid": {id}}}
-	return nil
 }
 
 // resume takes a piece of an object. What is missing is told by a status that is none
