@@ -92,7 +92,7 @@ func (e *estate) makeTemplate(ctx context.Context, architecture, group string) e
 
 // hostOf is what the machine knows at first.
 func (e *estate) hostOf() bootstrap.Host {
-	h := bootstrap.Host{Service: e.service, Region: e.region, Bucket: e.bucketName(), Endpoints: e.conf.Endpoints}
+	h := bootstrap.Host{Cloud: cloudName, Service: e.service, Region: e.region, Bucket: e.bucketName(), Endpoints: e.conf.Endpoints}
 	suffix := "amazonaws.com"
 	if e.partition() == "aws-cn" {
 		suffix += ".cn"

@@ -140,18 +140,27 @@ func StartupScript(c Config) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("making a startup script: %w", err)
 	}
+	var ports []int
+	if c.Open {
+		ports = []int{c.Port}
+	}
+	return script(c.dir(), files, unitFile, ports...), nil
+}
+
+// script writes files to a directory, starts the service that one of them is the unit
+// of, and opens ports.
+func script(dir string, files []file, unit string, ports ...int) string {
 	var b strings.Builder
-	dir := c.dir()
 	b.WriteString("#!/bin/sh\nset -eu\numask 077\nmkdir -p " + dir + "\nchmod 0755 " + dir + "\n")
 	for _, f := range files {
 		fmt.Fprintf(&b, "cat >%[1]s <<'%[2]s'\n%[3]s%[2]s\nchmod %[4]s %[1]s\n", dir+"/"+f.name, endOfFile, f.content, f.permissions)
 	}
-	b.WriteString("systemctl enable --now " + dir + "/" + unitFile + "\n")
-	if c.Open {
-		rule := fmt.Sprintf("INPUT -p tcp --dport %d -j ACCEPT", c.Port)
+	b.WriteString("systemctl enable --now " + dir + "/" + unit + "\n")
+	for _, port := range ports {
+		rule := fmt.Sprintf("INPUT -p tcp --dport %d -j ACCEPT", port)
 		b.WriteString("iptables -w -C " + rule + " 2>/dev/null || iptables -w -A " + rule + "\n")
 	}
-	return b.String(), nil
+	return b.String()
 }
 
 // check refuses what a machine could do nothing with, and what would not stay

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MPL-2.0
 """Fetches the controller's program from the controller's bucket, and becomes it.
 
-It needs Python 3.9 and nothing besides: requests are signed with the rights of the
-machine's role. When the bucket cannot be reached, a program that was fetched
+It needs Python 3.9 and nothing besides: requests carry the rights of the machine's
+role, or of its service account. When the bucket cannot be reached, a program that was fetched
 before is started all the same.
 """
 
@@ -20,29 +20,30 @@ import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAM = os.path.join(HERE, "controller")
-METADATA = (os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or "http://169.254.169.254").rstrip("/") + "/latest/"
+EC2 = (os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or "http://169.254.169.254").rstrip("/") + "/latest/"
+GCE = "http://" + (os.environ.get("GCE_METADATA_HOST") or "169.254.169.254") + "/computeMetadata/v1/"
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 with open(os.path.join(HERE, "host.json")) as file:
     HOST = json.load(file)
 
 
-def metadata(path, headers, method="GET"):
-    request = urllib.request.Request(METADATA + path, headers=headers, method=method)
+def metadata(url, headers, method="GET"):
+    request = urllib.request.Request(url, headers=headers, method=method)
     with DIRECT.open(request, timeout=5) as answer:
         return answer.read().decode()
 
 
 def role():
     """Gives the credentials of the machine's role."""
-    token = metadata("api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "60"}, "PUT")
+    token = metadata(EC2 + "api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "60"}, "PUT")
     headers = {"X-aws-ec2-metadata-token": token}
-    base = "meta-data/iam/security-credentials/"
+    base = EC2 + "meta-data/iam/security-credentials/"
     return json.loads(metadata(base + metadata(base, headers).split()[0], headers))
 
 
-def get(key):
-    """Opens an object of the bucket, by signature version 4."""
+def from_s3(key):
+    """Asks for an object of the bucket, by signature version 4."""
     credentials = role()
     url = urllib.parse.urlsplit(HOST["bucket_url"] + "/" + urllib.parse.quote(key))
     at = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
@@ -68,7 +69,20 @@ def get(key):
         names,
         signature,
     )
-    return urllib.request.urlopen(urllib.request.Request(url.geturl(), headers=headers), timeout=30)
+    return urllib.request.Request(url.geturl(), headers=headers)
+
+
+def from_cloud_storage(key):
+    """Asks for an object of the bucket, with a token of the machine's service account."""
+    token = json.loads(metadata(GCE + "instance/service-accounts/default/token", {"Metadata-Flavor": "Google"}))
+    url = HOST["bucket_url"] + "/" + urllib.parse.quote(key, safe="") + "?alt=media"
+    return urllib.request.Request(url, headers={"Authorization": "Bearer " + token["access_token"]})
+
+
+def get(key):
+    """Opens an object of the bucket."""
+    ask = from_cloud_storage if HOST["cloud"] == "gcp" else from_s3
+    return urllib.request.urlopen(ask(key), timeout=30)
 
 
 def digest_of(path):
@@ -111,7 +125,7 @@ def main():
             break
         time.sleep(pause)
         pause = min(2 * pause, 15)
-    os.execv(PROGRAM, [PROGRAM, "aws-controller", "--dir", HERE])
+    os.execv(PROGRAM, [PROGRAM, HOST["cloud"] + "-controller", "--dir", HERE])
 
 
 main()

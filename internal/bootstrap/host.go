@@ -7,6 +7,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -42,6 +43,9 @@ const HostFile = Dir + "/host.json"
 // Host is what the machine of a controller has to know: where the rest is. There
 // is nothing secret in it.
 type Host struct {
+	// Cloud says by which credentials the bucket is read, and what the program is to be:
+	// the controller on a machine of "aws" or of "gcp".
+	Cloud   string `json:"cloud"`
 	Service string `json:"service"`
 	Region  string `json:"region"`
 	Bucket  string `json:"bucket"`
@@ -55,16 +59,33 @@ type Host struct {
 // cloud-init. What the machine runs is in its bucket, and may be another program
 // tomorrow.
 func HostData(h Host) (string, error) {
-	if h.Service == "" || h.Region == "" || h.Bucket == "" || h.BucketURL == "" {
-		return "", fmt.Errorf("making user data: %+v leaves something out: %w", h, serve.ErrInvalid)
-	}
-	host, err := json.Marshal(h)
+	files, err := h.files(Dir)
 	if err != nil {
 		return "", fmt.Errorf("making user data: %w", err)
 	}
-	return cloudConfig(Dir, []file{
+	return cloudConfig(Dir, files, hostUnitFile)
+}
+
+// HostScript gives the same as a script, for a machine of Google's system for
+// containers, which lets nobody in by itself. It may be run at every start of the
+// machine.
+func HostScript(h Host, dir string, ports ...int) (string, error) {
+	files, err := h.files(dir)
+	if err != nil {
+		return "", fmt.Errorf("making a startup script: %w", err)
+	}
+	return script(dir, files, hostUnitFile, ports...), nil
+}
+
+// files gives what the machine is to have.
+func (h Host) files(dir string) ([]file, error) {
+	if h.Cloud != "aws" && h.Cloud != "gcp" || h.Service == "" || h.Region == "" || h.Bucket == "" || h.BucketURL == "" {
+		return nil, fmt.Errorf("%+v leaves something out: %w", h, serve.ErrInvalid)
+	}
+	host, err := json.Marshal(h)
+	return []file{
 		{"host.json", "0644", string(host) + "\n"},
 		{"fetch.py", "0644", fetcher},
-		{hostUnitFile, "0644", hostUnit},
-	}, hostUnitFile)
+		{hostUnitFile, "0644", strings.ReplaceAll(hostUnit, Dir, dir)},
+	}, err
 }

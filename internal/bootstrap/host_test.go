@@ -14,7 +14,7 @@ import (
 
 func host() Host {
 	return Host{
-		Service: "web", Region: "eu-north-1", Bucket: "serve-web-0af50af50af5",
+		Cloud: "aws", Service: "web", Region: "eu-north-1", Bucket: "serve-web-0af50af50af5",
 		BucketURL: "https://serve-web-0af50af50af5.s3.eu-north-1.amazonaws.com",
 	}
 }
@@ -58,7 +58,7 @@ func TestToolsTakeTheHostData(t *testing.T) {
 func TestAHostKnowsWhereTheRestIs(t *testing.T) {
 	t.Parallel()
 	for name, without := range map[string]func(*Host){
-		"service": func(h *Host) { h.Service = "" }, "region": func(h *Host) { h.Region = "" },
+		"cloud": func(h *Host) { h.Cloud = "" }, "service": func(h *Host) { h.Service = "" }, "region": func(h *Host) { h.Region = "" },
 		"bucket": func(h *Host) { h.Bucket = "" }, "where that is": func(h *Host) { h.BucketURL = "" },
 	} {
 		h := host()
@@ -66,5 +66,27 @@ func TestAHostKnowsWhereTheRestIs(t *testing.T) {
 		if _, err := HostData(h); !errors.Is(err, serve.ErrInvalid) {
 			t.Errorf("without the %s: %v, want %v", name, err, serve.ErrInvalid)
 		}
+	}
+}
+
+func TestTheScriptOfAHostIsAsWritten(t *testing.T) {
+	t.Parallel()
+	h := Host{
+		Cloud: "gcp", Service: "web", Region: "europe-north1", Bucket: "serve-web-0af50af50af5",
+		BucketURL: "https://storage.googleapis.com/storage/v1/b/serve-web-0af50af50af5/o",
+	}
+	text, err := HostScript(h, "/var/lib/google/serve", 80, 9737)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asWritten(t, "testdata/golden/host-script.sh", text)
+	path := filepath.Join(t.TempDir(), "host-script.sh")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ask(t, tool(t, "sh"), "-n", path)
+	h.BucketURL = ""
+	if _, err := HostScript(h, "/var/lib/google/serve"); !errors.Is(err, serve.ErrInvalid) {
+		t.Errorf("without where the bucket is: %v, want %v", err, serve.ErrInvalid)
 	}
 }
