@@ -104,6 +104,7 @@ func owners() map[string][]string {
 		"k8s.io/api":                                       {"kube"},
 		"k8s.io/apimachinery":                              {"kube"},
 		"k8s.io/client-go":                                 {"kube"},
+		"k8s.io/streaming":                                 {"kube"},
 		"k8s.io/klog/v2":                                   {"kube"},
 		"github.com/go-logr/logr":                          {"kube"},
 		"github.com/aws/aws-sdk-go-v2":                     {"aws"},

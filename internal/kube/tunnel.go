@@ -16,10 +16,10 @@ import (
 	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+	"k8s.io/streaming/pkg/httpstream"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -145,7 +145,7 @@ func (s *site) dialerTo(pod string) (httpstream.Dialer, error) {
 	if err != nil {
 		return nil, err
 	}
-	modern, err := portforward.NewSPDYOverWebsocketDialer(to, rest.CopyConfig(settings))
+	modern, err := portforward.NewSPDYOverWebsocketDialerForStreaming(to, rest.CopyConfig(settings))
 	if err != nil {
 		return nil, err
 	}
@@ -153,8 +153,8 @@ func (s *site) dialerTo(pod string) (httpstream.Dialer, error) {
 	if err != nil {
 		return nil, err
 	}
-	older := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, to)
-	return portforward.NewFallbackDialer(modern, older, func(err error) bool {
+	older := spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: transport}, http.MethodPost, to)
+	return portforward.NewFallbackDialerForStreaming(modern, older, func(err error) bool {
 		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
 	}), nil
 }
