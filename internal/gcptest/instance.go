@@ -41,6 +41,7 @@ type instance struct {
 	items     []item // of its metadata
 	unplugged bool
 	waiting   chan struct{}        // is closed when its metadata change
+	ground    machinetest.Ground   // what is on its disk
 	machine   *machinetest.Machine // while something runs on it
 	console   *machinetest.Console
 	then      func(now time.Time) // when its machine has ended

@@ -30,7 +30,7 @@ func (g *GCP) start(i *instance) {
 		i.console = new(machinetest.Console)
 	}
 	m, err := machinetest.Start(machinetest.Options{
-		Hostname: i.plan.name, UserData: []byte(i.startup()), Console: i.console,
+		Hostname: i.plan.name, UserData: []byte(i.startup()), Console: i.console, Fixed: i.plan.disks[0].image.fixed, Ground: &i.ground,
 		// What tells about a machine is elsewhere than on one of its own.
 		Environ: []string{"GCE_METADATA_HOST=" + l.Addr().String()},
 	})
@@ -73,6 +73,9 @@ func (g *GCP) over(i *instance, err error) {
 		// It has shut itself down.
 		const kind = "compute.instances.guestTerminate"
 		g.halt(i, now, terminated, kind, g.begin(system, kind, i.path(), i.id, now, time.Time{}))
+	}
+	if !i.held(now) {
+		i.ground.Close()
 	}
 }
 

@@ -98,7 +98,7 @@ func owners() map[string][]string {
 		"github.com/letsencrypt/pebble/v2":                 {},
 		"github.com/miekg/dns":                             {},
 		"golang.org/x/sync":                                {"command"},
-		"golang.org/x/sys":                                 {"local"},
+		"golang.org/x/sys":                                 {"local", "machinetest"},
 		"gopkg.in/natefinch/lumberjack.v2":                 {"logfile"},
 		"github.com/prometheus/client_golang":              {"metrics"},
 		"k8s.io/api":                                       {"kube"},

@@ -20,7 +20,9 @@ const (
 )
 
 // programs are what the test binary is called when it is run on a machine.
-func programs() []string { return []string{"systemctl", "shutdown", "poweroff", "halt", "reboot"} }
+func programs() []string {
+	return []string{"systemctl", "shutdown", "poweroff", "halt", "reboot", "iptables", "ip6tables"}
+}
 
 // Be reports whether this process is to be part of a machine, after it was just
 // that. It is the first thing that a TestMain does.
@@ -55,6 +57,8 @@ type birth struct {
 	Hostname string
 	Environ  []string
 	UserData []byte
+	Fixed    bool
+	Again    bool // on ground that was laid before
 }
 
 func readBirth(r io.Reader) (birth, error) {

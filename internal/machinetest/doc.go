@@ -18,7 +18,15 @@
 // User data is carried out as cloud-init would: write_files and runcmd of a
 // #cloud-config, or a script. What else cloud-init can do is refused and not
 // ignored. systemctl, shutdown, poweroff and halt are programs of this package that
-// talk to the machine's first process, wherever they are looked for.
+// talk to the machine's first process, wherever they are looked for, and so is iptables,
+// which is understood as far as it opens ports, but does nothing.
+//
+// A machine with [Ground] can be followed by one that finds what it has written. With
+// Options.Fixed its system is like Container-Optimized OS: /usr, /opt, /root and their
+// like cannot be written to, programs cannot be run in /var, /home and /tmp other than
+// below /var/lib/google, docker, toolbox and cloud, and what is written to /etc is gone
+// when it starts again. Its programs are the computer's all the same; / itself, /mnt,
+// /dev and /sys are as they are there; and no port is closed.
 //
 // # What it needs
 //

@@ -20,14 +20,31 @@ const (
 	scratch = "/run/scratch"
 	// self is this program, as it is on a machine.
 	self = "/run/machine/program"
+	// laid is there when all of the ground is.
+	laid = "/run/machine/laid"
 )
 
-// layGround gives the machine files and a name of its own.
-func layGround(hostname string) error {
-	if err := syscall.Sethostname([]byte(hostname)); err != nil {
+// layGround gives the machine files and a name of its own. What was laid for it before
+// is there still, but for what no system keeps when it starts again.
+func layGround(b birth) error {
+	if err := syscall.Sethostname([]byte(b.Hostname)); err != nil {
 		return fmt.Errorf("naming the machine: %w", err)
 	}
-	for _, step := range []func() error{part, layOver, empty, mountProc, placePrograms} {
+	all := []string{"bin", "etc", "home", "lib", "root", "sbin", "srv", "usr", "var"}
+	layAll := func() error { return layOver(all) }
+	emptyAll := func() error { return empty("/run", "/opt", "/tmp") }
+	steps := []func() error{part, layAll, emptyAll, mountProc, placePrograms}
+	if b.Fixed {
+		steps = append(steps, fix)
+	}
+	if b.Again {
+		steps = []func() error{mountProc}
+		if b.Fixed {
+			steps = append(steps, forget)
+		}
+		steps = append(steps, func() error { return empty("/run", "/tmp") })
+	}
+	for _, step := range append(steps, func() error { return os.WriteFile(laid, nil, 0o644) }) {
 		if err := step(); err != nil {
 			return fmt.Errorf("giving the machine files of its own: %w", err)
 		}
@@ -38,12 +55,12 @@ func layGround(hostname string) error {
 // part has nothing that is mounted here be seen elsewhere.
 func part() error { return mount("none", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, "") }
 
-// layOver lays something to write to over every directory that a system writes to.
-func layOver() error {
+// layOver lays something to write to over directories that a system writes to.
+func layOver(names []string) error {
 	if err := mount("scratch", "/run", "tmpfs", 0, "mode=755"); err != nil {
 		return err
 	}
-	for _, name := range []string{"bin", "etc", "home", "lib", "root", "sbin", "srv", "usr", "var"} {
+	for _, name := range names {
 		dir := "/" + name
 		info, err := os.Lstat(dir)
 		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
@@ -69,15 +86,19 @@ func layOver() error {
 
 // empty empties what a system finds empty. This program, which may be there, is
 // kept.
-func empty() error {
+func empty(dirs ...string) error {
 	program, err := os.Open("/proc/self/exe")
 	if err != nil {
 		return err
 	}
 	defer program.Close()
-	for dir, options := range map[string]string{"/run": "mode=755", "/opt": "mode=755", "/tmp": "mode=1777"} {
+	for _, dir := range dirs {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
+		}
+		options := "mode=755"
+		if dir == "/tmp" {
+			options = "mode=1777"
 		}
 		if err := mount("empty", dir, "tmpfs", 0, options); err != nil {
 			return err

@@ -36,6 +36,7 @@ type system struct {
 	children map[int]chan<- syscall.WaitStatus
 	services map[string]*service
 	frozen   bool
+	open     map[string]bool // ports that iptables has opened
 }
 
 // beFirst is the first process of a machine. With it ends the machine.
@@ -43,7 +44,7 @@ func beFirst() {
 	off := make(chan struct{})
 	s := &system{
 		console: os.Stdout, off: off, end: sync.OnceFunc(func() { close(off) }),
-		children: map[int]chan<- syscall.WaitStatus{}, services: map[string]*service{},
+		children: map[int]chan<- syscall.WaitStatus{}, services: map[string]*service{}, open: map[string]bool{},
 	}
 	if err := s.live(); err != nil {
 		s.say("%v", err)
@@ -63,7 +64,7 @@ func (s *system) live() error {
 		return err
 	}
 	s.environ = append([]string{"PATH=" + searchPath, "LANG=C.UTF-8"}, b.Environ...)
-	if err := layGround(b.Hostname); err != nil {
+	if err := layGround(b); err != nil {
 		return err
 	}
 	if err := s.listen(); err != nil {

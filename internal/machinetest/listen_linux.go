@@ -49,6 +49,9 @@ func (s *system) obey(r request) error {
 	if r.Program == "systemctl" {
 		return s.control(r.Args)
 	}
+	if r.Program == "iptables" || r.Program == "ip6tables" {
+		return s.filter(r.Args)
+	}
 	if r.Program == "reboot" {
 		return errors.New("machines here do not come back")
 	}

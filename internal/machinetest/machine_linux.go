@@ -28,12 +28,19 @@ type Options struct {
 	UserData []byte
 	// Console receives what is printed on it; nil discards that.
 	Console io.Writer
+	// Fixed is for a system that is not to be changed, such as Container-Optimized OS.
+	Fixed bool
+	// Ground keeps what is written, for the next machine that is given it. Nil is for a
+	// machine that starts once.
+	Ground *Ground
 }
 
 // Machine is a machine that was started.
 type Machine struct {
 	cmd     *exec.Cmd
 	stopped atomic.Bool
+	ground  *Ground
+	again   bool
 	done    chan struct{}
 	err     error
 }
@@ -47,7 +54,8 @@ func Start(o Options) (*Machine, error) {
 	if os.Getenv(readied) == "" {
 		return nil, errors.New("starting a machine: the TestMain of this package does not begin with machinetest.Be")
 	}
-	told, err := json.Marshal(birth{Hostname: o.Hostname, Environ: o.Environ, UserData: o.UserData})
+	again := o.Ground.isLaid()
+	told, err := json.Marshal(birth{Hostname: o.Hostname, Environ: o.Environ, UserData: o.UserData, Fixed: o.Fixed, Again: again})
 	if err != nil {
 		return nil, fmt.Errorf("starting a machine: %w", err)
 	}
@@ -56,7 +64,10 @@ func Start(o Options) (*Machine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting a machine: %w", err)
 	}
-	m := &Machine{done: make(chan struct{}), cmd: &exec.Cmd{
+	if again {
+		program = self // where it is on its own ground
+	}
+	m := &Machine{ground: o.Ground, again: again, done: make(chan struct{}), cmd: &exec.Cmd{
 		Path: program, Args: []string{firstProgram}, Dir: "/", Env: []string{"PATH=" + searchPath, "GORACE=atexit_sleep_ms=0"},
 		Stdin: bytes.NewReader(told), Stdout: o.Console, Stderr: o.Console,
 		SysProcAttr: &syscall.SysProcAttr{
@@ -76,7 +87,16 @@ func Start(o Options) (*Machine, error) {
 // thread that has started it, which so must not be anybody else's.
 func (m *Machine) run(started chan<- error) {
 	runtime.LockOSThread()
-	err := m.cmd.Start()
+	var err error
+	if m.again {
+		err = m.ground.enter()
+	}
+	if err == nil {
+		err = m.cmd.Start()
+	}
+	if err == nil && m.ground != nil && !m.again {
+		err = m.ground.keep(m.cmd.Process.Pid)
+	}
 	started <- err
 	if err != nil {
 		return

@@ -19,7 +19,15 @@ type Options struct {
 	Environ  []string
 	UserData []byte
 	Console  io.Writer
+	Fixed    bool
+	Ground   *Ground
 }
+
+// Ground is none.
+type Ground struct{}
+
+// Close does nothing.
+func (*Ground) Close() {}
 
 // Machine is none: only Linux has what machines are made of.
 type Machine struct{}

@@ -214,6 +214,67 @@ func TestAMachineEndsInEveryWay(t *testing.T) {
 	}
 }
 
+func TestAMachineIsStartedAgainOnItsGround(t *testing.T) {
+	t.Parallel()
+	machinetest.Need(t)
+	for name, row := range map[string]struct {
+		fixed bool
+		want  string
+	}{
+		"one whose system can be changed":  {false, "/etc/mine /opt/mine /usr/mine /var/lib/google/mine /var/mine"},
+		"one whose system is not to be so": {true, "/var/lib/google/mine /var/mine"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var ground machinetest.Ground
+			defer ground.Close()
+			want := "kept:\n"
+			for range 3 {
+				c := &console{t: t}
+				m, err := machinetest.Start(machinetest.Options{Hostname: "again", Console: c, Fixed: row.fixed, Ground: &ground, UserData: []byte(`#!/bin/sh
+mkdir -p /var/lib/google
+all="/etc/mine /opt/mine /run/mine /tmp/mine /usr/mine /var/lib/google/mine /var/mine"
+echo kept: $(ls $all 2>/dev/null)
+for f in $all; do echo "#!/bin/sh" >$f; chmod +x $f; done 2>/dev/null
+for f in /var/mine /tmp/mine /var/lib/google/mine; do $f && echo $f runs; done 2>/dev/null
+poweroff
+`)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := m.Wait(); err != nil {
+					t.Fatalf("%v\n%s", err, c.text())
+				}
+				if !strings.Contains(c.text(), want) {
+					t.Errorf("%q was not printed, but:\n%s", want, c.text())
+				}
+				if runs := strings.Contains(c.text(), "/var/mine runs"); runs == row.fixed || !strings.Contains(c.text(), "/var/lib/google/mine runs") {
+					t.Errorf("what runs is:\n%s", c.text())
+				}
+				want = "kept: " + row.want + "\n"
+			}
+		})
+	}
+}
+
+func TestPortsAreOpened(t *testing.T) {
+	t.Parallel()
+	m, c := start(t, `#!/bin/sh
+iptables -w -C INPUT -p tcp --dport 8080 -j ACCEPT || iptables -w -A INPUT -p tcp --dport 8080 -j ACCEPT
+iptables -w -C INPUT -p tcp --dport 8080 -j ACCEPT && echo it is there
+iptables -F || echo all the same
+poweroff
+`)
+	if err := m.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"port 8080 is open\n", "it is there\n", "all the same\n"} {
+		if !strings.Contains(c.text(), want) {
+			t.Errorf("%q was not printed, but:\n%s", want, c.text())
+		}
+	}
+}
+
 func TestNothingOutlivesATestBinaryThatIsKilled(t *testing.T) {
 	t.Parallel()
 	machinetest.Need(t)
