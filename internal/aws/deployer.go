@@ -68,12 +68,13 @@ func NewDeployer(o DeployerOptions) *Deployer {
 // Name is "aws".
 func (d *Deployer) Name() string { return cloudName }
 
-// Clouds names the one that controllers here have machines from.
-func (d *Deployer) Clouds() []string { return []string{cloudName} }
+// Clouds names those that controllers here have machines from.
+func (d *Deployer) Clouds() []string { return d.o.Means.Clouds(cloudName) }
 
 // Scout implements [serve.Scout].
 func (d *Deployer) Scout(string) ([]serve.Cloud, error) {
-	return []serve.Cloud{NewCloud(CloudOptions{Known: place{Config: d.o.Config}.String(), Transport: d.o.Transport, Log: d.o.Log})}, nil
+	own := NewCloud(CloudOptions{Known: place{Config: d.o.Config}.String(), Transport: d.o.Transport, Log: d.o.Log})
+	return append([]serve.Cloud{own}, d.o.Scouts(cloudName)...), nil
 }
 
 // Namespace gives the region that controllers are in.

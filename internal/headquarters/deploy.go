@@ -40,9 +40,6 @@ func (d *Deployer) deploy(ctx context.Context, service string, opt serve.DeployO
 	if opt.Image != "" || opt.ImageRepository != "" || opt.Copies != 0 || opt.Endpoint.Type != "" || len(opt.Endpoint.Annotations) > 0 {
 		return nil, fmt.Errorf("a controller on %s is run from the program that deploys it, in one copy, with an address of its own: %w", d.cloud, serve.ErrInvalid)
 	}
-	if len(opt.CloudCredentials) > 0 {
-		return nil, fmt.Errorf("a controller on %s has machines of %s alone: %w", d.cloud, d.cloud, serve.ErrInvalid)
-	}
 	ctx, leave, err := d.services.Enter(ctx, service)
 	if err != nil {
 		return nil, err
@@ -61,6 +58,9 @@ func (d *Deployer) deploy(ctx context.Context, service string, opt serve.DeployO
 	}
 	b, err := e.MakeBucket(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := show(ctx, b, opt.CloudCredentials); err != nil {
 		return nil, err
 	}
 	s, err := d.furnish(ctx, e, b, programs)
@@ -118,7 +118,7 @@ func (d *Deployer) furnish(ctx context.Context, e Estate, b bucket.Bucket, all p
 	if err != nil {
 		return settings{}, fmt.Errorf("writing how the controller reaches its cloud: %w", err)
 	}
-	s := settings{Program: all[all.host()].Digest(), Programs: map[string]string{}, Config: config}
+	s := settings{Program: all[all.host()].Digest(), Programs: map[string]string{}, Config: config, Briefs: d.means.Briefs}
 	if s.credentials, err = d.credentials(ctx, b); err != nil {
 		return settings{}, err
 	}

@@ -29,6 +29,11 @@ type Means struct {
 	Credentials func() (serve.Credentials, error)
 	// Connect gives a client for a controller. It need not reach it yet.
 	Connect func(serve.Access) (serve.Client, error)
+	// Abroad gives the clouds that a controller has machines from beside its own, which
+	// may be among them; nil gives none.
+	Abroad func(Abroad) []serve.Cloud
+	// Briefs are how it is to reach them, by their names and in the form of a note.
+	Briefs map[string]string
 }
 
 // Estate is all there is of one controller in its cloud. It is found by names that
@@ -178,6 +183,11 @@ func (d *Deployer) destroy(ctx context.Context, service string) ([]serve.Instanc
 	swept, err := serve.Sweep(ctx, cloud, service)
 	if err != nil {
 		return swept, fmt.Errorf("ending the machines of the service: %w", err)
+	}
+	others, err := d.sweepAbroad(ctx, b, service, cloud.Name())
+	swept = append(swept, others...)
+	if err != nil {
+		return swept, err
 	}
 	return swept, e.Remove(ctx)
 }

@@ -67,6 +67,8 @@ type settings struct {
 	Address Address `json:"address"`
 	// Config is how the controller reaches its cloud, in the words of that.
 	Config json.RawMessage `json:"config"`
+	// Briefs are how it reaches other clouds, by their names.
+	Briefs map[string]string `json:"briefs,omitempty"`
 
 	credentials serve.Credentials
 }

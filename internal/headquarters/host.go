@@ -111,12 +111,7 @@ func (h *Host) Noted(ctx context.Context) (*string, error) { return noted(ctx, h
 func (h *Host) Furnish(ctx context.Context, o *fleet.Options) {
 	o.Secret = func() ([]byte, error) { return []byte(h.Credentials.Token), nil }
 	o.Program = func(architecture string) (*agent.Program, error) { return h.program(ctx, architecture) }
-	o.Note = func(where string) error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bucket.Patience)
-		defer cancel()
-		_, err := h.Bucket.Put(ctx, placeKey, []byte(where), bucket.Condition{})
-		return err
-	}
+	o.Note = func(where string) error { return h.put(ctx, placeKey, where) }
 }
 
 // Started says in the bucket that the controller runs here, and with what it was
