@@ -78,7 +78,11 @@ func connect(ctx context.Context, o CloudOptions) (*joined, error) {
 		return nil, err
 	}
 	j := &joined{Whereabouts: known, conf: known.Config()}
-	if j.config, err = j.conf.load(ctx, o.Transport); err != nil {
+	given, err := keyringOf(ctx, o.Shown)
+	if err != nil {
+		return nil, err
+	}
+	if j.config, err = j.conf.loadAs(ctx, o.Transport, given); err != nil {
 		return nil, err
 	}
 	identity, err := j.conf.sts(j.config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
