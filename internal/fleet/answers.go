@@ -63,3 +63,14 @@ func (a *Answers[T]) One(ctx context.Context, lifetime time.Duration, name strin
 	})
 	return found[name], err
 }
+
+// Drop forgets what is known under a name: somebody has changed it.
+func (a *Answers[T]) Drop(ctx context.Context, name string) error {
+	_, leave, err := a.asking.Enter(ctx, struct{}{})
+	if err != nil {
+		return err
+	}
+	defer leave()
+	delete(a.known, name)
+	return nil
+}

@@ -54,3 +54,20 @@ func TestAFailureIsNoAnswer(t *testing.T) {
 		t.Errorf("got %d, %v", n, err)
 	}
 }
+
+func TestWhatIsDroppedIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	var a Answers[int]
+	n := 0
+	for range 2 {
+		if got, err := a.One(t.Context(), time.Hour, "a", func(context.Context) (int, error) { n++; return n, nil }); got != n || err != nil {
+			t.Errorf("got %d, %v", got, err)
+		}
+		if err := a.Drop(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n != 2 {
+		t.Errorf("asked %d times", n)
+	}
+}

@@ -26,16 +26,17 @@ const (
 // services are the clients of a project. All of them go by the same way and with the
 // same token.
 type services struct {
-	instances   *compute.InstancesClient
-	types       *compute.MachineTypesClient
-	zones       *compute.ZonesClient
-	regions     *compute.RegionsClient
-	projects    *compute.ProjectsClient
-	firewalls   *compute.FirewallsClient
-	images      *compute.ImagesClient
-	addresses   *compute.AddressesClient
-	subnetworks *compute.SubnetworksClient
-	operations  operations
+	instances    *compute.InstancesClient
+	types        *compute.MachineTypesClient
+	accelerators *compute.AcceleratorTypesClient
+	regions      *compute.RegionsClient
+	projects     *compute.ProjectsClient
+	firewalls    *compute.FirewallsClient
+	images       *compute.ImagesClient
+	addresses    *compute.AddressesClient
+	subnetworks  *compute.SubnetworksClient
+	networks     *compute.NetworksClient
+	operations   operations
 
 	billing   *cloudbilling.APIService
 	resources *cloudresourcemanager.Service
@@ -67,19 +68,20 @@ func (a *access) services(ctx context.Context) (*services, error) {
 	}
 	m := &making{ctx: ctx}
 	s := &services{
-		instances:   made(m, compute.NewInstancesRESTClient, engine),
-		types:       made(m, compute.NewMachineTypesRESTClient, engine),
-		zones:       made(m, compute.NewZonesRESTClient, engine),
-		regions:     made(m, compute.NewRegionsRESTClient, engine),
-		projects:    made(m, compute.NewProjectsRESTClient, engine),
-		firewalls:   made(m, compute.NewFirewallsRESTClient, engine),
-		images:      made(m, compute.NewImagesRESTClient, engine),
-		addresses:   made(m, compute.NewAddressesRESTClient, engine),
-		subnetworks: made(m, compute.NewSubnetworksRESTClient, engine),
-		billing:     made(m, cloudbilling.NewService, at("cloudbilling", "/")),
-		resources:   made(m, cloudresourcemanager.NewService, at("cloudresourcemanager", "/")),
-		iam:         made(m, iam.NewService, at("iam", "/")),
-		storage:     made(m, storage.NewService, at("storage", storagePath)),
+		instances:    made(m, compute.NewInstancesRESTClient, engine),
+		types:        made(m, compute.NewMachineTypesRESTClient, engine),
+		accelerators: made(m, compute.NewAcceleratorTypesRESTClient, engine),
+		networks:     made(m, compute.NewNetworksRESTClient, engine),
+		regions:      made(m, compute.NewRegionsRESTClient, engine),
+		projects:     made(m, compute.NewProjectsRESTClient, engine),
+		firewalls:    made(m, compute.NewFirewallsRESTClient, engine),
+		images:       made(m, compute.NewImagesRESTClient, engine),
+		addresses:    made(m, compute.NewAddressesRESTClient, engine),
+		subnetworks:  made(m, compute.NewSubnetworksRESTClient, engine),
+		billing:      made(m, cloudbilling.NewService, at("cloudbilling", "/")),
+		resources:    made(m, cloudresourcemanager.NewService, at("cloudresourcemanager", "/")),
+		iam:          made(m, iam.NewService, at("iam", "/")),
+		storage:      made(m, storage.NewService, at("storage", storagePath)),
 	}
 	zone, region := made(m, compute.NewZoneOperationsRESTClient, engine), made(m, compute.NewRegionOperationsRESTClient, engine)
 	global := made(m, compute.NewGlobalOperationsRESTClient, engine)
@@ -89,7 +91,8 @@ func (a *access) services(ctx context.Context) (*services, error) {
 	// They would try some calls again for ten minutes, which [retrying] has given up.
 	s.instances.CallOptions = &compute.InstancesCallOptions{}
 	s.types.CallOptions = &compute.MachineTypesCallOptions{}
-	s.zones.CallOptions = &compute.ZonesCallOptions{}
+	s.accelerators.CallOptions = &compute.AcceleratorTypesCallOptions{}
+	s.networks.CallOptions = &compute.NetworksCallOptions{}
 	s.regions.CallOptions = &compute.RegionsCallOptions{}
 	s.projects.CallOptions = &compute.ProjectsCallOptions{}
 	s.firewalls.CallOptions = &compute.FirewallsCallOptions{}

@@ -19,6 +19,12 @@ type operations struct {
 	global  *compute.GlobalOperationsClient
 }
 
+// in gives the operations of another project: that of a network that is shared.
+func (o operations) in(project string) operations {
+	o.project = project
+	return o
+}
+
 // wait waits until an operation is done, and gives it then; an operation that has
 // failed is a [failure]. It is Compute Engine that waits, for up to two minutes with
 // each call.

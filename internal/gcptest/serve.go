@@ -70,6 +70,7 @@ func newServices() ([]*service, error) {
 		{"cloudresourcemanager/v1", resourceMethods(), resourceNeeds},
 		{"iam/v1", identityMethods(), identityNeeds},
 		{"storage/v1", storageMethods(), storageNeeds},
+		{"cloudbilling/v1", billingMethods(), billingNeeds},
 	} {
 		m, err := models.read(row.path)
 		if err != nil {

@@ -1,0 +1,309 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package gcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"cloud.google.com/go/compute/apiv1/computepb"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/bootstrap"
+	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// generations bounds how often the instance of one replica and offer is made.
+const generations = 100
+
+// containersDir is where on Google's system for containers there can be programs:
+// nearly all else can be written only once, or holds nothing that can be run.
+const containersDir = "/var/lib/google/serve"
+
+// Launch makes the instance of req.Ref and returns when its program is being
+// started. An instance that is there is taken up where its launch was broken off.
+// When Launch fails it leaves nothing behind.
+func (c *Cloud) Launch(ctx context.Context, req serve.LaunchRequest) (serve.Instance, error) {
+	return c.Fleet.Launch(ctx, req, &launch{cloud: c, req: req})
+}
+
+// launch is one launch under way.
+type launch struct {
+	cloud *Cloud
+	*site
+	req serve.LaunchRequest
+	// asked is what Compute Engine was asked for and has not clearly answered; zone is
+	// where there is an instance of the replica.
+	asked *computepb.InsertInstanceRequest
+	zone  string
+}
+
+// Make finds the instance of the replica, or has Compute Engine make it.
+func (l *launch) Make(ctx context.Context) (fleet.Up, error) {
+	if err := l.check(); err != nil {
+		return fleet.Up{}, err
+	}
+	if err := l.join(ctx); err != nil {
+		return fleet.Up{}, err
+	}
+	i, err := l.have(ctx)
+	if err != nil {
+		return fleet.Up{}, err
+	}
+	for i.GetStatus() != running || l.hostOf(i) == "" {
+		// An operation is waited for by Google; only what somebody else has begun has to
+		// be looked at again.
+		if !sleep(ctx, fleet.LookPause) {
+			return fleet.Up{}, ctx.Err()
+		}
+		if i, err = l.get(ctx, l.zone, i.GetName()); err == nil {
+			err = l.fallen(ctx, i)
+		}
+		if err != nil {
+			return fleet.Up{}, l.ended(ctx, err)
+		}
+	}
+	return l.up(i)
+}
+
+// join connects, if nobody has yet.
+func (l *launch) join(ctx context.Context) (err error) {
+	l.site, err = l.cloud.account.in(ctx, l.req.Offer.Location.Region)
+	return err
+}
+
+// check refuses what is asked for where it can never be had.
+func (l *launch) check() error {
+	at := l.req.Offer.Location
+	if at.Cloud != cloudName || at.Region == "" || at.Zone == "" || l.req.Offer.InstanceType == "" {
+		return fmt.Errorf("%w: %s is not a zone of Google Cloud", serve.ErrInvalid, at)
+	}
+	return nil
+}
+
+// have gives the instance of the replica, wherever it is, or makes it.
+func (l *launch) have(ctx context.Context) (*computepb.Instance, error) {
+	found, err := l.existing(ctx, l.refLabels(l.req.Ref))
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range found {
+		zone := zoneOf(i)
+		if alive(i) {
+			l.zone = zone
+			return i, nil
+		}
+		// It is on its way out, and its name with it.
+		if err := l.end(ctx, zone, i.GetName()); err != nil {
+			return nil, err
+		}
+	}
+	return l.make(ctx)
+}
+
+// make has Compute Engine make the instance, by the first request that none has been
+// made by which is gone.
+func (l *launch) make(ctx context.Context) (*computepb.Instance, error) {
+	zone := l.req.Offer.Location.Zone
+	plan, err := l.plan(ctx, zone)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.where.Settle(l.region); err != nil {
+		return nil, err
+	}
+	ref, offer := l.req.Ref, l.req.Offer
+	for n := range generations {
+		id := requestID(l.scope, ref.Service, ref.UID, strconv.FormatInt(ref.Replica, 10), offer.Key(), offer.Accelerators, strconv.Itoa(n))
+		l.asked = &computepb.InsertInstanceRequest{Project: l.project, Zone: zone, InstanceResource: plan, RequestId: &id}
+		switch err := l.insert(ctx, l.asked); {
+		case hasCode(err, "alreadyExists", "RESOURCE_ALREADY_EXISTS"):
+			// Somebody was faster, with another request, or it is being deleted.
+		case err != nil:
+			return nil, err
+		}
+		l.asked, l.zone = nil, zone
+		i, err := l.get(ctx, zone, plan.GetName())
+		if errors.Is(err, serve.ErrNotFound) {
+			continue // that of an earlier launch, which was ended
+		}
+		if err != nil || alive(i) {
+			return i, err
+		}
+		if err := l.end(ctx, zone, plan.GetName()); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("the instance was made and ended %d times", generations)
+}
+
+// insert has Compute Engine make an instance until it is clear what came of it. The
+// same request again is answered with the same operation.
+func (l *launch) insert(ctx context.Context, in *computepb.InsertInstanceRequest) error {
+	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
+		op, err := l.services.instances.Insert(ctx, in)
+		_, err = l.services.operations.in(l.project).done(ctx, op, err)
+		if err == nil || !unclear(err) {
+			l.asked = nil
+			return meaning(err)
+		}
+		l.cloud.log.WarnContext(ctx, "Compute Engine has not clearly answered to a launch; asking again", "replica", l.req.Ref.Replica, "error", err)
+		if !sleep(ctx, pause) {
+			return ctx.Err()
+		}
+	}
+}
+
+// plan says what the instance is to be like.
+func (l *launch) plan(ctx context.Context, zone string) (*computepb.Instance, error) {
+	machine, err := l.typeFor(ctx, l.req.Offer)
+	if err != nil {
+		return nil, err
+	}
+	image, err := l.image(ctx, l.req.Resource, machine)
+	if err != nil {
+		return nil, err
+	}
+	g, err := l.ground(ctx)
+	if err != nil {
+		return nil, err
+	}
+	subnet, ok := g.subnets[l.region]
+	if !ok {
+		return nil, fmt.Errorf("%w: the network %s has no subnetwork in %s", serve.ErrCapacity, g.network, l.region)
+	}
+	if err := l.open(ctx, g, l.req.Ref.Service); err != nil {
+		return nil, err
+	}
+	script, err := l.script(machine, image)
+	if err != nil {
+		return nil, err
+	}
+	labels := l.replicaLabels(l.req)
+	disk, err := image.disk(l.req.Resource, machine, zone, labels)
+	if err != nil {
+		return nil, err
+	}
+	truth, err := detailsOf(l.req)
+	if err != nil {
+		return nil, err
+	}
+	in := &computepb.Instance{
+		Name: new(l.instanceName(l.req.Ref)), MachineType: new("zones/" + zone + "/machineTypes/" + machine.Name),
+		Description: new("A replica of the serve_service " + l.req.Ref.Service + "; managed by terraform-provider-serve"),
+		Labels:      labels, Tags: &computepb.Tags{Items: []string{l.networkTag(l.req.Ref.Service)}},
+		Metadata:          &computepb.Metadata{Items: items(map[string]string{itemScript: script, itemDetails: truth})},
+		Disks:             []*computepb.AttachedDisk{disk},
+		NetworkInterfaces: []*computepb.NetworkInterface{{Subnetwork: &subnet}},
+		Scheduling:        schedule(l.req.Offer.Market, machine),
+	}
+	if !l.conf.Private {
+		in.NetworkInterfaces[0].AccessConfigs = []*computepb.AccessConfig{{Type: new("ONE_TO_ONE_NAT"), Name: new("External NAT")}}
+	}
+	if g, count, ok := attaches(machine); ok {
+		in.GuestAccelerators = []*computepb.AcceleratorConfig{{
+			AcceleratorType: new("zones/" + zone + "/acceleratorTypes/" + g.kind), AcceleratorCount: &count,
+		}}
+	}
+	if machine.Accelerators != "" {
+		in.Metadata.Items = append(in.Metadata.Items, items(map[string]string{itemDriver: "True"})...)
+	}
+	return in, nil
+}
+
+// schedule says how an instance ends: one that Google needs back is deleted, and none
+// is started again by anybody but us.
+func schedule(market serve.Market, t fleet.Type) *computepb.Scheduling {
+	s := &computepb.Scheduling{ProvisioningModel: new("STANDARD"), AutomaticRestart: new(false)}
+	if market == serve.Spot {
+		s.ProvisioningModel, s.InstanceTerminationAction = new("SPOT"), new("DELETE")
+	}
+	if market == serve.Spot || t.Accelerators != "" {
+		s.OnHostMaintenance = new("TERMINATE") // as nobody can move such machines
+	}
+	return s
+}
+
+// items gives metadata in a fixed order.
+func items(of map[string]string) []*computepb.Items {
+	var all []*computepb.Items
+	for key, value := range of {
+		all = append(all, &computepb.Items{Key: &key, Value: &value})
+	}
+	slices.SortFunc(all, func(a, b *computepb.Items) int {
+		if a.GetKey() < b.GetKey() {
+			return -1
+		}
+		return 1
+	})
+	return all
+}
+
+// script is what the instance runs at its birth, and whenever it starts. It is always
+// the same for the same replica and program.
+func (l *launch) script(machine fleet.Type, image machineImage) (string, error) {
+	birth, err := l.cloud.Birth(cloudName, l.req.Ref, machine.Architecture)
+	if err != nil {
+		return "", err
+	}
+	if image.containers {
+		birth.Dir, birth.Open = containersDir, true
+	}
+	return bootstrap.StartupScript(birth)
+}
+
+// Fallen gives why the instance has ended.
+func (l *launch) Fallen(ctx context.Context) error {
+	i, err := l.get(ctx, l.zone, l.instanceName(l.req.Ref))
+	switch {
+	case errors.Is(err, serve.ErrNotFound):
+		return l.ended(ctx, err)
+	case err != nil:
+		return nil //nolint:nilerr // nothing is known of it
+	}
+	return l.fallen(ctx, i)
+}
+
+// fallen gives the error of an instance that has ended while it was being launched.
+func (l *launch) fallen(ctx context.Context, i *computepb.Instance) error {
+	if alive(i) {
+		return nil
+	}
+	return l.ended(ctx, fmt.Errorf("it is %s", i.GetStatus()))
+}
+
+// ended says of what an instance has ended.
+func (l *launch) ended(ctx context.Context, err error) error {
+	if isOver(err) || !errors.Is(err, serve.ErrNotFound) && errors.Is(meaning(err), serve.ErrUnreachable) {
+		return err
+	}
+	name := l.instanceName(l.req.Ref)
+	cause := l.cause(ctx, l.zone, name)
+	if cause.taken {
+		return fmt.Errorf("instance %s ended while it was being launched: %s: %w", name, cause.why, serve.ErrCapacity)
+	}
+	return fmt.Errorf("instance %s ended while it was being launched: %s", name, cause.why)
+}
+
+// Clear takes away what a failed launch has made. Of a call that has not been
+// answered it asks again, as there is no other way to know: that gives the
+// instance if there is one, and at worst makes it to be ended at once.
+func (l *launch) Clear(ctx context.Context) error {
+	if l.asked != nil {
+		zone := l.asked.GetZone()
+		err := l.insert(ctx, l.asked)
+		if l.asked != nil {
+			return err
+		}
+		l.zone = zone
+	}
+	if l.zone == "" {
+		return nil
+	}
+	return l.end(ctx, l.zone, l.instanceName(l.req.Ref))
+}

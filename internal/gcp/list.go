@@ -1,0 +1,96 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package gcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"cloud.google.com/go/compute/apiv1/computepb"
+	"google.golang.org/api/iterator"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// running is the status of an instance that is running.
+const running = "RUNNING"
+
+// alive reports whether an instance is there, or on its way up.
+func alive(i *computepb.Instance) bool {
+	switch i.GetStatus() {
+	case running, "PROVISIONING", "STAGING", "PENDING", "REPAIRING":
+		return true
+	}
+	return false
+}
+
+func zoneOf(i *computepb.Instance) string { return path.Base(i.GetZone()) }
+
+// List gives the instances of the service in every zone of the project, until they are
+// gone. Those that are not running yet, or not any more, are not Running.
+func (c *Cloud) List(ctx context.Context, service string) ([]serve.Instance, error) {
+	found, err := c.list(ctx, service)
+	if err != nil {
+		return nil, fmt.Errorf("listing the instances of service %q: %w", service, err)
+	}
+	return found, nil
+}
+
+func (c *Cloud) list(ctx context.Context, service string) ([]serve.Instance, error) {
+	if c.account.unused() {
+		return nil, nil
+	}
+	j, err := c.account.join(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := j.existing(ctx, j.serviceLabels(service))
+	if err != nil {
+		return nil, err
+	}
+	var list []serve.Instance
+	for _, i := range all {
+		up, err := j.up(i)
+		if err != nil {
+			return nil, err
+		}
+		if up.Ref.Service == service { // a label need not be all of a name
+			list = append(list, up.Instance)
+		}
+	}
+	slices.SortFunc(list, func(a, b serve.Instance) int { return strings.Compare(a.ID, b.ID) })
+	return list, nil
+}
+
+// existing gives the instances with all of the labels, in all zones: with one question,
+// unless there are hundreds.
+func (j *joined) existing(ctx context.Context, labels map[string]string) ([]*computepb.Instance, error) {
+	by := filter(labels)
+	var all []*computepb.Instance
+	pages := j.services.instances.AggregatedList(ctx, &computepb.AggregatedListInstancesRequest{Project: j.project, Filter: &by})
+	for {
+		scope, err := pages.Next()
+		if errors.Is(err, iterator.Done) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("looking for instances: %w", meaning(err))
+		}
+		// What a zone that is not heard from has is not to be taken for gone.
+		if w := scope.Value.GetWarning(); w.GetCode() == "UNREACHABLE" && j.populated(regionOf(path.Base(scope.Key))) {
+			return nil, fmt.Errorf("looking for instances in %s: %w: %s", path.Base(scope.Key), serve.ErrUnreachable, w.GetMessage())
+		}
+		all = append(all, scope.Value.GetInstances()...)
+	}
+}
+
+// get gives an instance by its name; serve.ErrNotFound if there is none.
+func (j *joined) get(ctx context.Context, zone, name string) (*computepb.Instance, error) {
+	i, err := j.services.instances.Get(ctx, &computepb.GetInstanceRequest{Project: j.project, Zone: zone, Instance: name})
+	return i, meaning(err)
+}

@@ -1,0 +1,141 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package gcp_test
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/agent"
+	"github.com/serve-infra/terraform-provider-serve/internal/gcp"
+	"github.com/serve-infra/terraform-provider-serve/internal/gcptest"
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
+)
+
+// beAgent lets the test binary stand in for the program: sent to a machine and
+// started as an agent it is one.
+func beAgent() bool {
+	if len(os.Args) != 4 || os.Args[1] != "agent" {
+		return false
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if err := agent.Run(ctx, agent.Options{Dir: os.Args[3], Log: log}); err != nil {
+		panic(err)
+	}
+	return true
+}
+
+// yard is a Google Cloud whose instances are machines that boot, with a cloud of ours.
+type yard struct {
+	*gcp.Cloud
+	gcp *gcptest.GCP
+}
+
+func newYard(t *testing.T) *yard {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("boots machines")
+	}
+	g := gcptest.New(t, gcptest.Options{Machines: true})
+	return &yard{gcp: g, Cloud: gcp.NewCloud(gcp.CloudOptions{
+		Known:     brief(t, gcp.Config{Regions: []string{"us-east1"}}),
+		Secret:    func() ([]byte, error) { return []byte(secret), nil },
+		Shown:     credentials(g),
+		Program:   itself(),
+		Transport: g.Client().Transport,
+		Log:       slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})}
+}
+
+// itself gives the program that is tested as the agent's.
+func itself() func(string) (*agent.Program, error) {
+	path := cmp.Or(os.Getenv("SERVE_BINARY"), os.Args[0])
+	return func(string) (*agent.Program, error) { return agent.OpenProgram(path) }
+}
+
+// small asks for the smallest machine.
+func small() serve.Resource { return serve.Resource{CPUs: "2+", Infra: "gcp/us-east1"} }
+
+func TestConformanceOnMachines(t *testing.T) {
+	of := func(c serve.Cloud) *gcptest.GCP { return c.(*yard).gcp }
+	pool := func(o serve.Offer) gcptest.Pool {
+		return gcptest.Pool{Zone: o.Location.Zone, Type: o.InstanceType, Market: gcptest.Spot}
+	}
+	servetest.TestCloud(t, func(t *testing.T) serve.Cloud { return newYard(t) }, servetest.CloudHooks{
+		Resource: small(),
+		Exhaust:  func(_ *testing.T, c serve.Cloud, o serve.Offer) { of(c).Exhaust(pool(o)) },
+		Refill:   func(_ *testing.T, c serve.Cloud, o serve.Offer) { of(c).Refill(pool(o)) },
+		Untold:   true,
+		Kill: func(t *testing.T, c serve.Cloud, i serve.Instance) {
+			if !of(c).Fail(i.ID) {
+				t.Fatalf("there is no instance %s to fail", i.ID)
+			}
+		},
+		Scripts:  true,
+		Patience: 2 * time.Minute,
+	})
+}
+
+// What Compute Engine says on the machine is heard where the controller is, before it
+// happens; and then it does.
+func TestASpotMachineTellsOfItsEnd(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	offers, err := y.Offers(ctx, small())
+	if err != nil || len(offers) == 0 || offers[0].Market != serve.Spot {
+		t.Fatalf("Offers = %+v, %v; want one of spot first", offers, err)
+	}
+	i, err := y.Launch(ctx, serve.LaunchRequest{
+		Ref: serve.Ref{Service: "web", UID: "5f3c", Replica: 1}, Revision: 1, Offer: offers[0], Resource: small(), Port: 8080,
+		Task: serve.Task{Run: "exec sleep 3600"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	notices := make(chan serve.Notice, 10)
+	var watching sync.WaitGroup
+	watching.Go(func() { _ = y.Notices(ctx, "web", func(n serve.Notice) { notices <- n }) })
+	defer watching.Wait()
+	defer cancel()
+	await := func(kind serve.NoticeKind) serve.Notice {
+		t.Helper()
+		for {
+			select {
+			case n := <-notices:
+				if n.Kind == kind {
+					return n
+				}
+			case <-ctx.Done():
+				t.Fatalf("no notice %q has come", kind)
+			}
+		}
+	}
+	at := time.Now()
+	if !y.gcp.Preempt(i.ID, 0) {
+		t.Fatalf("there is no instance %s to be taken back", i.ID)
+	}
+	n := await(serve.NoticeInterruption)
+	t.Logf("the controller hears of an interruption after %v", time.Since(at))
+	// Compute Engine leaves 30 seconds from then on.
+	if off := n.Deadline.Sub(at.Add(30 * time.Second)).Abs(); time.Since(at) > 2*time.Second || off > 2*time.Second {
+		t.Errorf("the notice came after %v and is off by %v", time.Since(at), off)
+	}
+	gone := await(serve.NoticeGone)
+	t.Logf("it is gone after %v: %s", time.Since(at), gone.Detail)
+	if want := "Compute Engine has preempted its instance"; gone.Detail != want {
+		t.Errorf("it is gone as %q, want %q", gone.Detail, want)
+	}
+}

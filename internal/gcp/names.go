@@ -1,0 +1,69 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package gcp
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// longest is how long a name or the value of a label may be.
+const longest = 63
+
+// hashed is how much of a hash there is in a name.
+const hashed = 10
+
+// named gives a name that Compute Engine takes: of what it is about, as much of it as
+// there is room for, and a hash of all that it is made of.
+func named(about, end string, parts ...string) string {
+	about = regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(about), "-")
+	if room := longest - len("serve-") - len(end) - len("-") - hashed; len(about) > room {
+		about = about[:room]
+	}
+	return "serve-" + strings.Trim(about, "-") + end + "-" + fleet.Token(parts...)[:hashed]
+}
+
+// instanceName is what the instance of a replica is called. That it is one name is why
+// there are never two.
+func (j *joined) instanceName(ref serve.Ref) string {
+	replica := strconv.FormatInt(ref.Replica, 10)
+	return named(ref.Service, "-"+replica, j.scope, ref.Service, ref.UID, replica)
+}
+
+// networkTag is what the instances of a service have for its firewall rule.
+func (j *joined) networkTag(service string) string { return named(service, "", j.scope, service) }
+
+// firewallName is what the rule of a service is called in a network.
+func (j *joined) firewallName(service, network string) string {
+	return named(service, "", j.scope, service, network)
+}
+
+// labelled gives a text as a label can have it: itself, or with a hash where something
+// had to be left out.
+func labelled(text string) string {
+	if regexp.MustCompile(`^[a-z0-9_-]{0,63}$`).MatchString(text) {
+		return text
+	}
+	kept := regexp.MustCompile(`[^a-z0-9_-]+`).ReplaceAllString(strings.ToLower(text), "-")
+	if room := longest - len("-") - hashed; len(kept) > room {
+		kept = kept[:room]
+	}
+	return kept + "-" + fleet.Token(text)[:hashed]
+}
+
+// requestID gives the id of a request: the same for the same parts, whoever asks. It
+// is a UUID, as Compute Engine wants it.
+func requestID(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00") + "\x00"))
+	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // version 8: of our own making
+	text := hex.EncodeToString(sum[:16])
+	return fmt.Sprintf("%s-%s-%s-%s-%s", text[:8], text[8:12], text[12:16], text[16:20], text[20:])
+}

@@ -1,0 +1,86 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package gcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"cloud.google.com/go/compute/apiv1/computepb"
+	"google.golang.org/api/iterator"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// Gone asks Compute Engine whether an instance is gone, and why.
+func (c *Cloud) Gone(ctx context.Context, was serve.Instance) (gone bool, why string, err error) {
+	j, err := c.account.join(ctx)
+	if err != nil {
+		return false, "", err
+	}
+	zone := was.Offer.Location.Zone
+	i, err := j.get(ctx, zone, was.ID)
+	if err != nil && !errors.Is(err, serve.ErrNotFound) {
+		return false, "", err
+	}
+	if err == nil && alive(i) {
+		return false, "", nil
+	}
+	return true, j.cause(ctx, zone, was.ID).why, nil
+}
+
+// cause is why an instance has ended.
+type cause struct {
+	why string
+	// taken is set if Google has taken it, or has lost it.
+	taken bool
+}
+
+// cause looks among the operations of a zone for the one that has ended an instance;
+// it is kept there for some weeks.
+func (j *joined) cause(ctx context.Context, zone, name string) cause {
+	by := fmt.Sprintf("targetLink = %q", "https://www.googleapis.com/compute/v1/projects/"+j.project+"/zones/"+zone+"/instances/"+name)
+	pages := j.services.operations.in(j.project).zones.List(ctx, &computepb.ListZoneOperationsRequest{Project: j.project, Zone: zone, Filter: &by})
+	var last *computepb.Operation
+	for {
+		op, err := pages.Next()
+		if errors.Is(err, iterator.Done) {
+			break
+		}
+		if err != nil {
+			return cause{why: "its instance is gone"} // that nobody says why is no reason to doubt it
+		}
+		if ends(op.GetOperationType()) && path.Base(op.GetTargetLink()) == name && (last == nil || op.GetInsertTime() > last.GetInsertTime()) {
+			last = op
+		}
+	}
+	switch kind := last.GetOperationType(); kind {
+	case "":
+		return cause{why: "its instance is gone"}
+	case "compute.instances.preempted":
+		return cause{"Compute Engine has preempted its instance", true}
+	case "compute.instances.hostError":
+		return cause{"the host of its instance has failed", true}
+	case "compute.instances.guestTerminate":
+		return cause{why: "its instance has shut itself down"}
+	default:
+		by := "somebody"
+		if user := last.GetUser(); user != "" && !strings.HasPrefix(user, "system") {
+			by = user
+		}
+		return cause{why: fmt.Sprintf("%s has asked for its instance's end (%s)", by, kind)}
+	}
+}
+
+// ends reports whether an operation ends an instance.
+func ends(kind string) bool {
+	switch kind {
+	case "compute.instances.preempted", "compute.instances.hostError", "compute.instances.guestTerminate", "delete", "stop", "suspend":
+		return true
+	}
+	return false
+}
