@@ -91,10 +91,12 @@ func (m *model) parameter(s *schema, name, raw string) (any, error) {
 	case "integer", "number":
 		value = json.Number(raw)
 	case "boolean":
-		if raw != "true" && raw != "false" {
+		// Google takes either case, of which its command line sends the upper one.
+		b, err := strconv.ParseBool(strings.ToLower(raw))
+		if err != nil || len(raw) < len("true") {
 			return nil, depart("Invalid value for boolean parameter %s: '%s'", name, raw)
 		}
-		value = raw == "true"
+		value = b
 	}
 	return m.decode(s, name, value, "")
 }

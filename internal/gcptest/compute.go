@@ -161,10 +161,10 @@ const linkBase = "https://www.googleapis.com/compute/v1/"
 func link(path string) string { return linkBase + path }
 
 // path takes the path out of a link, which may be given in part: as from the project
-// on, or from the place in it.
+// on, or from the place in it. Its host is whichever the API was asked at.
 func (c *call) path(link string) string {
-	for _, base := range []string{linkBase, "https://compute.googleapis.com/compute/v1/"} {
-		link = strings.TrimPrefix(link, base)
+	if _, path, whole := strings.Cut(link, "/compute/v1/"); whole && strings.Contains(link, "://") {
+		link = path
 	}
 	link = strings.TrimPrefix(link, "/")
 	if !strings.HasPrefix(link, "projects/") {

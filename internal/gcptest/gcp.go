@@ -7,7 +7,10 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -132,6 +135,27 @@ func (g *GCP) Endpoints() map[string]string {
 		out[s.name] = g.Endpoint() + "/" + s.model.ServicePath
 	}
 	return out
+}
+
+// Environ has what Google's clients and its command line read from the environment, as
+// os.Environ would give it. Settings of the person who runs the test are out of their
+// sight.
+func (g *GCP) Environ() []string {
+	dir := g.t.TempDir()
+	file := filepath.Join(dir, "key.json")
+	if err := os.WriteFile(file, g.Credentials(), 0o600); err != nil {
+		g.t.Fatalf("writing a key: %v", err)
+	}
+	environ := []string{
+		"GOOGLE_APPLICATION_CREDENTIALS=" + file, "GOOGLE_CLOUD_PROJECT=" + Project,
+		"CLOUDSDK_CONFIG=" + dir, "CLOUDSDK_CORE_PROJECT=" + Project, "CLOUDSDK_AUTH_ACCESS_TOKEN=" + g.Token(Owner),
+		"CLOUDSDK_CORE_DISABLE_PROMPTS=1", "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING=1", "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK=1",
+		"NO_GCE_CHECK=True", // nor is it to find out where it is
+	}
+	for name, url := range g.Endpoints() {
+		environ = append(environ, "CLOUDSDK_API_ENDPOINT_OVERRIDES_"+strings.ToUpper(name)+"="+url)
+	}
+	return environ
 }
 
 // Client gives a client that needs no network: whatever it is asked, of whatever host

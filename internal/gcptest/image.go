@@ -57,10 +57,12 @@ func (i image) describe() fields {
 	}
 }
 
-// imageAt finds an image by its path, or by that of its family.
+// imageAt finds an image by its path, or by that of its family. What a zone has of a
+// family, by which the command line names one, is the same in all of them.
 func imageAt(path string) (image, bool) {
 	for _, i := range images() {
-		if path == i.path() || path == "projects/"+i.project+"/global/images/family/"+i.family {
+		project := "projects/" + i.project
+		if slices.Contains([]string{i.path(), project + "/global/images/family/" + i.family, project + "/zones/-/imageFamilyViews/" + i.family}, path) {
 			return i, true
 		}
 	}

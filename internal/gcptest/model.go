@@ -147,6 +147,11 @@ func (m *model) prepare() {
 func (m *model) collect(resources map[string]*resource) {
 	for _, r := range resources {
 		for _, o := range r.Methods {
+			if o.Parameters["maxResults"] != nil && m.Name == "compute" {
+				// The documents of the end of 2026 tell of it in words only; Google's command
+				// line sends it.
+				o.Parameters["returnPartialSuccess"] = &schema{Type: "boolean", Location: "query"}
+			}
 			for _, s := range o.Parameters {
 				s.prepare()
 			}
