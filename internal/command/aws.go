@@ -8,9 +8,10 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
-// awsDeployer gives the deployer of an account and a region.
-func awsDeployer(config aws.Config, version string) (serve.Deployer, error) {
-	m, err := ownMeans(version)
+// awsDeployer gives the deployer of an account and a region, whose controllers are told
+// how other clouds are reached.
+func awsDeployer(config aws.Config, version string, others briefs) (serve.Deployer, error) {
+	m, err := ownMeans(version, amazon, others)
 	if err != nil {
 		return nil, err
 	}

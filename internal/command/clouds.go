@@ -9,66 +9,62 @@ import (
 
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/aws"
+	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
+	"github.com/serve-infra/terraform-provider-serve/internal/headquarters"
 	"github.com/serve-infra/terraform-provider-serve/internal/kube"
 	"github.com/serve-infra/terraform-provider-serve/internal/local"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
-// The names of clouds that a controller on this machine has besides its own.
+// The names of clouds that a controller can have wherever it is.
 const (
 	kubernetes = "kubernetes"
 	amazon     = "aws"
 )
 
-// surroundings are what the clouds of a controller on this machine depend on.
+// surroundings are what the clouds of a controller depend on.
 type surroundings struct {
-	home string
-	// programs are those that machines are run by. This one is among them.
-	programs *agent.Programs
-	// notes are by which name the place in each cloud was known before, and note, if
-	// there is one, keeps it before the first machine is made there.
-	notes map[string]string
-	note  func(cloud, where string) error
-	// shown gives what clouds are shown that do not know this machine.
-	shown serve.CredentialsOf
+	headquarters.Abroad
+	// program gives those that machines are run by.
+	program func(architecture string) (*agent.Program, error)
 	// secret is what the keys of machines are made of; nil where none are launched.
 	secret func() ([]byte, error)
-	// scouting is set where nothing is looked for that was made before.
-	scouting bool
-	log      *slog.Logger
+	log    *slog.Logger
 }
 
-// clouds gives the clouds that a controller on this machine has machines from:
-// its own first, and those that a service can name besides.
+// clouds gives the clouds that a service can name wherever its controller is.
 func (s surroundings) clouds() []serve.Cloud {
-	scope := func() (string, error) { return local.Identity(s.home) }
-	if s.scouting {
-		scope = nil // it would be made, and be there when nothing else is
-	}
-	cluster := kube.NewCloud(kube.CloudOptions{Config: kube.Config{Context: s.notes[kubernetes]}, Scope: scope, Shown: s.shown, Log: s.log})
-	pods := serve.Cloud(cluster)
-	if s.note != nil {
-		pods = noted{cluster, func(ctx context.Context) error {
-			name, err := cluster.Context(ctx)
-			if err != nil {
-				return err
-			}
-			return s.note(kubernetes, name)
-		}}
-	}
-	machines := aws.CloudOptions{Known: s.notes[amazon], Scope: scope, Shown: s.shown, Secret: s.secret, Program: s.programs.Open, Log: s.log}
-	if s.note != nil {
-		machines.Note = func(where string) error { return s.note(amazon, where) }
-	}
-	return []serve.Cloud{
-		local.NewCloud(local.CloudOptions{Root: s.home, Executable: s.programs.Own, Log: s.log}), pods, aws.NewCloud(machines),
-	}
+	return []serve.Cloud{s.pods(), aws.NewCloud(s.machines(amazon))}
 }
 
-// noted is a cloud whose use is noted before it is used, for whoever has to clear
-// up after a controller that is no more.
+// machines are the options of a cloud whose machines our agent is on.
+func (s surroundings) machines(cloud string) fleet.Options {
+	o := fleet.Options{Known: s.Notes[cloud], Scope: s.Scope, Shown: s.Shown, Secret: s.secret, Program: s.program, Log: s.log}
+	if s.Note != nil {
+		o.Note = func(where string) error { return s.Note(cloud, where) }
+	}
+	return o
+}
+
+// pods gives the cloud of a cluster.
+func (s surroundings) pods() serve.Cloud {
+	cluster := kube.NewCloud(kube.CloudOptions{Config: kube.Config{Context: s.Notes[kubernetes]}, Scope: s.Scope, Shown: s.Shown, Log: s.log})
+	if s.Note == nil {
+		return cluster
+	}
+	return noted{cluster, func(ctx context.Context) error {
+		name, err := cluster.Context(ctx)
+		if err != nil {
+			return err
+		}
+		return s.Note(kubernetes, name)
+	}}
+}
+
+// noted is a cluster whose use is noted before it is used, for whoever has to clear up
+// after a controller that is no more.
 type noted struct {
-	serve.Cloud
+	*kube.Cloud
 	note func(context.Context) error
 }
 
@@ -78,4 +74,11 @@ func (n noted) Launch(ctx context.Context, req serve.LaunchRequest) (serve.Insta
 		return serve.Instance{}, err
 	}
 	return n.Cloud.Launch(ctx, req)
+}
+
+// onThisMachine are the clouds of a controller on this machine, its own first.
+func onThisMachine(home string, programs *agent.Programs, s surroundings) []serve.Cloud {
+	s.program = programs.Open
+	own := local.NewCloud(local.CloudOptions{Root: home, Executable: programs.Own, Log: s.log})
+	return append([]serve.Cloud{own}, s.clouds()...)
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/bolt"
 	"github.com/serve-infra/terraform-provider-serve/internal/bundle"
 	"github.com/serve-infra/terraform-provider-serve/internal/controller"
+	"github.com/serve-infra/terraform-provider-serve/internal/headquarters"
 	"github.com/serve-infra/terraform-provider-serve/internal/local"
 	"github.com/serve-infra/terraform-provider-serve/internal/page"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -81,11 +82,12 @@ func (p *Program) controller(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	around := surroundings{
-		home: home, programs: &agent.Programs{Own: executable, Version: p.Version}, notes: notes, note: claim.Note, log: log,
-		shown:  claim.CloudCredentials,
-		secret: func() ([]byte, error) { return []byte(credentials.Token), nil },
-	}
+	clouds := onThisMachine(home, &agent.Programs{Own: executable, Version: p.Version}, surroundings{
+		Abroad: headquarters.Abroad{
+			Notes: notes, Note: claim.Note, Shown: claim.CloudCredentials, Scope: func() (string, error) { return local.Identity(home) },
+		},
+		secret: func() ([]byte, error) { return []byte(credentials.Token), nil }, log: log,
+	})
 	endpoint, err := openEndpoint(ctx, claim)
 	if err != nil {
 		return err
@@ -101,7 +103,7 @@ func (p *Program) controller(ctx context.Context, args []string) (err error) {
 	defer browsers.Close()
 	c := controller.New(controller.Options{
 		Service: *name, Store: store, Bundles: bundles, Traffic: controller.NewFront(endpoint, log), Log: log,
-		Clouds:  around.clouds(),
+		Clouds:  clouds,
 		Archive: controller.ArchiveDir(filepath.Join(claim.Dir(), "logs")),
 		OwnLog:  claim.Logs,
 

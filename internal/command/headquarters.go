@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -24,13 +25,18 @@ import (
 )
 
 // ownMeans gives what controllers on machines of a cloud are deployed with by this
-// program.
-func ownMeans(version string) (headquarters.Means, error) {
+// program, and what they are to know of the other clouds.
+func ownMeans(version, own string, others briefs) (headquarters.Means, error) {
 	executable, err := os.Executable()
 	if err != nil {
 		return headquarters.Means{}, fmt.Errorf("finding this program's own file: %w", err)
 	}
-	return meansOf(&agent.Programs{Own: executable, Version: version}), nil
+	m := meansOf(&agent.Programs{Own: executable, Version: version})
+	if others != nil {
+		m.Briefs, err = others(nil)
+		delete(m.Briefs, own)
+	}
+	return m, err
 }
 
 // meansOf gives what controllers run by other programs are deployed with.
@@ -39,7 +45,20 @@ func meansOf(programs *agent.Programs) headquarters.Means {
 		Program:     programs.Open,
 		Credentials: func() (serve.Credentials, error) { return api.NewCredentials("controller") },
 		Connect:     func(a serve.Access) (serve.Client, error) { return api.Connect(a) },
+		Abroad: func(a headquarters.Abroad) []serve.Cloud {
+			return surroundings{Abroad: a, log: slog.New(slog.DiscardHandler)}.clouds()
+		},
 	}
+}
+
+// others gives the clouds that a controller on a machine has besides its own.
+func others(ctx context.Context, host *headquarters.Host, own string, log *slog.Logger) ([]serve.Cloud, error) {
+	a, err := host.Abroad(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := surroundings{Abroad: a, program: host.Program(ctx), secret: host.Secret, log: log}.clouds()
+	return slices.DeleteFunc(all, func(c serve.Cloud) bool { return c.Name() == own }), nil
 }
 
 // post is the machine of a cloud that a controller is on.

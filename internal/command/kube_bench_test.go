@@ -42,7 +42,7 @@ const (
 // leader has made of the API server for it. Idle are its share of one core, its
 // memory, and its requests while nothing happens.
 func BenchmarkLeaderInACluster(b *testing.B) {
-	f := newFleet(b)
+	f := newCrowd(b)
 	for _, services := range []int{10, 50, 200} {
 		f.grow(b, services)
 		idle := f.idle(b)
@@ -67,8 +67,8 @@ func BenchmarkLeaderInACluster(b *testing.B) {
 	}
 }
 
-// fleet is a number of services in one namespace.
-type fleet struct {
+// crowd is a number of services in one namespace.
+type crowd struct {
 	cluster
 	client   clientset.Interface
 	deployer serve.Deployer
@@ -76,7 +76,7 @@ type fleet struct {
 	resource serve.Resource
 }
 
-func newFleet(b *testing.B) *fleet {
+func newCrowd(b *testing.B) *crowd {
 	b.Helper()
 	c := newCluster(b)
 	settings, err := clientcmd.BuildConfigFromFlags("", c.config)
@@ -92,7 +92,7 @@ func newFleet(b *testing.B) *fleet {
 		c.simulate(node, serve.Spot)
 		b.Cleanup(func() { c.try("delete", "node", node, "--ignore-not-found") })
 	}
-	f := &fleet{cluster: c, client: client, deployer: c.deployer()}
+	f := &crowd{cluster: c, client: client, deployer: c.deployer()}
 	f.resource = serve.Resource{
 		Ports: strconv.Itoa(answer(b)), CPUs: "0.01", Memory: "0.01", ImageID: "docker:" + c.registry + "/web:1", UseSpot: new(true),
 		Kubernetes: &serve.KubernetesOptions{
@@ -104,7 +104,7 @@ func newFleet(b *testing.B) *fleet {
 }
 
 // grow adds services until there are n, and waits until all of them are ready.
-func (f *fleet) grow(b *testing.B, n int) {
+func (f *crowd) grow(b *testing.B, n int) {
 	b.Helper()
 	began := time.Now()
 	for len(f.services) < n {
@@ -129,7 +129,7 @@ func (f *fleet) grow(b *testing.B, n int) {
 }
 
 // ready waits until a service has all of its replicas.
-func (f *fleet) ready(b *testing.B, client serve.Client) {
+func (f *crowd) ready(b *testing.B, client serve.Client) {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.Context(), 10*time.Minute)
 	defer cancel()
@@ -145,7 +145,7 @@ func (f *fleet) ready(b *testing.B, client serve.Client) {
 
 // lose takes a replica of a service away, and says how long it took until another
 // was asked for.
-func (f *fleet) lose(b *testing.B, service int) time.Duration {
+func (f *crowd) lose(b *testing.B, service int) time.Duration {
 	b.Helper()
 	of := fmt.Sprintf("app.kubernetes.io/component=replica,serve-infra.io/service=s%03d", service)
 	pods := f.client.CoreV1().Pods(f.namespace)
@@ -185,7 +185,7 @@ type upkeep struct {
 }
 
 // idle looks at the leader for a while.
-func (f *fleet) idle(b *testing.B) upkeep {
+func (f *crowd) idle(b *testing.B) upkeep {
 	b.Helper()
 	pid := f.leaderPID(b)
 	used, asked, began := cpu(b, pid), f.requests(b), time.Now()
@@ -199,7 +199,7 @@ func (f *fleet) idle(b *testing.B) upkeep {
 }
 
 // leaderPID finds the process of the leading pod on the real node.
-func (f *fleet) leaderPID(b *testing.B) string {
+func (f *crowd) leaderPID(b *testing.B) string {
 	b.Helper()
 	out, err := exec.CommandContext(b.Context(), "pgrep", "-f", "kube-controller --pod="+f.leader()+" ").Output()
 	if err != nil {
@@ -246,7 +246,7 @@ func resident(b *testing.B, pid string) float64 {
 
 // requests is how many requests the API server has had of service accounts that
 // are not Kubernetes's own, which are those of the controller.
-func (f *fleet) requests(b *testing.B) int64 {
+func (f *crowd) requests(b *testing.B) int64 {
 	b.Helper()
 	metrics, err := f.client.CoreV1().RESTClient().Get().AbsPath("/metrics").DoRaw(b.Context())
 	if err != nil {

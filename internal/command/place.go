@@ -43,7 +43,7 @@ func (at place) deployer(version string) (serve.Deployer, error) {
 	case name == kubernetes && whole:
 		return kubernetesDeployer(kube.Config{Namespace: inside}, version), nil
 	case name == amazon && whole:
-		return awsDeployer(aws.Config{Region: inside}, version)
+		return awsDeployer(aws.Config{Region: inside}, version, nil)
 	}
 	return nil, usageError{fmt.Sprintf("--infra is local, or kubernetes[/NAMESPACE], or aws[/REGION], and not %q", at.infra)}
 }

@@ -6,6 +6,7 @@ package command
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/api"
 	"github.com/serve-infra/terraform-provider-serve/internal/aws"
+	"github.com/serve-infra/terraform-provider-serve/internal/headquarters"
 	"github.com/serve-infra/terraform-provider-serve/internal/kube"
 	"github.com/serve-infra/terraform-provider-serve/internal/local"
 	"github.com/serve-infra/terraform-provider-serve/internal/provider"
@@ -59,10 +61,10 @@ func (p *Program) deployers(s provider.Settings) (map[string]serve.Deployer, err
 	if err != nil {
 		return nil, fmt.Errorf("finding this program's own file: %w", err)
 	}
-	list := []serve.Deployer{localDeployer(s.Home, &agent.Programs{Own: executable, Version: p.Version}, awsConfig(s)), kubernetesDeployer(kubeConfig(s), p.Version)}
+	list := []serve.Deployer{localDeployer(s.Home, &agent.Programs{Own: executable, Version: p.Version}, brief(s)), kubernetesDeployer(kubeConfig(s), p.Version)}
 	if config := awsConfig(s); config != nil {
 		config.Region = cmp.Or(s.Namespace, config.Region)
-		there, err := awsDeployer(*config, p.Version)
+		there, err := awsDeployer(*config, p.Version, brief(s))
 		if err != nil {
 			return nil, err
 		}
@@ -104,11 +106,38 @@ func awsConfig(s provider.Settings) *aws.Config {
 	return c
 }
 
-// localDeployer gives the deployer of this machine, with the programs for
-// controllers and for machines, and how they are to reach AWS; nil if that is not for the caller to
-// say.
-func localDeployer(home string, programs *agent.Programs, amazonConfig *aws.Config) serve.Deployer {
+// briefs gives what a controller is to know of clouds before it starts, from what is
+// known already.
+type briefs func(notes map[string]string) (map[string]string, error)
+
+// brief gives it as the provider was told. Of clouds that nobody has said anything of
+// it says nothing.
+func brief(s provider.Settings) briefs {
+	return func(notes map[string]string) (map[string]string, error) {
+		found := map[string]string{}
+		var wrong error
+		add := func(cloud, where string, err error) {
+			wrong = errors.Join(wrong, err)
+			if where != "" {
+				found[cloud] = where
+			}
+		}
+		if c := awsConfig(s); c != nil {
+			where, err := aws.Brief(notes[amazon], *c)
+			add(amazon, where, err)
+		}
+		return found, wrong
+	}
+}
+
+// localDeployer gives the deployer of this machine, with the programs for controllers
+// and for machines, and what these are to know of other clouds; nil leaves them what
+// they know.
+func localDeployer(home string, programs *agent.Programs, brief briefs) serve.Deployer {
 	log := slog.New(slog.DiscardHandler)
+	known := func(notes map[string]string, shown serve.CredentialsOf, scope func() (string, error)) []serve.Cloud {
+		return onThisMachine(home, programs, surroundings{Abroad: headquarters.Abroad{Notes: notes, Shown: shown, Scope: scope}, log: log})
+	}
 	return local.NewDeployer(local.DeployerOptions{
 		Root:        home,
 		Executable:  programs.Own,
@@ -116,20 +145,12 @@ func localDeployer(home string, programs *agent.Programs, amazonConfig *aws.Conf
 		Connect:     func(a serve.Access) (serve.Client, error) { return api.Connect(a) },
 		Log:         log,
 		Clouds: func(notes map[string]string, shown serve.CredentialsOf) []serve.Cloud {
-			return surroundings{home: home, programs: programs, notes: notes, shown: shown, log: log}.clouds()
+			return known(notes, shown, func() (string, error) { return local.Identity(home) })
 		},
+		// The identity of the home would be made, and be there when nothing else is.
 		Scouts: func(notes map[string]string, shown serve.CredentialsOf) []serve.Cloud {
-			return surroundings{home: home, programs: programs, notes: notes, shown: shown, scouting: true, log: log}.clouds()
+			return known(notes, shown, nil)
 		},
-		Brief: func(notes map[string]string) (map[string]string, error) {
-			if amazonConfig == nil {
-				return nil, nil
-			}
-			where, err := aws.Brief(notes[amazon], *amazonConfig)
-			if err != nil || where == "" {
-				return nil, err
-			}
-			return map[string]string{amazon: where}, nil
-		},
+		Brief: brief,
 	})
 }

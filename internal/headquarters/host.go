@@ -109,9 +109,16 @@ func (h *Host) Noted(ctx context.Context) (*string, error) { return noted(ctx, h
 // Furnish fills in what is the same in every cloud that a controller on this machine
 // has machines from. What the cloud notes of where they are is kept in the bucket.
 func (h *Host) Furnish(ctx context.Context, o *fleet.Options) {
-	o.Secret = func() ([]byte, error) { return []byte(h.Credentials.Token), nil }
-	o.Program = func(architecture string) (*agent.Program, error) { return h.program(ctx, architecture) }
+	o.Secret, o.Program = h.Secret, h.Program(ctx)
 	o.Note = func(where string) error { return h.put(ctx, placeKey, where) }
+}
+
+// Secret gives what the keys of all machines are made of.
+func (h *Host) Secret() ([]byte, error) { return []byte(h.Credentials.Token), nil }
+
+// Program gives the program that machines are run by, for an architecture.
+func (h *Host) Program(ctx context.Context) func(architecture string) (*agent.Program, error) {
+	return func(architecture string) (*agent.Program, error) { return h.program(ctx, architecture) }
 }
 
 // Started says in the bucket that the controller runs here, and with what it was

@@ -28,8 +28,10 @@ const (
 	controllerLog   = "controller.log"
 	// cloudsDir has a file for each other cloud that was used.
 	cloudsDir = "clouds"
-	// shownFile has what other clouds are shown.
-	shownFile = "cloud-credentials.json"
+	// shownFile has what other clouds are shown, and ownShownFile what they are if
+	// nothing is said there.
+	shownFile    = "cloud-credentials.json"
+	ownShownFile = "own-cloud-credentials.json"
 )
 
 // claimPatience is how long a claim waits for those who are just looking
@@ -188,18 +190,18 @@ func (c *Claim) CloudCredentials(_ context.Context, cloud string) (string, error
 	return readShown(c.dir, cloud)
 }
 
-// shownIn gives what the controller with a directory was given.
-func shownIn(dir string) serve.CredentialsOf {
-	return func(_ context.Context, cloud string) (string, error) { return readShown(dir, cloud) }
-}
-
 // readShown reads what a cloud is shown; nothing where nothing was given.
 func readShown(dir, cloud string) (string, error) {
-	var all serve.CloudCredentials
-	if err := jsonfile.Read(filepath.Join(dir, shownFile), &all); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("reading the credentials for cloud %q: %w", cloud, err)
+	for _, name := range []string{shownFile, ownShownFile} {
+		var all serve.CloudCredentials
+		if err := jsonfile.Read(filepath.Join(dir, name), &all); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("reading the credentials for cloud %q: %w", cloud, err)
+		}
+		if text := all[cloud]; text != "" {
+			return text, nil
+		}
 	}
-	return all[cloud], nil
+	return "", nil
 }
 
 // Log gives a writer to the controller's log, which is rotated when it is full.

@@ -159,10 +159,26 @@ func (d *Deployer) brief(dir string) error {
 // show keeps what a controller is to show clouds, if anything is said of it. One that
 // runs looks again by itself.
 func (d *Deployer) show(dir string, shown serve.CloudCredentials) error {
-	if shown == nil {
-		return nil
+	for name, given := range map[string]serve.CloudCredentials{shownFile: shown, ownShownFile: d.o.Shown} {
+		if given == nil {
+			continue
+		}
+		if err := jsonfile.Write(filepath.Join(dir, name), given); err != nil {
+			return err
+		}
 	}
-	return jsonfile.Write(filepath.Join(dir, shownFile), shown)
+	return nil
+}
+
+// shownIn gives what a controller with a directory shows clouds, or would.
+func (d *Deployer) shownIn(dir string) serve.CredentialsOf {
+	return func(_ context.Context, cloud string) (string, error) {
+		text, err := readShown(dir, cloud)
+		if text == "" && err == nil {
+			text = d.o.Shown[cloud]
+		}
+		return text, err
+	}
 }
 
 // start starts a controller.

@@ -44,6 +44,9 @@ type DeployerOptions struct {
 	// Scouts gives the same for whoever only asks them, with nothing made for that;
 	// nil gives those of Clouds.
 	Scouts func(notes map[string]string, shown serve.CredentialsOf) []serve.Cloud
+	// Shown is what the caller shows clouds; controllers do the same where nothing was
+	// given for a service.
+	Shown serve.CloudCredentials
 	// Brief gives what a controller is to know of other clouds before it starts, by
 	// their names, in place of what is noted; nil changes nothing.
 	Brief func(notes map[string]string) (map[string]string, error)

@@ -80,7 +80,7 @@ func (d *Deployer) sweep(ctx context.Context, dir, service string) ([]serve.Inst
 	if err != nil {
 		return nil, err
 	}
-	for _, cloud := range d.o.Clouds(notes, shownIn(dir)) {
+	for _, cloud := range d.o.Clouds(notes, d.shownIn(dir)) {
 		if _, noted := notes[cloud.Name()]; !noted && !unknown && cloud.Name() != cloudName {
 			continue
 		}

@@ -4,6 +4,7 @@
 package local
 
 import (
+	"context"
 	"fmt"
 	"maps"
 
@@ -28,9 +29,9 @@ func (d *Deployer) scout(service string) ([]serve.Cloud, error) {
 		return nil, err
 	}
 	notes := map[string]string{}
-	var shown serve.CredentialsOf
+	shown := func(_ context.Context, cloud string) (string, error) { return d.o.Shown[cloud], nil }
 	if checkName(service) == nil {
-		shown = shownIn(h.controller(service))
+		shown = d.shownIn(h.controller(service))
 		if notes, err = readNotes(h.controller(service)); err != nil {
 			return nil, err
 		}

@@ -19,6 +19,7 @@ func TestCloudCredentialsAreKeptForTheController(t *testing.T) {
 	var ofDestroy string
 	d := NewDeployer(DeployerOptions{
 		Root: root, Executable: "/nonexistent",
+		Shown:       serve.CloudCredentials{"aws": "the caller's"},
 		Credentials: func() (serve.Credentials, error) { return serve.Credentials{Token: "t"}, nil },
 		Clouds: func(_ map[string]string, shown serve.CredentialsOf) []serve.Cloud {
 			ofDestroy, _ = shown(t.Context(), "gcp")
@@ -51,6 +52,9 @@ func TestCloudCredentialsAreKeptForTheController(t *testing.T) {
 		if got, err := claim.CloudCredentials(t.Context(), "gcp"); got != step.want || err != nil {
 			t.Errorf("%s: the controller has %q, %v; want %q", step.what, got, err, step.want)
 		}
+	}
+	if got, err := claim.CloudCredentials(t.Context(), "aws"); got != "the caller's" || err != nil {
+		t.Errorf("where nothing was given the controller has %q, %v", got, err)
 	}
 	if info, err := os.Stat(filepath.Join(claim.Dir(), shownFile)); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the file is %v, %v; want one that its owner alone may read", info, err)
