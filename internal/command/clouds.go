@@ -10,6 +10,7 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/aws"
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
+	"github.com/serve-infra/terraform-provider-serve/internal/gcp"
 	"github.com/serve-infra/terraform-provider-serve/internal/headquarters"
 	"github.com/serve-infra/terraform-provider-serve/internal/kube"
 	"github.com/serve-infra/terraform-provider-serve/internal/local"
@@ -20,6 +21,7 @@ import (
 const (
 	kubernetes = "kubernetes"
 	amazon     = "aws"
+	google     = "gcp"
 )
 
 // surroundings are what the clouds of a controller depend on.
@@ -34,7 +36,7 @@ type surroundings struct {
 
 // clouds gives the clouds that a service can name wherever its controller is.
 func (s surroundings) clouds() []serve.Cloud {
-	return []serve.Cloud{s.pods(), aws.NewCloud(s.machines(amazon))}
+	return []serve.Cloud{s.pods(), aws.NewCloud(s.machines(amazon)), gcp.NewCloud(s.machines(google))}
 }
 
 // machines are the options of a cloud whose machines our agent is on.

@@ -67,7 +67,7 @@ func mayImport() map[string][]string {
 		},
 		"command": {
 			"serve", "bundle", "skyserve", "api", "policy", "balancer", "controller", "provider", "bolt", "local", "sim",
-			"image", "page", "manager", "acme", "kube", "metrics", "aws", "bucket", "headquarters", "agent", "bootstrap",
+			"image", "page", "manager", "acme", "kube", "metrics", "aws", "gcp", "fleet", "bucket", "headquarters", "agent", "bootstrap",
 		},
 		"house": {},
 		"main":  {"command"},
