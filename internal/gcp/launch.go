@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"cloud.google.com/go/compute/apiv1/computepb"
@@ -18,7 +17,7 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
-// generations bounds how often the instance of one replica and offer is made.
+// generations bounds how often somebody waits for the name of an instance.
 const generations = 100
 
 // containersDir is where on Google's system for containers there can be programs:
@@ -61,11 +60,12 @@ func (l *launch) Make(ctx context.Context) (fleet.Up, error) {
 		if !sleep(ctx, fleet.LookPause) {
 			return fleet.Up{}, ctx.Err()
 		}
-		if i, err = l.get(ctx, l.zone, i.GetName()); err == nil {
-			err = l.fallen(ctx, i)
+		i, err = l.get(ctx, l.zone, i.GetName())
+		if errors.Is(err, serve.ErrNotFound) || err == nil && !alive(i) {
+			err = l.ended(ctx)
 		}
 		if err != nil {
-			return fleet.Up{}, l.ended(ctx, err)
+			return fleet.Up{}, err
 		}
 	}
 	return l.up(i)
@@ -106,8 +106,8 @@ func (l *launch) have(ctx context.Context) (*computepb.Instance, error) {
 	return l.make(ctx)
 }
 
-// make has Compute Engine make the instance, by the first request that none has been
-// made by which is gone.
+// make has Compute Engine make the instance. Its name is taken while one is there that
+// somebody else has made just now, or that is being deleted.
 func (l *launch) make(ctx context.Context) (*computepb.Instance, error) {
 	zone := l.req.Offer.Location.Zone
 	plan, err := l.plan(ctx, zone)
@@ -117,29 +117,31 @@ func (l *launch) make(ctx context.Context) (*computepb.Instance, error) {
 	if err := l.where.Settle(l.region); err != nil {
 		return nil, err
 	}
-	ref, offer := l.req.Ref, l.req.Offer
-	for n := range generations {
-		id := requestID(l.scope, ref.Service, ref.UID, strconv.FormatInt(ref.Replica, 10), offer.Key(), offer.Accelerators, strconv.Itoa(n))
+	for range generations {
+		id := requestID()
 		l.asked = &computepb.InsertInstanceRequest{Project: l.project, Zone: zone, InstanceResource: plan, RequestId: &id}
-		switch err := l.insert(ctx, l.asked); {
-		case hasCode(err, "alreadyExists", "RESOURCE_ALREADY_EXISTS"):
-			// Somebody was faster, with another request, or it is being deleted.
-		case err != nil:
+		err := l.insert(ctx, l.asked)
+		taken := hasCode(err, "alreadyExists", "RESOURCE_ALREADY_EXISTS")
+		if err != nil && !taken {
 			return nil, err
 		}
-		l.asked, l.zone = nil, zone
+		l.zone = zone
 		i, err := l.get(ctx, zone, plan.GetName())
-		if errors.Is(err, serve.ErrNotFound) {
-			continue // that of an earlier launch, which was ended
-		}
-		if err != nil || alive(i) {
-			return i, err
+		switch gone := errors.Is(err, serve.ErrNotFound); {
+		case err != nil && !gone:
+			return nil, err
+		case !gone && alive(i):
+			return i, nil
+		case !taken:
+			return nil, l.ended(ctx) // as soon as it was made
+		case gone:
+			continue
 		}
 		if err := l.end(ctx, zone, plan.GetName()); err != nil {
 			return nil, err
 		}
 	}
-	return nil, fmt.Errorf("the instance was made and ended %d times", generations)
+	return nil, fmt.Errorf("the name of the instance was taken %d times", generations)
 }
 
 // insert has Compute Engine make an instance until it is clear what came of it. The
@@ -147,7 +149,7 @@ func (l *launch) make(ctx context.Context) (*computepb.Instance, error) {
 func (l *launch) insert(ctx context.Context, in *computepb.InsertInstanceRequest) error {
 	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
 		op, err := l.services.instances.Insert(ctx, in)
-		_, err = l.services.operations.in(l.project).done(ctx, op, err)
+		err = l.services.operations.in(l.project).done(ctx, op, err)
 		if err == nil || !unclear(err) {
 			l.asked = nil
 			return meaning(err)
@@ -260,28 +262,14 @@ func (l *launch) script(machine fleet.Type, image machineImage) (string, error) 
 // Fallen gives why the instance has ended.
 func (l *launch) Fallen(ctx context.Context) error {
 	i, err := l.get(ctx, l.zone, l.instanceName(l.req.Ref))
-	switch {
-	case errors.Is(err, serve.ErrNotFound):
-		return l.ended(ctx, err)
-	case err != nil:
-		return nil //nolint:nilerr // nothing is known of it
+	if errors.Is(err, serve.ErrNotFound) || err == nil && !alive(i) {
+		return l.ended(ctx)
 	}
-	return l.fallen(ctx, i)
+	return nil // it is there, or nothing is known of it
 }
 
-// fallen gives the error of an instance that has ended while it was being launched.
-func (l *launch) fallen(ctx context.Context, i *computepb.Instance) error {
-	if alive(i) {
-		return nil
-	}
-	return l.ended(ctx, fmt.Errorf("it is %s", i.GetStatus()))
-}
-
-// ended says of what an instance has ended.
-func (l *launch) ended(ctx context.Context, err error) error {
-	if isOver(err) || !errors.Is(err, serve.ErrNotFound) && errors.Is(meaning(err), serve.ErrUnreachable) {
-		return err
-	}
+// ended is the error of an instance that has ended while it was being launched.
+func (l *launch) ended(ctx context.Context) error {
 	name := l.instanceName(l.req.Ref)
 	cause := l.cause(ctx, l.zone, name)
 	if cause.taken {

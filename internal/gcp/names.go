@@ -4,8 +4,7 @@
 package gcp
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"crypto/rand"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -59,11 +58,13 @@ func labelled(text string) string {
 	return kept + "-" + fleet.Token(text)[:hashed]
 }
 
-// requestID gives the id of a request: the same for the same parts, whoever asks. It
-// is a UUID, as Compute Engine wants it.
-func requestID(parts ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00") + "\x00"))
-	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // version 8: of our own making
-	text := hex.EncodeToString(sum[:16])
-	return fmt.Sprintf("%s-%s-%s-%s-%s", text[:8], text[8:12], text[12:16], text[16:20], text[20:])
+// requestID gives a new id for a request: a UUID, as Compute Engine wants it. The same
+// request is made again with the same id, and is then answered with what came of it
+// before, be that a failure. So there is another one for every time that something is
+// wanted anew; that there are never two of an instance is for its name to see to.
+func requestID() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
+	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
 }

@@ -110,7 +110,7 @@ func (j *joined) makeRule(ctx context.Context, g ground, service string) error {
 		SourceRanges: []string{"0.0.0.0/0"}, TargetTags: []string{j.networkTag(service)},
 		Allowed: []*computepb.Allowed{{IPProtocol: new("tcp"), Ports: []string{strconv.Itoa(agent.DefaultPort)}}},
 	}})
-	if _, err = j.services.operations.in(g.project).done(ctx, op, err); hasCode(err, "alreadyExists", "RESOURCE_ALREADY_EXISTS") {
+	if err = j.services.operations.in(g.project).done(ctx, op, err); hasCode(err, "alreadyExists", "RESOURCE_ALREADY_EXISTS") {
 		return nil // somebody else was faster, or a call that was not answered has made it
 	}
 	return meaning(err)
@@ -149,7 +149,7 @@ func (j *joined) clean(ctx context.Context, service string) error {
 			continue
 		}
 		op, err := j.services.firewalls.Delete(ctx, &computepb.DeleteFirewallRequest{Project: project, Firewall: rule.GetName()})
-		if _, err = j.services.operations.in(project).done(ctx, op, err); err != nil && !errors.Is(meaning(err), serve.ErrNotFound) {
+		if err = j.services.operations.in(project).done(ctx, op, err); err != nil && !errors.Is(meaning(err), serve.ErrNotFound) {
 			return meaning(err)
 		}
 	}

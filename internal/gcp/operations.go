@@ -25,12 +25,14 @@ func (o operations) in(project string) operations {
 	return o
 }
 
-// wait waits until an operation is done, and gives it then; an operation that has
-// failed is a [failure]. It is Compute Engine that waits, for up to two minutes with
-// each call.
-func (o operations) wait(ctx context.Context, op *computepb.Operation) (*computepb.Operation, error) {
+// done waits until what a call has begun is done; an operation that has failed is a
+// [failure]. It is Compute Engine that waits, for up to two minutes with each question.
+func (o operations) done(ctx context.Context, begun *compute.Operation, err error) error {
+	if err != nil {
+		return err
+	}
+	op := begun.Proto()
 	for op.GetStatus() != computepb.Operation_DONE {
-		var err error
 		switch {
 		case op.GetZone() != "":
 			op, err = o.zones.Wait(ctx, &computepb.WaitZoneOperationRequest{Project: o.project, Zone: path.Base(op.GetZone()), Operation: op.GetName()})
@@ -40,24 +42,16 @@ func (o operations) wait(ctx context.Context, op *computepb.Operation) (*compute
 			op, err = o.global.Wait(ctx, &computepb.WaitGlobalOperationRequest{Project: o.project, Operation: op.GetName()})
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if op.GetError() == nil {
-		return op, nil
+		return nil
 	}
 	f := &failure{operation: op.GetOperationType(), status: int(op.GetHttpErrorStatusCode())}
 	for _, e := range op.GetError().GetErrors() {
 		f.codes = append(f.codes, e.GetCode())
 		f.words = append(f.words, e.GetMessage())
 	}
-	return op, f
-}
-
-// done is wait for a call that was just made.
-func (o operations) done(ctx context.Context, op *compute.Operation, err error) (*computepb.Operation, error) {
-	if err != nil {
-		return nil, err
-	}
-	return o.wait(ctx, op.Proto())
+	return f
 }

@@ -60,7 +60,7 @@ func (l *launch) Revise(ctx context.Context, was serve.Instance) (serve.Instance
 			}
 		}
 		op, err := l.services.instances.SetMetadata(ctx, &computepb.SetMetadataInstanceRequest{Project: l.project, Zone: l.zone, Instance: was.ID, MetadataResource: next})
-		_, err = l.services.operations.in(l.project).done(ctx, op, err)
+		err = l.services.operations.in(l.project).done(ctx, op, err)
 		switch {
 		case hasCode(err, "conditionNotMet") && sleep(ctx, fleet.LookPause):
 			continue // somebody else has changed it meanwhile

@@ -57,19 +57,12 @@ func (r *retrying) RoundTrip(req *http.Request) (*http.Response, error) {
 		if n == most || req.Body != nil && req.GetBody == nil || ctx.Err() != nil {
 			return resp, err
 		}
-		wait := pause(n)
+		wait, err := again(resp, err, pause(n))
 		if err != nil {
-			if final(err) {
-				return nil, err
-			}
-		} else {
-			var again bool
-			if again, err = busy(resp); err != nil || !again {
-				return resp, err
-			}
-			if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
-				wait = min(time.Duration(s)*time.Second, lastPause)
-			}
+			return nil, err
+		}
+		if wait == 0 {
+			return resp, nil
 		}
 		if !sleep(ctx, wait) {
 			return nil, ctx.Err()
@@ -81,6 +74,24 @@ func (r *retrying) RoundTrip(req *http.Request) (*http.Response, error) {
 			}
 		}
 	}
+}
+
+// again says after how long it is worth to make a call again, which is the pause unless
+// Google says something else; 0 for never.
+func again(resp *http.Response, failed error, pause time.Duration) (time.Duration, error) {
+	if failed != nil {
+		if final(failed) {
+			return 0, failed
+		}
+		return pause, nil
+	}
+	if busy, err := busy(resp); err != nil || !busy {
+		return 0, err
+	}
+	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
+		return min(time.Duration(s)*time.Second, lastPause), nil
+	}
+	return pause, nil
 }
 
 // pause gives how long to wait after the nth attempt, somewhat at random: others

@@ -51,7 +51,7 @@ func (c *Cloud) terminate(ctx context.Context, ref serve.Ref, was serve.Instance
 func (j *joined) end(ctx context.Context, zone, name string) error {
 	for {
 		op, err := j.services.instances.Delete(ctx, &computepb.DeleteInstanceRequest{Project: j.project, Zone: zone, Instance: name})
-		_, err = j.services.operations.in(j.project).done(ctx, op, err)
+		err = j.services.operations.in(j.project).done(ctx, op, err)
 		switch {
 		case err == nil, errors.Is(meaning(err), serve.ErrNotFound):
 			return nil
