@@ -153,8 +153,13 @@ func (e *example) lives(cloud emulation) {
 // promise is how long after a notice on-demand is asked for at the latest.
 const promise = 2 * time.Second
 
-// asking asks a service again and again until its result is wanted.
+// asking asks the example again and again until its result is wanted.
 func asking(endpoint string) func() (asked int, bad []error) {
+	return askingBy(func() error { return hello(endpoint) })
+}
+
+// askingBy asks a service again and again until its result is wanted.
+func askingBy(ask func() error) func() (asked int, bad []error) {
 	stop, over := make(chan struct{}), make(chan struct{})
 	var asked int
 	var bad []error
@@ -167,7 +172,7 @@ func asking(endpoint string) func() (asked int, bad []error) {
 			case <-time.After(20 * time.Millisecond):
 			}
 			asked++
-			if err := hello(endpoint); err != nil {
+			if err := ask(); err != nil {
 				bad = append(bad, err)
 			}
 		}
