@@ -6,7 +6,6 @@ package aws
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"io"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -31,28 +30,5 @@ func (b *Bucket) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 		cancel()
 		return nil, b.failed(ctx, "reading", key, err)
 	}
-	failed := func(err error) error { return b.failed(ctx, "reading", key, err) }
-	return &stream{ReadCloser: out.Body, failed: failed, cancel: cancel}, nil
-}
-
-// stream is an object that is being read.
-type stream struct {
-	io.ReadCloser
-	failed func(error) error
-	cancel context.CancelFunc
-}
-
-// Read implements [io.Reader].
-func (s *stream) Read(p []byte) (int, error) {
-	n, err := s.ReadCloser.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = s.failed(err)
-	}
-	return n, err
-}
-
-// Close implements [io.Closer].
-func (s *stream) Close() error {
-	defer s.cancel()
-	return s.ReadCloser.Close()
+	return bucket.Stream(out.Body, cancel, func(err error) error { return b.failed(ctx, "reading", key, err) }), nil
 }
