@@ -7,7 +7,7 @@
 // Started without arguments by Terraform, the program is the provider plugin.
 // Otherwise its first argument names a command: some are for people (status,
 // logs, events, page, preempt, market, simulate, image), some the program starts itself
-// (controller, aws-controller, kube-controller, local-machine, agent).
+// (controller, aws-controller, gcp-controller, kube-controller, local-machine, agent).
 package command
 
 import (
@@ -58,6 +58,7 @@ func entries() []entry {
 		{name: "version", summary: "print the version", run: (*Program).version},
 		{name: "controller", arguments: "--home DIR --name NAME", run: (*Program).controller, hidden: true},
 		{name: "aws-controller", arguments: "--dir DIR", run: (*Program).awsController, hidden: true},
+		{name: "gcp-controller", arguments: "--dir DIR", run: (*Program).gcpController, hidden: true},
 		{name: "kube-controller", arguments: "--pod NAME --address IP --credentials DIR [--namespace NAME]", run: (*Program).kubeController, hidden: true},
 		{name: "agent", arguments: "[--dir DIR]", run: (*Program).agent, hidden: true},
 		{name: "local-machine", arguments: "DIR", run: (*Program).localMachine, hidden: true},

@@ -55,13 +55,7 @@ type access struct {
 // load finds credentials and settings as Google's own programs do. Nothing of it goes
 // on when it has returned.
 func (c Config) load(ctx context.Context, transport http.RoundTripper) (*access, error) {
-	c.Project = cmp.Or(c.Project, environment("GOOGLE_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"))
-	c.Region = cmp.Or(c.Region, environment("GOOGLE_REGION", "GCLOUD_REGION", "CLOUDSDK_COMPUTE_REGION"))
-	c.Zone = cmp.Or(c.Zone, environment("GOOGLE_ZONE", "GCLOUD_ZONE", "CLOUDSDK_COMPUTE_ZONE"))
-	c.Impersonate = cmp.Or(c.Impersonate, environment("GOOGLE_IMPERSONATE_SERVICE_ACCOUNT"))
-	if zone := c.Zone; c.Region == "" && zone != "" {
-		c.Region = regionOf(zone)
-	}
+	c = c.located()
 	if transport == nil {
 		transport = http.DefaultTransport
 	}
@@ -90,6 +84,18 @@ func (c Config) load(ctx context.Context, transport http.RoundTripper) (*access,
 		}
 	}
 	return &access{conf: c, project: c.Project, client: &http.Client{Transport: bearer}}, nil
+}
+
+// located fills in from the environment where everything is, and as whom it is made.
+func (c Config) located() Config {
+	c.Project = cmp.Or(c.Project, environment("GOOGLE_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"))
+	c.Region = cmp.Or(c.Region, environment("GOOGLE_REGION", "GCLOUD_REGION", "CLOUDSDK_COMPUTE_REGION"))
+	c.Zone = cmp.Or(c.Zone, environment("GOOGLE_ZONE", "GCLOUD_ZONE", "CLOUDSDK_COMPUTE_ZONE"))
+	c.Impersonate = cmp.Or(c.Impersonate, environment("GOOGLE_IMPERSONATE_SERVICE_ACCOUNT"))
+	if zone := c.Zone; c.Region == "" && zone != "" {
+		c.Region = regionOf(zone)
+	}
+	return c
 }
 
 // environment gives the first of some variables that is set.

@@ -116,6 +116,14 @@ func (j *joined) makeRule(ctx context.Context, g ground, service string) error {
 	return meaning(err)
 }
 
+// networkProject is the project that the network is of, whether it is there or not.
+func (j *joined) networkProject() string {
+	if parts := strings.Split(link(j.conf.Network), "/"); parts[0] == "projects" && len(parts) > 1 {
+		return parts[1] // of a network that is shared
+	}
+	return j.project
+}
+
 // Clean removes the firewall rules of a service whose instances are gone.
 func (c *Cloud) Clean(ctx context.Context, service string) error {
 	if c.account.unused() {
@@ -132,10 +140,7 @@ func (c *Cloud) Clean(ctx context.Context, service string) error {
 }
 
 func (j *joined) clean(ctx context.Context, service string) error {
-	project := j.project
-	if parts := strings.Split(link(j.conf.Network), "/"); parts[0] == "projects" && len(parts) > 1 {
-		project = parts[1] // of a network that is shared
-	}
+	project := j.networkProject()
 	rules := j.services.firewalls.List(ctx, &computepb.ListFirewallsRequest{Project: project})
 	for {
 		rule, err := rules.Next()

@@ -24,7 +24,7 @@ func (j *joined) needed() []string {
 	all := []string{
 		"compute.instances.create", "compute.instances.delete", "compute.instances.get", "compute.instances.list",
 		"compute.instances.setLabels", "compute.instances.setMetadata", "compute.instances.setTags",
-		"compute.disks.create", "compute.zoneOperations.get",
+		"compute.disks.create", "compute.disks.setLabels", "compute.zoneOperations.get",
 	}
 	if !j.conf.Private {
 		all = append(all, "compute.subnetworks.useExternalIp")

@@ -38,6 +38,9 @@ func (g *GCP) Credentials() []byte { return g.credentials(Account, g.Endpoint()+
 // had where Google gives them.
 func (g *GCP) ClientCredentials() []byte { return g.credentials(Account, googleTokens) }
 
+// KeyOf gives such a key of another service account.
+func (g *GCP) KeyOf(address string) []byte { return g.credentials(address, googleTokens) }
+
 func (g *GCP) credentials(address, tokens string) []byte {
 	k, err := key()
 	if err != nil {

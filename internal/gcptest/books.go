@@ -13,6 +13,14 @@ import (
 type books struct {
 	calls   map[string]int
 	refused []string
+	asked   map[string]map[string]bool // permissions, by who needed them
+}
+
+func (b *books) ask(by, permission string) {
+	if b.asked[by] == nil {
+		b.asked[by] = map[string]bool{}
+	}
+	b.asked[by][permission] = true
 }
 
 // Books are what Google Cloud knows, without lag and without limits: what a test holds
@@ -29,6 +37,7 @@ type Books struct {
 	Granted    []string            // who was given which role, and on what
 	Calls      map[string]int      // how often what was asked for, such as compute.instances.insert, refused or not
 	Refused    []string            // requests that depart from Google's model
+	Asked      map[string][]string // the permissions that somebody has needed, granted or not, by who it was
 }
 
 // Instance is an entry in the books.
@@ -123,6 +132,10 @@ func (g *GCP) Books() Books {
 
 // tellIdentities tells of what is not Compute Engine's.
 func (g *GCP) tellIdentities(b *Books) {
+	b.Asked = map[string][]string{}
+	for by, permissions := range g.books.asked {
+		b.Asked[by] = sortedKeys(permissions)
+	}
 	b.Buckets, b.Granted = map[string][]string{}, g.granted()
 	for name, in := range g.storage.buckets {
 		b.Buckets[name] = sortedKeys(in.objects)

@@ -18,6 +18,7 @@ func (c *call) permitted(in fields) *Error {
 		return refusal(http.StatusForbidden, "insufficientPermissions", "Request had insufficient authentication scopes.")
 	}
 	for _, n := range c.service.needs(c, in) {
+		c.books.ask(c.by, n.permission)
 		if c.faults.Forbids(n.permission) || !c.may(c.by, n.permission, n.resource) {
 			return forbidden(n.permission, n.resource)
 		}

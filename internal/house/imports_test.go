@@ -124,6 +124,7 @@ func owners() map[string][]string {
 		"github.com/aws/aws-sdk-go-v2/service/sts": {"aws"},
 		"cloud.google.com/go/auth":                 {"gcp"},
 		"cloud.google.com/go/compute":              {"gcp"},
+		"cloud.google.com/go/compute/metadata":     {"gcp"},
 		"google.golang.org/api":                    {"gcp"},
 		"pgregory.net/rapid":                       {},
 	}
