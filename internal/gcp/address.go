@@ -35,7 +35,7 @@ func (e *estate) MakeAddress(ctx context.Context, _ headquarters.Address) (headq
 				Description: new("Controller of the serve_service " + e.service + "; managed by terraform-provider-serve"),
 			},
 		})
-		_, failed = e.services.operations.in(e.project).done(ctx, op, failed)
+		failed = e.services.operations.in(e.project).done(ctx, op, failed)
 		switch failed = meaning(failed); {
 		case errors.Is(failed, serve.ErrQuota):
 			return a, fmt.Errorf("the project may have no more static addresses in %s; release one, or have the quota raised: %w", e.region, failed)
@@ -51,7 +51,7 @@ func (e *estate) MakeAddress(ctx context.Context, _ headquarters.Address) (headq
 func (e *estate) releaseAddress(ctx context.Context) error {
 	for {
 		op, err := e.services.addresses.Delete(ctx, &computepb.DeleteAddressRequest{Project: e.project, Region: e.region, Address: e.name()})
-		_, err = e.services.operations.in(e.project).done(ctx, op, err)
+		err = e.services.operations.in(e.project).done(ctx, op, err)
 		if hasCode(err, "resourceInUseByAnotherResource", "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE", "resourceNotReady") && sleep(ctx, fleet.LookPause) {
 			continue // the machine that had it is not quite gone
 		}

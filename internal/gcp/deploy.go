@@ -52,7 +52,7 @@ func (e *estate) makeGate(ctx context.Context, g ground) error {
 	}
 	in := &computepb.InsertFirewallRequest{Project: g.project, FirewallResource: rule}
 	op, err := e.services.firewalls.Insert(ctx, in)
-	if _, err = e.services.operations.in(g.project).done(ctx, op, err); errors.Is(meaning(err), serve.ErrConflict) {
+	if err = e.services.operations.in(g.project).done(ctx, op, err); errors.Is(meaning(err), serve.ErrConflict) {
 		err = e.mendGate(ctx, in)
 	}
 	if err != nil {
@@ -70,14 +70,14 @@ func (e *estate) mendGate(ctx context.Context, in *computepb.InsertFirewallReque
 	}
 	if link(there.GetNetwork()) == in.GetFirewallResource().GetNetwork() {
 		op, err := e.services.firewalls.Patch(ctx, &computepb.PatchFirewallRequest{Project: in.GetProject(), Firewall: e.name(), FirewallResource: in.GetFirewallResource()})
-		_, err = e.services.operations.in(in.GetProject()).done(ctx, op, err)
+		err = e.services.operations.in(in.GetProject()).done(ctx, op, err)
 		return err
 	}
 	if err := e.removeGate(ctx); err != nil {
 		return err
 	}
 	op, err := e.services.firewalls.Insert(ctx, in)
-	_, err = e.services.operations.in(in.GetProject()).done(ctx, op, err)
+	err = e.services.operations.in(in.GetProject()).done(ctx, op, err)
 	return err
 }
 
@@ -85,7 +85,7 @@ func (e *estate) mendGate(ctx context.Context, in *computepb.InsertFirewallReque
 func (e *estate) removeGate(ctx context.Context) error {
 	project := e.networkProject()
 	op, err := e.services.firewalls.Delete(ctx, &computepb.DeleteFirewallRequest{Project: project, Firewall: e.name()})
-	_, err = e.services.operations.in(project).done(ctx, op, err)
+	err = e.services.operations.in(project).done(ctx, op, err)
 	if err = meaning(err); err != nil && !errors.Is(err, serve.ErrNotFound) {
 		return fmt.Errorf("deleting the firewall rule %s: %w", e.name(), err)
 	}

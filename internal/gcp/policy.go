@@ -36,7 +36,7 @@ func (e *estate) grant(ctx context.Context, roles map[string]string) error {
 			return nil
 		}
 		_, err = e.services.resources.Projects.SetIamPolicy(e.project, &cloudresourcemanager.SetIamPolicyRequest{Policy: policy}).Context(ctx).Do()
-		if err == nil || !again(ctx, began, err) {
+		if err == nil || !onceMore(ctx, began, err) {
 			return meaning(err)
 		}
 	}
@@ -92,7 +92,7 @@ func (e *estate) grantObjects(ctx context.Context) error {
 		}
 		policy.Bindings = append(policy.Bindings, &storage.PolicyBindings{Role: objectRole, Members: []string{e.member()}})
 		_, err = e.services.storage.Buckets.SetIamPolicy(e.name(), policy).Context(ctx).Do()
-		if err == nil || !again(ctx, began, err) {
+		if err == nil || !onceMore(ctx, began, err) {
 			return meaning(err)
 		}
 	}

@@ -174,9 +174,9 @@ func (e *estate) removeRole(ctx context.Context) error {
 	return nil
 }
 
-// again tells whether to change a policy once more: another change was faster, or the
+// onceMore tells whether to change a policy once more: another change was faster, or the
 // service account, which was made just now, is not known there yet.
-func again(ctx context.Context, began time.Time, err error) bool {
+func onceMore(ctx context.Context, began time.Time, err error) bool {
 	m := meaning(err)
 	if !errors.Is(m, serve.ErrConflict) && !errors.Is(m, serve.ErrInvalid) || time.Since(began) > hostPatience {
 		return false

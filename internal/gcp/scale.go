@@ -5,7 +5,6 @@ package gcp
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -133,14 +132,14 @@ func (e *estate) hostOf() bootstrap.Host {
 func (e *estate) insertHost(ctx context.Context, zone string, plan *computepb.Instance) error {
 	for began := time.Now(); ; {
 		op, err := e.services.instances.Insert(ctx, &computepb.InsertInstanceRequest{
-			Project: e.project, Zone: zone, InstanceResource: plan, RequestId: new(requestID(rand.Text())),
+			Project: e.project, Zone: zone, InstanceResource: plan, RequestId: new(requestID()),
 		})
-		_, err = e.services.operations.in(e.project).done(ctx, op, err)
+		err = e.services.operations.in(e.project).done(ctx, op, err)
 		if hasCode(err, "alreadyExists", "RESOURCE_ALREADY_EXISTS") {
 			return nil // somebody else was faster
 		}
 		// A service account that was made just now may not be known to Compute Engine yet.
-		if err != nil && strings.Contains(err.Error(), e.accountEmail()) && again(ctx, began, err) {
+		if err != nil && strings.Contains(err.Error(), e.accountEmail()) && onceMore(ctx, began, err) {
 			continue
 		}
 		if err != nil {
