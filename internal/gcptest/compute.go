@@ -119,6 +119,9 @@ func placed(h handler) handler {
 		if zone := c.param("zone"); c.method.Parameters["zone"] != nil && regionOf(zone) == "" {
 			return nil, invalid("Invalid value for field 'zone': '%s'. Unknown zone.", zone)
 		}
+		if c.faults.lost[c.param("zone")] {
+			return nil, Unavailable()
+		}
 		if region := c.param("region"); c.method.Parameters["region"] != nil && !slices.Contains(regionNames(), region) {
 			return nil, invalid("Invalid value for field 'region': '%s'. Unknown region.", region)
 		}

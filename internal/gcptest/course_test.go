@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/compute/apiv1/computepb"
+	"google.golang.org/api/iterator"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/gcptest"
 )
@@ -187,6 +188,41 @@ func TestACloudIsLostAndComesBack(t *testing.T) {
 	r.gcp.Down(false)
 	if i, err := r.described("kept"); err != nil || i.GetStatus() != "RUNNING" {
 		t.Errorf("afterwards it is %s, %v", i.GetStatus(), err)
+	}
+}
+
+func TestAZoneThatNobodyKnowsOfIsNotEmpty(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, gcptest.Options{})
+	r.run("web-1")
+	r.run("web-2", inZone("us-central1-f"))
+	r.gcp.LoseZone(zone, true)
+	if err := r.insert(request("web-3")); reason(err) != "backendError" {
+		t.Errorf("the zone itself says %v", err)
+	}
+	list := func() (names []string, warning string) {
+		t.Helper()
+		for it := r.instances.AggregatedList(t.Context(), &computepb.AggregatedListInstancesRequest{Project: gcptest.Project}); ; {
+			pair, err := it.Next()
+			if errors.Is(err, iterator.Done) {
+				return names, warning
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if pair.Key == "zones/"+zone {
+				warning = pair.Value.GetWarning().GetCode()
+			}
+			for _, i := range pair.Value.GetInstances() {
+				names = append(names, i.GetName())
+			}
+		}
+	}
+	if names, warning := list(); !slices.Equal(names, []string{"web-2"}) || warning != "UNREACHABLE" {
+		t.Errorf("of all zones there is %q, with the warning %s", names, warning)
+	}
+	r.gcp.LoseZone(zone, false)
+	if names, _ := list(); len(names) != 2 || len(r.gcp.Books().Live()) != 2 {
+		t.Errorf("afterwards there is %q", names)
 	}
 }
 

@@ -23,21 +23,27 @@
 //
 // Compute Engine's instances with their boot disks, reserved addresses and firewall
 // rules in the default network of three regions, and the operations by which all of
-// that is done; tokens for service accounts, also those that act for others. A method
-// that is not done here, or a field that is not looked at, fails the test.
+// that is done; buckets of Cloud Storage; projects' policies, custom roles and service
+// accounts, by which calls are judged, and tokens for those, also ones that act for
+// others; and what the Billing Catalog tells. A method that is not done here, or a field
+// that is not looked at, fails the test.
 //
 // # Things go wrong
 //
 // A test can have calls fail or their answers be lost, pools be empty, lists come late,
-// instances be taken back, break or freeze, and the whole cloud be lost. What there is
+// instances be taken back, break or freeze, and a zone or all of the cloud be lost. Lists
+// come in pages that are smaller than they need be, by chance. What there is
 // not enough of is told by the operation of an insert and not by its answer. The books
 // say what there really is.
 //
 // # Machines
 //
 // With Options.Machines an instance is one of package machinetest: it has an address
-// of loopback for its private and its public one, and carries out its startup script.
-// It asks about itself at GCE_METADATA_HOST. Firewall rules keep nobody out, and a
+// of loopback for its private and its public one, and carries out its startup script
+// whenever it starts, on the disk that it had before. One of Container-Optimized OS has a
+// system like that, as far as package machinetest has it: no port is closed there, and
+// there is no Docker. It asks about itself at GCE_METADATA_HOST, and finds Google's APIs
+// where its script is told that they are. Firewall rules keep nobody out, and a
 // frozen machine still accepts connections, which nobody then answers. When an instance
 // stops its machine does, and is cut off when that takes longer than Options.Stopping,
 // for which Compute Engine has 30 seconds where it takes a spot machine back.

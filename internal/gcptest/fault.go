@@ -124,6 +124,7 @@ type faults struct {
 	lag            time.Duration
 	expectRefusals bool
 	down           bool
+	lost           map[string]bool // zones that nobody is told of
 }
 
 // Fault has hook judge every call from now on. It is called with the cloud locked, in

@@ -95,7 +95,7 @@ func New(t testing.TB, options Options) *GCP {
 	g := &GCP{
 		t: t, options: options, services: services,
 		random:   rand.New(rand.NewPCG(options.Seed, 0x6c9)), //nolint:gosec // ids for tests, the same in each run
-		faults:   faults{allowances: cloudtest.Allowances{}},
+		faults:   faults{allowances: cloudtest.Allowances{}, lost: map[string]bool{}},
 		books:    books{calls: map[string]int{}, asked: map[string]map[string]bool{}},
 		accounts: map[string]*account{}, tokens: map[string]grant{},
 		roles: map[string]*role{}, policies: map[string]*policy{}, storage: storage{buckets: map[string]*bucket{}, uploads: map[string]*upload{}},

@@ -33,9 +33,10 @@ func listed[T any](c *call, kind, schema string, things []T, describe func(T) fi
 }
 
 // aggregated answers a list over all zones, each with what it has of the page, or with
-// a warning that there is nothing.
+// a warning that there is nothing, or that nobody knows.
 func aggregated[T any](c *call, kind, schema, name string, things []T, zone func(T) string, describe func(T) fields) (fields, error) {
 	var all []fields
+	things = slices.DeleteFunc(slices.Clone(things), func(t T) bool { return c.faults.lost[zone(t)] })
 	for _, t := range things {
 		all = append(all, describe(t))
 	}
@@ -49,6 +50,7 @@ func aggregated[T any](c *call, kind, schema, name string, things []T, zone func
 	}
 	page, _ := out["items"].([]fields)
 	items := fields{}
+	var lost []string
 	for _, z := range zoneNames() {
 		var here []fields
 		for _, f := range page {
@@ -60,10 +62,17 @@ func aggregated[T any](c *call, kind, schema, name string, things []T, zone func
 			items["zones/"+z] = fields{name: here}
 			continue
 		}
+		code, message := "NO_RESULTS_ON_PAGE", "There are no results for scope 'zones/"+z+"' on this page."
+		if c.faults.lost[z] {
+			code, message = "UNREACHABLE", "The scope 'zones/"+z+"' is not reachable."
+			lost = append(lost, "projects/"+Project+"/zones/"+z)
+		}
 		items["zones/"+z] = fields{"warning": fields{
-			"code": "NO_RESULTS_ON_PAGE", "message": "There are no results for scope 'zones/" + z + "' on this page.",
-			"data": []fields{{"key": "scope", "value": "zones/" + z}},
+			"code": code, "message": message, "data": []fields{{"key": "scope", "value": "zones/" + z}},
 		}}
+	}
+	if len(lost) > 0 {
+		out["unreachables"] = lost
 	}
 	out["items"] = items
 	return out, nil

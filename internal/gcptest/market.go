@@ -112,6 +112,15 @@ func (g *GCP) Down(down bool) {
 	}
 }
 
+// LoseZone has Compute Engine know nothing of a zone, or again know of it: what is asked
+// of the zone itself is not available, and lists over all zones say so and lack what it
+// has. Instances there go on as before.
+func (g *GCP) LoseZone(zone string, lost bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.faults.lost[zone] = lost
+}
+
 func (g *GCP) isDown() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -4,7 +4,13 @@
 package gcptest_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -68,6 +74,46 @@ func TestTokensAreHadWithoutANetwork(t *testing.T) {
 	}
 	if n := g.Books().Calls["token"]; n != 1 {
 		t.Errorf("%d tokens were had", n)
+	}
+}
+
+func TestAKeyIsTheAccountsOwn(t *testing.T) {
+	t.Parallel()
+	g := gcptest.New(t, gcptest.Options{})
+	other, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file map[string]string
+	if err := json.Unmarshal(g.ClientCredentials(), &file); err != nil {
+		t.Fatal(err)
+	}
+	file["private_key"] = string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	forged, err := json.Marshal(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, row := range map[string]struct {
+		key  []byte
+		want string
+	}{
+		"its key":                {g.ClientCredentials(), ""},
+		"another key":            {forged, "invalid_grant"},
+		"a key of somebody else": {bytes.ReplaceAll(g.ClientCredentials(), []byte("terraform@"), []byte("nobody@")), "invalid_grant"},
+	} {
+		creds, err := credentials.NewCredentialsFromJSON(credentials.ServiceAccount, row.key, &credentials.DetectOptions{
+			Scopes: []string{"https://www.googleapis.com/auth/compute"}, Client: g.Client(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := creds.Token(t.Context()); (err == nil) != (row.want == "") || err != nil && !strings.Contains(err.Error(), row.want) {
+			t.Errorf("with %s: %v, want %s", name, err, row.want)
+		}
 	}
 }
 
