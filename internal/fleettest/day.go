@@ -122,9 +122,10 @@ func (d *Day) goWrong(turn int) {
 			d.Pass(time.Duration(5+d.Random.IntN(20)) * time.Second)
 			d.kill()
 		}})
-		if len(d.Home.Worlds) > 1 {
-			kinds = append(kinds, Trouble{w.Name + ": all of it lost for an hour", func() { d.lose(w) }})
-		}
+	}
+	if n := len(d.Home.Worlds); n > 1 {
+		w := d.Home.Worlds[d.Random.IntN(n)]
+		kinds = append(kinds, Trouble{w.Name + ": all of it lost for an hour", func() { d.lose(w) }})
 	}
 	kinds = append(kinds, d.More...)
 	k := kinds[turn%len(kinds)]

@@ -5,9 +5,11 @@ package gcptest
 
 import (
 	"net"
-	"regexp"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/machinetest"
 )
@@ -163,14 +165,25 @@ func holdLabels(labels map[string]string) error {
 		return invalid("Invalid value for field 'resource.labels': ''. There are %d labels, and not 64 at most.", len(labels))
 	}
 	for _, name := range sortedKeys(labels) {
-		if !regexp.MustCompile(`^[\p{Ll}\p{Lo}][\p{Ll}\p{Lo}\p{N}_-]{0,62}$`).MatchString(name) {
+		if !labelled(name) || strings.IndexFunc(name, lowLetter) != 0 {
 			return invalid("Invalid value for field 'resource.labels': ''. Label key '%s' violates format constraints. The key must start with a "+
 				"lowercase character, can only contain lowercase letters, numeric characters, underscores and dashes.", name)
 		}
-		if !regexp.MustCompile(`^[\p{Ll}\p{Lo}\p{N}_-]{0,63}$`).MatchString(labels[name]) {
+		if !labelled(labels[name]) {
 			return invalid("Invalid value for field 'resource.labels': ''. Label value '%s' violates format constraints. The value can only contain "+
 				"lowercase letters, numeric characters, underscores and dashes. The value can be at most 63 characters long.", labels[name])
 		}
 	}
 	return nil
 }
+
+// labelled reports whether a label can have a text. It is asked too often for an
+// expression that has to be compiled.
+func labelled(text string) bool {
+	return utf8.RuneCountInString(text) <= 63 && strings.IndexFunc(text, func(r rune) bool {
+		return !lowLetter(r) && !unicode.IsNumber(r) && r != '_' && r != '-'
+	}) < 0
+}
+
+// lowLetter reports whether a letter is small, or neither small nor large.
+func lowLetter(r rune) bool { return unicode.In(r, unicode.Ll, unicode.Lo) }

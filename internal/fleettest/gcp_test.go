@@ -1,0 +1,141 @@
+// Copyright (c) The terraform-provider-serve authors
+// SPDX-License-Identifier: MPL-2.0
+
+package fleettest_test
+
+import (
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/agent"
+	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
+	"github.com/serve-infra/terraform-provider-serve/internal/fleettest"
+	"github.com/serve-infra/terraform-provider-serve/internal/gcp"
+	"github.com/serve-infra/terraform-provider-serve/internal/gcptest"
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+)
+
+// preemption is how long before its end a spot machine of Compute Engine is told.
+const preemption = 30 * time.Second
+
+// onGCP is an emulated Google Cloud with our cloud, whose agents look at their machines
+// every so often and answer so long after their launch.
+func onGCP(t *testing.T, seed uint64, every, boot time.Duration) (*fleettest.World, *gcptest.GCP) {
+	t.Helper()
+	g := gcptest.New(t, gcptest.Options{Seed: seed, Pending: 8 * time.Second, Stopping: 20 * time.Second})
+	known, err := gcp.Brief("", gcp.Config{Regions: []string{"us-east1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &fleettest.World{
+		Name: "Google Cloud", Infra: "gcp/us-east1", Brief: known, Transport: g.Client().Transport,
+		New: func(o fleet.Options) serve.Cloud {
+			o.Shown = fleettest.Shown(string(g.ClientCredentials()))
+			return gcp.NewCloud(o)
+		},
+		Stations:  &fleettest.Stations{Every: every, Boot: boot, Machines: func() []fleettest.Machine { return instancesOfGCP(g) }},
+		Interrupt: func(id string) { g.Preempt(id, preemption) },
+		Kill:      func(id string) { g.Fail(id) },
+		Troubles: func(r *rand.Rand, victim fleettest.Machine) []fleettest.Trouble {
+			return troublesOfGCP(g, r, victim.ID)
+		},
+		Down: g.Down,
+		Calm: func() {
+			g.Refill(gcptest.Pool{Market: gcptest.Spot})
+			g.Lag(0)
+		},
+		Left:  func() []string { return g.Books().Left() },
+		Calls: func() map[string]int { return g.Books().Calls },
+	}, g
+}
+
+// instancesOfGCP are those of the books.
+func instancesOfGCP(g *gcptest.GCP) []fleettest.Machine {
+	var all []fleettest.Machine
+	for _, i := range g.Books().Live() {
+		m := fleettest.Machine{
+			ID: i.Name, Service: i.Labels["serve-infra-service"], Replica: i.Labels["serve-infra-uid"] + "/" + i.Labels["serve-infra-replica"],
+			Host: i.PublicIP, Running: i.State == "RUNNING", Launched: i.Launched,
+		}
+		if !i.Preempted.IsZero() {
+			m.Warnings = append(m.Warnings, agent.Warning{Kind: agent.WarningInterruption, Deadline: i.Preempted.Add(preemption), Detail: "preempted"})
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// troublesOfGCP are what can go wrong there.
+func troublesOfGCP(g *gcptest.GCP, r *rand.Rand, victim string) []fleettest.Trouble {
+	const insert = "compute.instances.insert"
+	methods := []string{insert, "compute.instances.delete", "compute.instances.get", "compute.instances.list", "compute.instances.aggregatedList", "compute.zoneOperations.wait"}
+	method := methods[r.IntN(len(methods))]
+	pool := gcptest.Pool{Zone: []string{"us-east1-b", "us-east1-c", "us-east1-d"}[r.IntN(3)], Market: gcptest.Spot}
+	return []fleettest.Trouble{
+		{Name: "throttled", Do: func() {
+			for range 20 {
+				g.FailNext(method, gcptest.Throttled())
+			}
+		}},
+		{Name: "internal error", Do: func() { g.FailNext(method, gcptest.InternalError(), gcptest.InternalError()) }},
+		{Name: "unavailable", Do: func() { g.FailNext(method, gcptest.Unavailable(), gcptest.Unavailable()) }},
+		{Name: "lost answer to a launch", Do: func() { g.LoseNext(insert) }},
+		{Name: "lost answers", Do: func() { g.LoseNext(method); g.LoseNext(method) }},
+		{Name: "no spot in a zone", Do: func() { g.Exhaust(pool) }},
+		{Name: "spot in a zone again", Do: func() { g.Refill(pool) }},
+		{Name: "no quota for new machines", Do: func() { g.SetQuota("us-east1", "CPUS", 1) }},
+		{Name: "quota again", Do: func() { g.SetQuota("us-east1", "CPUS", 1000) }},
+		{Name: "late lists", Do: func() { g.Lag(time.Duration(r.IntN(20)) * time.Second) }},
+		{Name: "preemption", Do: func() { g.Preempt(victim, preemption) }},
+		{Name: "preemption without notice", Do: func() { g.Preempt(victim, 0) }},
+		{Name: "dead hardware", Do: func() { g.Fail(victim) }},
+		{Name: "shut down by its own", Do: func() { g.Shutdown(victim) }},
+	}
+}
+
+// Like the day on AWS, and without hearing when a machine is to be replaced: Google
+// Cloud does not tell.
+func TestADayOfChaosOnGoogleCloudLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		seed := fleettest.Seed(t)
+		w, _ := onGCP(t, seed, 5*time.Second, 20*time.Second)
+		d := fleettest.NewDay(t, seed, fleettest.InMemory(), w)
+		d.Play(fleettest.Faults)
+		if n := d.Done[fleettest.Begun]; n > 0 {
+			t.Errorf("%d controllers have ended by themselves", n)
+		}
+	})
+}
+
+// What goes wrong on either cloud, with all of one lost for an hour now and then, is
+// never two machines of one replica, on whichever cloud they are.
+func TestADayOfChaosOnBothCloudsLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		seed := fleettest.Seed(t)
+		a, _ := onAWS(t, seed, 5*time.Second, 20*time.Second)
+		g, _ := onGCP(t, seed, 5*time.Second, 20*time.Second)
+		d := fleettest.NewDay(t, seed, fleettest.InMemory(), a, g)
+		d.Play(fleettest.Faults)
+		if n := d.Done[fleettest.Begun]; n > 0 {
+			t.Errorf("%d controllers have ended by themselves", n)
+		}
+	})
+}
+
+// Compute Engine limits how often it is asked as it does for every project. The guide
+// on Google Cloud has the figures.
+func TestHowOftenGoogleIsAsked(t *testing.T) {
+	t.Parallel()
+	fleettest.HowOften(t, fleettest.Frugality{Idle: 3, Losing: 60}, func(t *testing.T) *fleettest.World {
+		w, g := onGCP(t, 0, 30*time.Second, 40*time.Second)
+		g.Throttle(true)
+		for _, metric := range []string{"CPUS", "PREEMPTIBLE_CPUS"} {
+			g.SetQuota("us-east1", metric, 1<<20)
+		}
+		return w
+	})
+}
