@@ -5,9 +5,7 @@ package aws
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -18,18 +16,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
-	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
-// account is an AWS account, connected to when it is first used.
-type account struct {
-	o CloudOptions
+// account is an account of AWS, connected to when it is first used.
+type account = fleet.Account[*joined, *site]
 
-	joining turns.Turns[struct{}]
-
-	mu     sync.Mutex // held for no longer than it takes to look
-	joined *joined
-	sites  map[string]*site
+func newAccount(o CloudOptions) *account {
+	return fleet.NewAccount(o, "AWS", connect, (*joined).site)
 }
 
 // joined is an account that is connected to.
@@ -43,33 +36,6 @@ type joined struct {
 	// enabled are the regions the account has.
 	enabled []string
 	prices  *pricing.Client
-}
-
-// join connects. A failure is not remembered: what it was for may be mended.
-func (a *account) join(ctx context.Context) (*joined, error) {
-	ctx, leave, err := a.joining.Enter(ctx, struct{}{})
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	if j := a.there(); j != nil {
-		return j, nil
-	}
-	j, err := connect(ctx, a.o)
-	if err != nil {
-		return nil, fmt.Errorf("connecting to AWS: %w", err)
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.joined = j
-	return j, nil
-}
-
-// there gives the account if it is connected to.
-func (a *account) there() *joined {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.joined
 }
 
 func connect(ctx context.Context, o CloudOptions) (*joined, error) {
@@ -121,10 +87,6 @@ func (j *joined) regions() []string {
 // populated gives the regions in which machines may be.
 func (j *joined) populated() []string { return j.Populated(j.enabled) }
 
-// unused says that there has never been a machine, for certain: then there is
-// nothing to ask AWS, which may not even be configured.
-func (a *account) unused() bool { return a.there() == nil && a.o.Unused() }
-
 // site is one region of the account.
 type site struct {
 	*joined
@@ -139,32 +101,11 @@ type site struct {
 	images fleet.Answers[machineImage]
 }
 
-// in gives a region of the account.
-func (a *account) in(ctx context.Context, region string) (*site, error) {
-	j, err := a.join(ctx)
-	if err != nil {
-		return nil, err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if s := a.sites[region]; s != nil {
-		return s, nil
-	}
+// site opens a region of the account.
+func (j *joined) site(region string) *site {
 	cfg := j.config.Copy()
 	cfg.Region = region
 	s := &site{joined: j, region: region, ec2: j.conf.ec2(cfg), ssm: j.conf.ssm(cfg), quotas: j.conf.quotas(cfg)}
 	s.Lookout = fleet.NewLookout(s.describeAll)
-	a.sites[region] = s
-	return s, nil
-}
-
-// each does something in several regions at once, and gives all that went wrong.
-func (a *account) each(ctx context.Context, regions []string, do func(*site) error) error {
-	return fleet.Each(regions, func(region string) error {
-		s, err := a.in(ctx, region)
-		if err != nil {
-			return err
-		}
-		return do(s)
-	})
+	return s
 }

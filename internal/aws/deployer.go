@@ -42,7 +42,7 @@ type DeployerOptions struct {
 type Deployer struct {
 	*headquarters.Deployer
 	o       DeployerOptions
-	account account
+	account *account
 }
 
 var (
@@ -58,7 +58,7 @@ func NewDeployer(o DeployerOptions) *Deployer {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	known := CloudOptions{Known: place{Config: o.Config}.String(), Note: func(string) error { return nil }, Transport: o.Transport, Log: o.Log}
-	d := &Deployer{o: o, account: account{o: known, sites: map[string]*site{}}}
+	d := &Deployer{o: o, account: newAccount(known)}
 	d.Deployer = headquarters.NewDeployer("AWS", o.Means, func(ctx context.Context, service string) (headquarters.Estate, error) {
 		return d.estate(ctx, service)
 	})
@@ -114,11 +114,11 @@ func (d *Deployer) estate(ctx context.Context, service string) (*estate, error) 
 	if err := d.CheckName(service); err != nil {
 		return nil, err
 	}
-	j, err := d.account.join(ctx)
+	j, err := d.account.Join(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s, err := d.account.in(ctx, j.config.Region)
+	s, err := d.account.In(ctx, j.config.Region)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func (l *launch) Make(ctx context.Context) (fleet.Up, error) {
 		return fleet.Up{}, err
 	}
 	var err error
-	if l.site, err = l.cloud.account.in(ctx, l.req.Offer.Location.Region); err != nil {
+	if l.site, err = l.cloud.account.In(ctx, l.req.Offer.Location.Region); err != nil {
 		return fleet.Up{}, err
 	}
 	if err := l.have(ctx); err != nil {

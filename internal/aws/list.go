@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -28,30 +28,25 @@ func (c *Cloud) List(ctx context.Context, service string) ([]serve.Instance, err
 }
 
 func (c *Cloud) list(ctx context.Context, service string) ([]serve.Instance, error) {
-	if c.account.unused() {
+	if c.account.Unused() {
 		return nil, nil
 	}
-	j, err := c.account.join(ctx)
+	j, err := c.account.Join(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var mu sync.Mutex
-	var list []serve.Instance
-	err = c.account.each(ctx, j.populated(), func(s *site) error {
+	list, err := fleet.Gather(ctx, c.account, j.populated(), func(s *site) ([]serve.Instance, error) {
 		all, err := s.existing(ctx, map[string]string{tagService: service, tagScope: s.scope})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		for _, i := range all {
-			instance, err := s.instanceOf(i)
-			if err != nil {
-				return err
+		found := make([]serve.Instance, len(all))
+		for n, i := range all {
+			if found[n], err = s.instanceOf(i); err != nil {
+				return nil, err
 			}
-			list = append(list, instance)
 		}
-		return nil
+		return found, nil
 	})
 	slices.SortFunc(list, func(a, b serve.Instance) int { return strings.Compare(a.ID, b.ID) })
 	return list, err

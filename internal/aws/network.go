@@ -237,12 +237,12 @@ func (s *site) awaitGroup(ctx context.Context, vpc, name string) (string, error)
 
 // Clean removes the security groups of a service whose instances are gone.
 func (c *Cloud) Clean(ctx context.Context, service string) error {
-	if c.account.unused() {
+	if c.account.Unused() {
 		return nil
 	}
-	j, err := c.account.join(ctx)
+	j, err := c.account.Join(ctx)
 	if err == nil {
-		err = c.account.each(ctx, j.populated(), func(s *site) error { return s.clean(ctx, service) })
+		err = c.account.Each(ctx, j.populated(), func(s *site) error { return s.clean(ctx, service) })
 	}
 	if err != nil {
 		return fmt.Errorf("removing the security groups of service %q: %w", service, err)

@@ -15,7 +15,7 @@ import (
 // Gone asks EC2 whether an instance is gone, and why. One that is not described is
 // gone when it was there long enough to be.
 func (c *Cloud) Gone(ctx context.Context, was serve.Instance) (gone bool, why string, err error) {
-	at, err := c.account.in(ctx, was.Offer.Location.Region)
+	at, err := c.account.In(ctx, was.Offer.Location.Region)
 	if err != nil {
 		return false, "", err
 	}

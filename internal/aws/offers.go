@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -27,20 +26,11 @@ func (c *Cloud) offers(ctx context.Context, r serve.Resource) ([]serve.Offer, er
 	if err != nil {
 		return nil, err
 	}
-	j, err := c.account.join(ctx)
+	j, err := c.account.Join(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var mu sync.Mutex
-	var all []serve.Offer
-	// What some regions offer is better than nothing.
-	err = c.account.each(ctx, w.Regions(cloudName, j.regions()), func(s *site) error {
-		some, err := s.offers(ctx, w)
-		mu.Lock()
-		defer mu.Unlock()
-		all = append(all, some...)
-		return err
-	})
+	all, err := fleet.Gather(ctx, c.account, w.Regions(cloudName, j.regions()), func(s *site) ([]serve.Offer, error) { return s.offers(ctx, w) })
 	fleet.SortOffers(all)
 	return all, err
 }

@@ -20,7 +20,7 @@ var _ serve.Preflighter = (*Cloud)(nil)
 // is an image and a network for it, whether EC2 would let it be launched, and
 // whether quotas have room for it.
 func (c *Cloud) Preflight(ctx context.Context, p serve.Preflight) ([]serve.Finding, error) {
-	return fleet.Preflight(ctx, p, c.account.o, seller{c}, fleet.Terms{
+	return fleet.Preflight(ctx, p, c.account.Options(), seller{c}, fleet.Terms{
 		Name: "AWS", Account: "account", NoRegion: "The account has not enabled the region",
 	})
 }
@@ -30,7 +30,7 @@ type seller struct{ *Cloud }
 
 // Regions gives those in which machines may be made.
 func (c seller) Regions(ctx context.Context) ([]string, error) {
-	j, err := c.account.join(ctx)
+	j, err := c.account.Join(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (c seller) Sale(ctx context.Context, r serve.Resource) ([]serve.Offer, erro
 
 // Type gives the type of a name.
 func (c seller) Type(ctx context.Context, region, name string) (fleet.Type, error) {
-	s, err := c.account.in(ctx, region)
+	s, err := c.account.In(ctx, region)
 	if err != nil {
 		return fleet.Type{}, err
 	}
@@ -54,7 +54,7 @@ func (c seller) Type(ctx context.Context, region, name string) (fleet.Type, erro
 // Inspect looks whether there is a program, an image and a network for what is
 // offered, and whether EC2 would let it be launched.
 func (c seller) Inspect(ctx context.Context, f *fleet.Flight, region string, r serve.Resource, offers []serve.Offer) (*serve.Finding, error) {
-	s, err := c.account.in(ctx, region)
+	s, err := c.account.In(ctx, region)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func (c *Cloud) Restart(ctx context.Context, req serve.LaunchRequest) (serve.Ins
 // that runs.
 func (l *launch) Running(ctx context.Context) (fleet.Up, error) {
 	var err error
-	if l.site, err = l.cloud.account.in(ctx, l.req.Offer.Location.Region); err != nil {
+	if l.site, err = l.cloud.account.In(ctx, l.req.Offer.Location.Region); err != nil {
 		return fleet.Up{}, err
 	}
 	found, err := l.existing(ctx, l.refTags(l.req.Ref))

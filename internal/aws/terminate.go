@@ -22,14 +22,14 @@ func (c *Cloud) Terminate(ctx context.Context, ref serve.Ref) error {
 }
 
 func (c *Cloud) terminate(ctx context.Context, ref serve.Ref, was serve.Instance) error {
-	if c.account.unused() {
+	if c.account.Unused() {
 		return nil
 	}
-	j, err := c.account.join(ctx)
+	j, err := c.account.Join(ctx)
 	if err != nil {
 		return err
 	}
-	return c.account.each(ctx, j.populated(), func(s *site) error {
+	return c.account.Each(ctx, j.populated(), func(s *site) error {
 		found, err := s.existing(ctx, s.refTags(ref))
 		if err != nil {
 			return err

@@ -9,14 +9,14 @@ import (
 	"sync"
 )
 
-// Each does something in several regions at once, and gives all that went wrong.
-func Each(regions []string, do func(region string) error) error {
-	errs := make([]error, len(regions))
+// Each does something in several places at once, and gives all that went wrong.
+func Each(places []string, do func(place string) error) error {
+	errs := make([]error, len(places))
 	var all sync.WaitGroup
-	for i, region := range regions {
+	for i, place := range places {
 		all.Go(func() {
-			if err := do(region); err != nil {
-				errs[i] = fmt.Errorf("%s: %w", region, err)
+			if err := do(place); err != nil {
+				errs[i] = fmt.Errorf("%s: %w", place, err)
 			}
 		})
 	}

@@ -59,9 +59,8 @@ func Brief[C any](known string, c C) (string, error) {
 	return p.String(), nil
 }
 
-// Unused says that there has never been a machine, for certain: then there is nothing
-// to ask the vendor, who may not even be known.
-func (o Options) Unused() bool {
+// unused says that there has never been a machine, for certain.
+func (o Options) unused() bool {
 	p, err := ParsePlace[json.RawMessage](o.Known)
 	return err == nil && (o.Known != "" || o.Note != nil) && len(p.Regions) == 0 && !p.Everywhere
 }

@@ -11,24 +11,18 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"sync"
 
 	"cloud.google.com/go/compute/apiv1/computepb"
 	"google.golang.org/api/iterator"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
-	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // account is a project of Google Cloud, connected to when it is first used.
-type account struct {
-	o CloudOptions
+type account = fleet.Account[*joined, *site]
 
-	joining turns.Turns[struct{}]
-
-	mu     sync.Mutex // held for no longer than it takes to look
-	joined *joined
-	sites  map[string]*site
+func newAccount(o CloudOptions) *account {
+	return fleet.NewAccount(o, "Google Cloud", connect, (*joined).site)
 }
 
 // joined is a project that is connected to.
@@ -48,33 +42,6 @@ type joined struct {
 	rules fleet.Answers[struct{}]
 	// rehearsed are the projects in which all is allowed that a launch takes.
 	rehearsed fleet.Answers[struct{}]
-}
-
-// join connects. A failure is not remembered: what it was for may be mended.
-func (a *account) join(ctx context.Context) (*joined, error) {
-	ctx, leave, err := a.joining.Enter(ctx, struct{}{})
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	if j := a.there(); j != nil {
-		return j, nil
-	}
-	j, err := connect(ctx, a.o)
-	if err != nil {
-		return nil, fmt.Errorf("connecting to Google Cloud: %w", err)
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.joined = j
-	return j, nil
-}
-
-// there gives the project if it is connected to.
-func (a *account) there() *joined {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.joined
 }
 
 func connect(ctx context.Context, o CloudOptions) (*joined, error) {
@@ -141,10 +108,6 @@ func (j *joined) populated(region string) bool {
 	return slices.Contains(j.where.Populated(slices.Sorted(maps.Keys(j.enabled))), region)
 }
 
-// unused says that there has never been a machine, for certain: then there is nothing
-// to ask Google, which may not even be configured.
-func (a *account) unused() bool { return a.there() == nil && a.o.Unused() }
-
 // site is one region of the project.
 type site struct {
 	*joined
@@ -153,29 +116,7 @@ type site struct {
 	types  fleet.Answers[zoneTypes]
 }
 
-// in gives a region of the project.
-func (a *account) in(ctx context.Context, region string) (*site, error) {
-	j, err := a.join(ctx)
-	if err != nil {
-		return nil, err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	s := a.sites[region]
-	if s == nil {
-		s = &site{joined: j, region: region, zones: j.enabled[region]}
-		a.sites[region] = s
-	}
-	return s, nil
-}
-
-// each does something in several regions at once, and gives all that went wrong.
-func (a *account) each(ctx context.Context, regions []string, do func(*site) error) error {
-	return fleet.Each(regions, func(region string) error {
-		s, err := a.in(ctx, region)
-		if err != nil {
-			return err
-		}
-		return do(s)
-	})
+// site opens a region of the project.
+func (j *joined) site(region string) *site {
+	return &site{joined: j, region: region, zones: j.enabled[region]}
 }

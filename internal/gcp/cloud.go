@@ -21,7 +21,7 @@ type CloudOptions = fleet.Options
 type Cloud struct {
 	*fleet.Fleet
 	log     *slog.Logger
-	account account
+	account *account
 }
 
 var (
@@ -33,7 +33,7 @@ var (
 // NewCloud gives the cloud of a project. It touches nothing, and connects when it is
 // first used.
 func NewCloud(o CloudOptions) *Cloud {
-	c := &Cloud{log: o.Logger(), account: account{o: o, sites: map[string]*site{}}}
+	c := &Cloud{log: o.Logger(), account: newAccount(o)}
 	c.Fleet = fleet.New(o, c)
 	return c
 }

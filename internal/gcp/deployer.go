@@ -41,7 +41,7 @@ type DeployerOptions struct {
 type Deployer struct {
 	*headquarters.Deployer
 	o       DeployerOptions
-	account account
+	account *account
 }
 
 var (
@@ -56,7 +56,7 @@ func NewDeployer(o DeployerOptions) *Deployer {
 	d := &Deployer{o: o}
 	known := d.scouting()
 	known.Note = func(string) error { return nil }
-	d.account = account{o: known, sites: map[string]*site{}}
+	d.account = newAccount(known)
 	d.Deployer = headquarters.NewDeployer("Google Cloud", o.Means, func(ctx context.Context, service string) (headquarters.Estate, error) {
 		return d.estate(ctx, service)
 	})
@@ -117,14 +117,14 @@ func (d *Deployer) estate(ctx context.Context, service string) (*estate, error) 
 	if err := d.CheckName(service); err != nil {
 		return nil, err
 	}
-	j, err := d.account.join(ctx)
+	j, err := d.account.Join(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if j.conf.Region == "" {
 		return nil, errNoRegion
 	}
-	s, err := d.account.in(ctx, j.conf.Region)
+	s, err := d.account.In(ctx, j.conf.Region)
 	if err != nil {
 		return nil, err
 	}

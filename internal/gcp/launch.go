@@ -73,7 +73,7 @@ func (l *launch) Make(ctx context.Context) (fleet.Up, error) {
 
 // join connects, if nobody has yet.
 func (l *launch) join(ctx context.Context) (err error) {
-	l.site, err = l.cloud.account.in(ctx, l.req.Offer.Location.Region)
+	l.site, err = l.cloud.account.In(ctx, l.req.Offer.Location.Region)
 	return err
 }
 

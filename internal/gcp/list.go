@@ -42,10 +42,10 @@ func (c *Cloud) List(ctx context.Context, service string) ([]serve.Instance, err
 }
 
 func (c *Cloud) list(ctx context.Context, service string) ([]serve.Instance, error) {
-	if c.account.unused() {
+	if c.account.Unused() {
 		return nil, nil
 	}
-	j, err := c.account.join(ctx)
+	j, err := c.account.Join(ctx)
 	if err != nil {
 		return nil, err
 	}

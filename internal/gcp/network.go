@@ -126,10 +126,10 @@ func (j *joined) networkProject() string {
 
 // Clean removes the firewall rules of a service whose instances are gone.
 func (c *Cloud) Clean(ctx context.Context, service string) error {
-	if c.account.unused() {
+	if c.account.Unused() {
 		return nil
 	}
-	j, err := c.account.join(ctx)
+	j, err := c.account.Join(ctx)
 	if err == nil {
 		err = j.clean(ctx, service)
 	}

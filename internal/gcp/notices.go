@@ -18,7 +18,7 @@ import (
 
 // Gone asks Compute Engine whether an instance is gone, and why.
 func (c *Cloud) Gone(ctx context.Context, was serve.Instance) (gone bool, why string, err error) {
-	j, err := c.account.join(ctx)
+	j, err := c.account.Join(ctx)
 	if err != nil {
 		return false, "", err
 	}

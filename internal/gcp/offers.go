@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -28,7 +27,7 @@ func (c *Cloud) offers(ctx context.Context, r serve.Resource) ([]serve.Offer, er
 	if err != nil {
 		return nil, err
 	}
-	j, err := c.account.join(ctx)
+	j, err := c.account.Join(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -36,20 +35,13 @@ func (c *Cloud) offers(ctx context.Context, r serve.Resource) ([]serve.Offer, er
 	if err != nil {
 		return nil, err
 	}
-	var mu sync.Mutex
-	var all []serve.Offer
-	// What some regions offer is better than nothing.
-	err = c.account.each(ctx, w.Regions(cloudName, j.usable()), func(s *site) error {
+	all, err := fleet.Gather(ctx, c.account, w.Regions(cloudName, j.usable()), func(s *site) ([]serve.Offer, error) {
 		types, zones, err := s.typesFor(ctx, w)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		fit := w.Contenders(types)
-		some := w.Offers(serve.Location{Cloud: cloudName, Region: s.region}, fit, zones, list.of(s.region, fit, zones))
-		mu.Lock()
-		defer mu.Unlock()
-		all = append(all, some...)
-		return nil
+		return w.Offers(serve.Location{Cloud: cloudName, Region: s.region}, fit, zones, list.of(s.region, fit, zones)), nil
 	})
 	fleet.SortOffers(all)
 	return all, err

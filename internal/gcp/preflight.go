@@ -20,7 +20,7 @@ var _ serve.Preflighter = (*Cloud)(nil)
 // an image and a network for it, whether the credentials allow what a launch takes, and
 // whether quotas have room for it.
 func (c *Cloud) Preflight(ctx context.Context, p serve.Preflight) ([]serve.Finding, error) {
-	return fleet.Preflight(ctx, p, c.account.o, seller{c}, fleet.Terms{
+	return fleet.Preflight(ctx, p, c.account.Options(), seller{c}, fleet.Terms{
 		Name: "Google Cloud", Account: "project", NoRegion: "Google Cloud has no region",
 	})
 }
@@ -30,7 +30,7 @@ type seller struct{ cloud *Cloud }
 
 // Regions implements [fleet.Seller].
 func (s seller) Regions(ctx context.Context) ([]string, error) {
-	j, err := s.cloud.account.join(ctx)
+	j, err := s.cloud.account.Join(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (s seller) Type(ctx context.Context, region, name string) (fleet.Type, erro
 	if t, ok := customNamed(name); ok {
 		return t, nil
 	}
-	at, err := s.cloud.account.in(ctx, region)
+	at, err := s.cloud.account.In(ctx, region)
 	if err != nil {
 		return fleet.Type{}, err
 	}
@@ -60,7 +60,7 @@ func (s seller) Type(ctx context.Context, region, name string) (fleet.Type, erro
 
 // Inspect implements [fleet.Seller].
 func (s seller) Inspect(ctx context.Context, f *fleet.Flight, region string, r serve.Resource, offers []serve.Offer) (*serve.Finding, error) {
-	at, err := s.cloud.account.in(ctx, region)
+	at, err := s.cloud.account.In(ctx, region)
 	if err != nil {
 		return nil, err
 	}

@@ -21,10 +21,10 @@ func (c *Cloud) Terminate(ctx context.Context, ref serve.Ref) error {
 }
 
 func (c *Cloud) terminate(ctx context.Context, ref serve.Ref, was serve.Instance) error {
-	if c.account.unused() {
+	if c.account.Unused() {
 		return nil
 	}
-	j, err := c.account.join(ctx)
+	j, err := c.account.Join(ctx)
 	if err != nil {
 		return err
 	}
