@@ -86,20 +86,27 @@ func (l *launch) check() error {
 	return nil
 }
 
-// have gives the instance of the replica, wherever it is, or makes it.
+// have gives the instance of the replica, wherever it is, or makes it. Lists may be late:
+// whether it is there is asked for by its name.
 func (l *launch) have(ctx context.Context) (*computepb.Instance, error) {
 	found, err := l.existing(ctx, l.refLabels(l.req.Ref))
 	if err != nil {
 		return nil, err
 	}
-	for _, i := range found {
-		zone := zoneOf(i)
-		if alive(i) {
+	for _, listed := range found {
+		zone, name := zoneOf(listed), listed.GetName()
+		i, err := l.get(ctx, zone, name)
+		switch {
+		case errors.Is(err, serve.ErrNotFound):
+			continue
+		case err != nil:
+			return nil, err
+		case alive(i):
 			l.zone = zone
 			return i, nil
 		}
 		// It is on its way out, and its name with it.
-		if err := l.end(ctx, zone, i.GetName()); err != nil {
+		if err := l.end(ctx, zone, name); err != nil {
 			return nil, err
 		}
 	}
@@ -272,8 +279,8 @@ func (l *launch) Fallen(ctx context.Context) error {
 func (l *launch) ended(ctx context.Context) error {
 	name := l.instanceName(l.req.Ref)
 	cause := l.cause(ctx, l.zone, name)
-	if cause.taken {
-		return fmt.Errorf("instance %s ended while it was being launched: %s: %w", name, cause.why, serve.ErrCapacity)
+	if cause.means != nil {
+		return fmt.Errorf("instance %s ended while it was being launched: %s: %w", name, cause.why, cause.means)
 	}
 	return fmt.Errorf("instance %s ended while it was being launched: %s", name, cause.why)
 }

@@ -125,6 +125,32 @@ func TestAnInstanceThatIsTakenWhileItIsLaunchedIsNoCapacity(t *testing.T) {
 	})
 }
 
+// Lists are late at times: what they have may be gone.
+func TestAnInstanceThatIsListedAndGoneIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		request := r.request(r.offer(serve.Spot))
+		r.gcp.Lag(time.Minute)
+		first, err := r.cloud.Launch(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(2 * time.Minute)
+		if err := r.cloud.Terminate(t.Context(), first.Ref); err != nil {
+			t.Fatal(err)
+		}
+		later := r.as("rig")
+		if list, err := later.List(t.Context(), "web"); err != nil || len(list) != 1 {
+			t.Fatalf("listed is %+v, %v; want that which is gone", list, err)
+		}
+		again, err := later.Launch(t.Context(), request)
+		if err != nil || !again.LaunchedAt.After(first.LaunchedAt) {
+			t.Errorf("launched %+v, %v", again, err)
+		}
+	})
+}
+
 func TestAMachineIsAsItWasAskedFor(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {

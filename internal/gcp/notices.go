@@ -36,12 +36,13 @@ func (c *Cloud) Gone(ctx context.Context, was serve.Instance) (gone bool, why st
 // cause is why an instance has ended.
 type cause struct {
 	why string
-	// taken is set if Google has taken it, or has lost it.
-	taken bool
+	// means is what it means for who has launched it: serve.ErrCapacity if Google has
+	// taken it, or has lost it. Nil is for somebody having asked for it.
+	means error
 }
 
-// cause looks among the operations of a zone for the one that has ended an instance;
-// it is kept there for some weeks.
+// cause looks among the operations of a zone for the one that has ended an instance, or
+// that could not make it; it is kept there for some weeks.
 func (j *joined) cause(ctx context.Context, zone, name string) cause {
 	by := fmt.Sprintf("targetLink = %q", "https://www.googleapis.com/compute/v1/projects/"+j.project+"/zones/"+zone+"/instances/"+name)
 	pages := j.services.operations.in(j.project).zones.List(ctx, &computepb.ListZoneOperationsRequest{Project: j.project, Zone: zone, Filter: &by})
@@ -54,17 +55,20 @@ func (j *joined) cause(ctx context.Context, zone, name string) cause {
 		if err != nil {
 			return cause{why: "its instance is gone"} // that nobody says why is no reason to doubt it
 		}
-		if ends(op.GetOperationType()) && path.Base(op.GetTargetLink()) == name && (last == nil || op.GetInsertTime() > last.GetInsertTime()) {
+		if ends(op) && path.Base(op.GetTargetLink()) == name && (last == nil || op.GetInsertTime() > last.GetInsertTime()) {
 			last = op
 		}
 	}
 	switch kind := last.GetOperationType(); kind {
 	case "":
 		return cause{why: "its instance is gone"}
+	case "insert":
+		f := failed(last)
+		return cause{f.Error(), meaningOf(f)}
 	case "compute.instances.preempted":
-		return cause{"Compute Engine has preempted its instance", true}
+		return cause{"Compute Engine has preempted its instance", serve.ErrCapacity}
 	case "compute.instances.hostError":
-		return cause{"the host of its instance has failed", true}
+		return cause{"the host of its instance has failed", serve.ErrCapacity}
 	case "compute.instances.guestTerminate":
 		return cause{why: "its instance has shut itself down"}
 	default:
@@ -76,11 +80,13 @@ func (j *joined) cause(ctx context.Context, zone, name string) cause {
 	}
 }
 
-// ends reports whether an operation ends an instance.
-func ends(kind string) bool {
-	switch kind {
+// ends reports whether it is by an operation that an instance is not there.
+func ends(op *computepb.Operation) bool {
+	switch op.GetOperationType() {
 	case "compute.instances.preempted", "compute.instances.hostError", "compute.instances.guestTerminate", "delete", "stop", "suspend":
 		return true
+	case "insert":
+		return op.GetError() != nil
 	}
 	return false
 }

@@ -45,9 +45,14 @@ func (o operations) done(ctx context.Context, begun *compute.Operation, err erro
 			return err
 		}
 	}
-	if op.GetError() == nil {
-		return nil
+	if op.GetError() != nil {
+		return failed(op)
 	}
+	return nil
+}
+
+// failed gives the failure of an operation.
+func failed(op *computepb.Operation) *failure {
 	f := &failure{operation: op.GetOperationType(), status: int(op.GetHttpErrorStatusCode())}
 	for _, e := range op.GetError().GetErrors() {
 		f.codes = append(f.codes, e.GetCode())
