@@ -148,9 +148,9 @@ func (s *system) start(command []string, variables ...string) (int, <-chan sysca
 	if err != nil {
 		return 0, nil, err
 	}
-	ended := make(chan syscall.WaitStatus, 1)
-	s.children[p.Pid] = ended
-	return p.Pid, ended, p.Release()
+	ended, pid := make(chan syscall.WaitStatus, 1), p.Pid // which is not known any more when it is released
+	s.children[pid] = ended
+	return pid, ended, p.Release()
 }
 
 func lookPath(command []string) (string, error) {

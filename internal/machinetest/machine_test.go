@@ -171,7 +171,7 @@ func TestAServiceIsStartedAgainAndStoppedWithAllThatCameOfIt(t *testing.T) {
 	name, count := marked(t)
 	_, c := start(t, strings.ReplaceAll(service+`  - touch /tmp/fail
   - while [ -e /tmp/fail ]; do sleep 0.01; done; sleep 0.2; pgrep -cf "^NAME"
-  - systemctl stop it; pgrep -cf "^NAME" || echo none is left
+  - systemctl stop it; pgrep -cf "^NAME" || echo "none is"" left"
 `, "NAME", name))
 	c.await("none is left")
 	got := c.text()

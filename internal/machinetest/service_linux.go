@@ -67,9 +67,13 @@ func (s *system) startUnit(name string) error {
 	return nil
 }
 
-func (v *service) ended() bool {
+func (v *service) ended() bool { return closed(v.over) }
+
+func (v *service) stopped() bool { return closed(v.stop) }
+
+func closed(c <-chan struct{}) bool {
 	select {
-	case <-v.over:
+	case <-c:
 		return true
 	default:
 		return false
@@ -91,9 +95,7 @@ func (s *system) stopUnit(name string) {
 		s.mu.Unlock()
 		return
 	}
-	select {
-	case <-v.stop:
-	default:
+	if !v.stopped() {
 		close(v.stop)
 	}
 	s.mu.Unlock()
@@ -117,7 +119,7 @@ func (s *system) keep(name string, v *service) {
 			return
 		case <-time.After(v.pause):
 		}
-		if !v.again {
+		if !v.again || v.stopped() {
 			return
 		}
 	}
