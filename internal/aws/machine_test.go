@@ -6,7 +6,6 @@ package aws_test
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
@@ -68,35 +67,11 @@ func TestASpotMachineTellsOfItsEnd(t *testing.T) {
 	y := newYard(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	offers, err := y.Offers(ctx, small())
-	if err != nil || len(offers) == 0 || offers[0].Market != serve.Spot {
-		t.Fatalf("Offers = %+v, %v; want one of spot first", offers, err)
-	}
-	i, err := y.Launch(ctx, serve.LaunchRequest{
-		Ref: serve.Ref{Service: "web", UID: "5f3c", Replica: 1}, Revision: 1, Offer: offers[0], Resource: small(), Port: 8080,
-		Task: serve.Task{Run: "exec sleep 3600"},
-	})
+	i, err := y.Launch(ctx, fleettest.Request(fleettest.Cheapest(t, y, serve.Spot), "exec sleep 3600"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	notices := make(chan serve.Notice, 10)
-	var watching sync.WaitGroup
-	watching.Go(func() { _ = y.Notices(ctx, "web", func(n serve.Notice) { notices <- n }) })
-	defer watching.Wait()
-	defer cancel()
-	await := func(kind serve.NoticeKind) serve.Notice {
-		t.Helper()
-		for {
-			select {
-			case n := <-notices:
-				if n.Kind == kind {
-					return n
-				}
-			case <-ctx.Done():
-				t.Fatalf("no notice %q has come", kind)
-			}
-		}
-	}
+	await := fleettest.Listen(ctx, t, y)
 	y.aws.Rebalance(i.ID)
 	await(serve.NoticeRisk)
 	const left = 5 * time.Second

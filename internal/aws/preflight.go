@@ -5,7 +5,6 @@ package aws
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -69,17 +68,8 @@ func (c seller) Inspect(ctx context.Context, f *fleet.Flight, region string, r s
 	if err == nil {
 		_, err = image.disk(r)
 	}
-	switch field := "image_id"; {
-	case errors.Is(err, serve.ErrInvalid), errors.Is(err, serve.ErrNotFound), errors.Is(err, serve.ErrUnauthorized):
-		if strings.Contains(err.Error(), "disk_size") {
-			field = "disk_size"
-		}
-		if r.ImageID == "" && field == "image_id" {
-			field = ""
-		}
-		return &serve.Finding{Field: field, Message: sentence(err)}, nil
-	case err != nil:
-		return nil, err
+	if err != nil {
+		return fleet.RefusalOfImage(err, sentence(err), r)
 	}
 	vpc, err := s.vpc(ctx, s.conf.VPC)
 	if err != nil {

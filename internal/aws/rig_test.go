@@ -68,24 +68,6 @@ func newRig(t *testing.T) *rig {
 }
 
 // offer is the cheapest in a market.
-func (r *rig) offer(m serve.Market) serve.Offer {
-	r.Helper()
-	offers, err := r.cloud.Offers(r.Context(), serve.Resource{CPUs: "2+"})
-	if err != nil {
-		r.Fatal(err)
-	}
-	for _, o := range offers {
-		if o.Market == m {
-			return o
-		}
-	}
-	r.Fatalf("there is no %s offer", m)
-	return serve.Offer{}
-}
+func (r *rig) offer(m serve.Market) serve.Offer { return fleettest.Cheapest(r, r.cloud, m) }
 
-func (r *rig) request(o serve.Offer) serve.LaunchRequest {
-	return serve.LaunchRequest{
-		Ref: serve.Ref{Service: "web", UID: "5f3c", Replica: 1}, Revision: 1, Offer: o,
-		Resource: serve.Resource{CPUs: "2+"}, Port: 8080, Task: serve.Task{Run: "server"},
-	}
-}
+func (r *rig) request(o serve.Offer) serve.LaunchRequest { return fleettest.Request(o, "server") }

@@ -186,6 +186,20 @@ func Refusal(err error, sentence string) (*serve.Finding, error) {
 	return nil, err
 }
 
+// RefusalOfImage is Refusal of what is asked of an image and of the disk for it, under
+// the attribute that asks for it.
+func RefusalOfImage(err error, sentence string, r serve.Resource) (*serve.Finding, error) {
+	found, other := Refusal(err, sentence)
+	switch {
+	case found == nil:
+	case strings.Contains(err.Error(), "disk_size"):
+		found.Field = "disk_size"
+	case r.ImageID != "":
+		found.Field = "image_id"
+	}
+	return found, other
+}
+
 // Sentence gives the text of an error as people read it, without the meaning it was
 // given.
 func Sentence(text string) string {

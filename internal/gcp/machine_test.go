@@ -4,37 +4,17 @@
 package gcp_test
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
-	"os"
-	"os/signal"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/serve-infra/terraform-provider-serve/internal/agent"
+	"github.com/serve-infra/terraform-provider-serve/internal/fleettest"
 	"github.com/serve-infra/terraform-provider-serve/internal/gcp"
 	"github.com/serve-infra/terraform-provider-serve/internal/gcptest"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
 )
-
-// beAgent lets the test binary stand in for the program: sent to a machine and
-// started as an agent it is one.
-func beAgent() bool {
-	if len(os.Args) != 4 || os.Args[1] != "agent" {
-		return false
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	if err := agent.Run(ctx, agent.Options{Dir: os.Args[3], Log: log}); err != nil {
-		panic(err)
-	}
-	return true
-}
 
 // yard is a Google Cloud whose instances are machines that boot, with a cloud of ours.
 type yard struct {
@@ -50,18 +30,12 @@ func newYard(t *testing.T) *yard {
 	g := gcptest.New(t, gcptest.Options{Machines: true})
 	return &yard{gcp: g, Cloud: gcp.NewCloud(gcp.CloudOptions{
 		Known:     brief(t, gcp.Config{Regions: []string{"us-east1"}}),
-		Secret:    func() ([]byte, error) { return []byte(secret), nil },
+		Secret:    func() ([]byte, error) { return []byte(fleettest.Secret), nil },
 		Shown:     credentials(g),
-		Program:   itself(),
+		Program:   fleettest.Itself(),
 		Transport: g.Client().Transport,
 		Log:       slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})}
-}
-
-// itself gives the program that is tested as the agent's.
-func itself() func(string) (*agent.Program, error) {
-	path := cmp.Or(os.Getenv("SERVE_BINARY"), os.Args[0])
-	return func(string) (*agent.Program, error) { return agent.OpenProgram(path) }
 }
 
 // small asks for the smallest machine.
@@ -94,35 +68,11 @@ func TestASpotMachineTellsOfItsEnd(t *testing.T) {
 	y := newYard(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	offers, err := y.Offers(ctx, small())
-	if err != nil || len(offers) == 0 || offers[0].Market != serve.Spot {
-		t.Fatalf("Offers = %+v, %v; want one of spot first", offers, err)
-	}
-	i, err := y.Launch(ctx, serve.LaunchRequest{
-		Ref: serve.Ref{Service: "web", UID: "5f3c", Replica: 1}, Revision: 1, Offer: offers[0], Resource: small(), Port: 8080,
-		Task: serve.Task{Run: "exit 7"},
-	})
+	i, err := y.Launch(ctx, fleettest.Request(fleettest.Cheapest(t, y, serve.Spot), "exit 7"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	notices := make(chan serve.Notice, 10)
-	var watching sync.WaitGroup
-	watching.Go(func() { _ = y.Notices(ctx, "web", func(n serve.Notice) { notices <- n }) })
-	defer watching.Wait()
-	defer cancel()
-	await := func(kind serve.NoticeKind) serve.Notice {
-		t.Helper()
-		for {
-			select {
-			case n := <-notices:
-				if n.Kind == kind {
-					return n
-				}
-			case <-ctx.Done():
-				t.Fatalf("no notice %q has come", kind)
-			}
-		}
-	}
+	await := fleettest.Listen(ctx, t, y)
 	await(serve.NoticeExited) // and so the machine is listened to
 	at := time.Now()
 	if !y.gcp.Preempt(i.ID, 0) {

@@ -5,10 +5,8 @@ package gcp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -75,17 +73,8 @@ func (s seller) Inspect(ctx context.Context, f *fleet.Flight, region string, r s
 	if err == nil {
 		_, err = image.disk(r, machine, offers[0].Location.Zone, nil)
 	}
-	switch field := "image_id"; {
-	case errors.Is(err, serve.ErrInvalid), errors.Is(err, serve.ErrNotFound), errors.Is(err, serve.ErrUnauthorized):
-		if strings.Contains(err.Error(), "disk_size") {
-			field = "disk_size"
-		}
-		if r.ImageID == "" && field == "image_id" {
-			field = ""
-		}
-		return &serve.Finding{Field: field, Message: sentence(err)}, nil
-	case err != nil:
-		return nil, err
+	if err != nil {
+		return fleet.RefusalOfImage(err, sentence(err), r)
 	}
 	g, err := at.ground(ctx)
 	if err != nil {

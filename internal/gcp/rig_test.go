@@ -17,11 +17,8 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
-// secret is what the keys of machines are made of.
-const secret = "a secret of the controller's that has more than 32 bytes"
-
 func TestMain(m *testing.M) {
-	if machinetest.Be() || beAgent() {
+	if machinetest.Be() || fleettest.BeAgent() {
 		return
 	}
 	// Nothing of the person who runs the tests is used.
@@ -94,7 +91,7 @@ func options(t *testing.T, g *gcptest.GCP, c gcp.Config) gcp.CloudOptions {
 	return gcp.CloudOptions{
 		Known: brief(t, c), Note: func(string) error { return nil },
 		Scope:     func() (string, error) { return "rig", nil },
-		Secret:    func() ([]byte, error) { return []byte(secret), nil },
+		Secret:    func() ([]byte, error) { return []byte(fleettest.Secret), nil },
 		Shown:     credentials(g),
 		Program:   fleettest.Program(t),
 		Transport: g.Client().Transport, Connect: stations(g).Connect,
@@ -118,24 +115,6 @@ func stations(g *gcptest.GCP) *fleettest.Stations {
 }
 
 // offer is the cheapest in a market.
-func (r *rig) offer(m serve.Market) serve.Offer {
-	r.Helper()
-	offers, err := r.cloud.Offers(r.Context(), serve.Resource{CPUs: "2+"})
-	if err != nil {
-		r.Fatal(err)
-	}
-	for _, o := range offers {
-		if o.Market == m {
-			return o
-		}
-	}
-	r.Fatalf("there is no %s offer", m)
-	return serve.Offer{}
-}
+func (r *rig) offer(m serve.Market) serve.Offer { return fleettest.Cheapest(r, r.cloud, m) }
 
-func (r *rig) request(o serve.Offer) serve.LaunchRequest {
-	return serve.LaunchRequest{
-		Ref: serve.Ref{Service: "web", UID: "5f3c", Replica: 1}, Revision: 1, Offer: o,
-		Resource: serve.Resource{CPUs: "2+"}, Port: 8080, Task: serve.Task{Run: "server"},
-	}
-}
+func (r *rig) request(o serve.Offer) serve.LaunchRequest { return fleettest.Request(o, "server") }
