@@ -274,14 +274,28 @@ func TestThingsGoWrongWhenATestSaysSo(t *testing.T) {
 		t.Error(err)
 	}
 	r.gcp.Fault(nil)
-	r.gcp.Throttle(true)
-	most := 0
-	for ; most < 3000; most++ {
-		if _, err := r.described("web-1"); reason(err) == "rateLimitExceeded" {
-			break
+}
+
+func TestComputeEngineIsAskedSoOftenAMinute(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, gcptest.Options{})
+		r.run("web-1")
+		r.gcp.Throttle(true)
+		answered := func() (n int) {
+			for ; n < 3000; n++ {
+				if _, err := r.described("web-1"); reason(err) == "rateLimitExceeded" {
+					break
+				}
+			}
+			return n
 		}
-	}
-	if most < 1500 || most > 2000 {
-		t.Errorf("%d reads were answered before there were too many", most)
-	}
+		if n := answered(); n != 1500 {
+			t.Errorf("%d questions were answered at once", n)
+		}
+		<-time.After(2 * time.Second)
+		if n := answered(); n != 50 {
+			t.Errorf("%d questions were answered two seconds later", n)
+		}
+	})
 }

@@ -226,7 +226,7 @@ func TestAMachineEndsAsItWasAskedFor(t *testing.T) {
 func TestAMachineIsStartedAgainWithItsDisk(t *testing.T) {
 	t.Parallel()
 	b := boot(t, gcptest.Options{}, on("cos-cloud", "cos-stable"), script(`
-		cd /var/lib/google && echo "up again: $(cat count)"; echo x >>count
+		cd /var/lib/google; before=$(cat count); echo x >>count; echo "up again: $before"
 		cp /bin/true /var/mine; /var/mine || echo no program runs in /var
 		mkdir /opt/mine || echo nothing is written to /opt
 		iptables -w -A INPUT -p tcp --dport 8080 -j ACCEPT
