@@ -148,8 +148,12 @@ func hasCode(err error, codes ...string) bool {
 }
 
 // unclear reports whether a call may have been carried out or not. What Google has
-// refused as a fault of ours, or by an operation that has failed, it has not.
+// refused as a fault of ours, or by an operation that has failed, it has not, and
+// neither what there is no machine or no quota for, whichever status it says so with.
 func unclear(err error) bool {
+	if m := meaningOf(err); errors.Is(m, serve.ErrCapacity) || errors.Is(m, serve.ErrQuota) {
+		return false
+	}
 	_, status, answered := refusal(err)
 	return !answered || status == http.StatusRequestTimeout || status >= http.StatusInternalServerError && !isFailure(err)
 }

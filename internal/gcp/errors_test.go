@@ -45,7 +45,7 @@ func TestWhatAnErrorMeans(t *testing.T) {
 		{"no machine left in the zone, with the details", broken(503, "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS"), serve.ErrCapacity, false},
 		{"a stockout", broken(503, "STOCKOUT"), serve.ErrCapacity, false},
 		{"a type that the zone does not have in this market", broken(400, "UNSUPPORTED_OPERATION"), serve.ErrCapacity, false},
-		{"no machine left, said at once", refused(503, reason("ZONE_RESOURCE_POOL_EXHAUSTED", "exhausted")), serve.ErrCapacity, true},
+		{"no machine left, said at once", refused(503, reason("ZONE_RESOURCE_POOL_EXHAUSTED", "exhausted")), serve.ErrCapacity, false},
 		{"a quota that is used up", broken(403, "QUOTA_EXCEEDED"), serve.ErrQuota, false},
 		{"a quota that is used up, said at once", refused(403, reason("quotaExceeded", "Quota 'GPUS_ALL_REGIONS' exceeded.")), serve.ErrQuota, false},
 		{"no right", refused(403, reason("forbidden", "Required 'compute.instances.create' permission")), serve.ErrUnauthorized, false},
