@@ -128,7 +128,7 @@ func (p *Program) usage(w io.Writer) {
 	}
 	fmt.Fprint(w, "\nEvery command takes --home DIR, where local services live (default $SERVE_HOME, then ~/.serve).\n"+
 		"Those about a service take --infra kubernetes[/NAMESPACE] for one whose controller is in the cluster that kubectl talks to,\n"+
-		"or --infra aws[/REGION] for one whose controller is on a machine of AWS.\n")
+		"or --infra aws[/REGION] or gcp[/REGION] for one whose controller is on a machine of AWS or Google Cloud.\n")
 }
 
 func (p *Program) version(context.Context, []string) error {

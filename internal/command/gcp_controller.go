@@ -22,6 +22,7 @@ func (p *Program) gcpController(ctx context.Context, args []string) error {
 		if err != nil {
 			return post{}, err
 		}
-		return post{host.Host, []serve.Cloud{cloud}, host.Take}, nil
+		more, err := others(ctx, host.Host, google, log)
+		return post{host.Host, append([]serve.Cloud{cloud}, more...), host.Take}, err
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/aws"
+	"github.com/serve-infra/terraform-provider-serve/internal/gcp"
 	"github.com/serve-infra/terraform-provider-serve/internal/kube"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -20,8 +21,8 @@ import (
 type place struct {
 	// home is the directory of local services, empty for the usual one.
 	home string
-	// infra is empty for this machine, "kubernetes", "kubernetes/NAMESPACE", "aws", or
-	// "aws/REGION".
+	// infra is empty for this machine, "kubernetes", "kubernetes/NAMESPACE", or "aws" or
+	// "gcp", which a region may follow.
 	infra string
 }
 
@@ -39,13 +40,15 @@ func (at place) deployer(version string) (serve.Deployer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("finding this program's own file: %w", err)
 		}
-		return localDeployer(home, &agent.Programs{Own: executable, Version: version}, nil), nil
+		return localDeployer(home, &agent.Programs{Own: executable, Version: version}, nil, nil), nil
 	case name == kubernetes && whole:
 		return kubernetesDeployer(kube.Config{Namespace: inside}, version), nil
 	case name == amazon && whole:
 		return awsDeployer(aws.Config{Region: inside}, version, nil)
+	case name == google && whole:
+		return gcpDeployer(gcp.Config{Region: inside}, version, nil)
 	}
-	return nil, usageError{fmt.Sprintf("--infra is local, or kubernetes[/NAMESPACE], or aws[/REGION], and not %q", at.infra)}
+	return nil, usageError{fmt.Sprintf("--infra is local, kubernetes[/NAMESPACE], aws[/REGION], or gcp[/REGION], and not %q", at.infra)}
 }
 
 // String names the place for people.

@@ -12,7 +12,7 @@ func TestAPlaceIsAnInfraAndMaybeANamespace(t *testing.T) {
 	t.Parallel()
 	for infra, want := range map[string]string{
 		"": "local", "local": "local", "kubernetes": "kubernetes", "kubernetes/apps": "kubernetes",
-		"local/apps": "", "kubernetes/": "", "kubernetes/apps/web": "", "/": "", "/apps": "", "aws": "aws", "aws/eu-north-1": "aws", "aws/": "", "k8s": "",
+		"local/apps": "", "kubernetes/": "", "kubernetes/apps/web": "", "/": "", "/apps": "", "aws": "aws", "aws/eu-north-1": "aws", "aws/": "", "gcp": "gcp", "gcp/us-east1": "gcp", "gcp/": "", "gcp/us-east1/us-east1-b": "", "k8s": "",
 	} {
 		d, err := place{home: t.TempDir(), infra: infra}.deployer("test")
 		switch usage := (usageError{}); {

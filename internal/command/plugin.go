@@ -11,6 +11,8 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
@@ -18,6 +20,7 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/api"
 	"github.com/serve-infra/terraform-provider-serve/internal/aws"
+	"github.com/serve-infra/terraform-provider-serve/internal/gcp"
 	"github.com/serve-infra/terraform-provider-serve/internal/headquarters"
 	"github.com/serve-infra/terraform-provider-serve/internal/kube"
 	"github.com/serve-infra/terraform-provider-serve/internal/local"
@@ -61,10 +64,26 @@ func (p *Program) deployers(s provider.Settings) (map[string]serve.Deployer, err
 	if err != nil {
 		return nil, fmt.Errorf("finding this program's own file: %w", err)
 	}
-	list := []serve.Deployer{localDeployer(s.Home, &agent.Programs{Own: executable, Version: p.Version}, brief(s)), kubernetesDeployer(kubeConfig(s), p.Version)}
+	here, err := shown(s)
+	if err != nil {
+		return nil, err
+	}
+	list := []serve.Deployer{
+		localDeployer(s.Home, &agent.Programs{Own: executable, Version: p.Version}, brief(s), here), kubernetesDeployer(kubeConfig(s), p.Version),
+	}
 	if config := awsConfig(s); config != nil {
 		config.Region = cmp.Or(s.Namespace, config.Region)
 		there, err := awsDeployer(*config, p.Version, brief(s))
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, there)
+	}
+	if config := gcpConfig(s); config != nil {
+		if s.Namespace != "" && s.Namespace != config.Region {
+			config.Region, config.Zone = s.Namespace, "" // which is one of another region
+		}
+		there, err := gcpDeployer(*config, p.Version, brief(s))
 		if err != nil {
 			return nil, err
 		}
@@ -106,6 +125,37 @@ func awsConfig(s provider.Settings) *aws.Config {
 	return c
 }
 
+// gcpConfig gives how Google Cloud is reached as the provider was told.
+func gcpConfig(s provider.Settings) *gcp.Config {
+	g := s.GCP
+	if g == nil {
+		return nil
+	}
+	return &gcp.Config{
+		Project: g.Project, Region: g.Region, Zone: g.Zone, Credentials: g.Credentials, Impersonate: g.Impersonate,
+		Regions: g.Regions, DefaultLabels: g.DefaultLabels, Endpoints: g.Endpoints, Network: g.Network, Private: g.Private,
+	}
+}
+
+// shown gives what the provider shows clouds, and controllers on this machine with it,
+// which are not where the provider is: a file has its whole path.
+func shown(s provider.Settings) (serve.CloudCredentials, error) {
+	all := serve.CloudCredentials{}
+	if s.GCP == nil || s.GCP.Credentials == "" {
+		return all, nil
+	}
+	all[google] = s.GCP.Credentials
+	if strings.HasPrefix(strings.TrimSpace(s.GCP.Credentials), "{") {
+		return all, nil
+	}
+	path, err := filepath.Abs(provider.ExpandHome(s.GCP.Credentials))
+	if err != nil {
+		return nil, fmt.Errorf("finding the credentials for Google Cloud: %w", err)
+	}
+	all[google] = path
+	return all, nil
+}
+
 // briefs gives what a controller is to know of clouds before it starts, from what is
 // known already.
 type briefs func(notes map[string]string) (map[string]string, error)
@@ -126,14 +176,18 @@ func brief(s provider.Settings) briefs {
 			where, err := aws.Brief(notes[amazon], *c)
 			add(amazon, where, err)
 		}
+		if c := gcpConfig(s); c != nil {
+			where, err := gcp.Brief(notes[google], *c)
+			add(google, where, err)
+		}
 		return found, wrong
 	}
 }
 
 // localDeployer gives the deployer of this machine, with the programs for controllers
-// and for machines, and what these are to know of other clouds; nil leaves them what
-// they know.
-func localDeployer(home string, programs *agent.Programs, brief briefs) serve.Deployer {
+// and for machines, and what these are to know of other clouds and to show them; nil
+// leaves them what they know and have.
+func localDeployer(home string, programs *agent.Programs, brief briefs, shown serve.CloudCredentials) serve.Deployer {
 	log := slog.New(slog.DiscardHandler)
 	known := func(notes map[string]string, shown serve.CredentialsOf, scope func() (string, error)) []serve.Cloud {
 		return onThisMachine(home, programs, surroundings{Abroad: headquarters.Abroad{Notes: notes, Shown: shown, Scope: scope}, log: log})
@@ -152,5 +206,6 @@ func localDeployer(home string, programs *agent.Programs, brief briefs) serve.De
 			return known(notes, shown, nil)
 		},
 		Brief: brief,
+		Shown: shown,
 	})
 }

@@ -120,7 +120,7 @@ func newSite(t testing.TB) *site {
 	home := t.TempDir()
 	s := &site{
 		t: t, home: home, binary: path,
-		deployer: localDeployer(home, &agent.Programs{Own: path}, nil),
+		deployer: localDeployer(home, &agent.Programs{Own: path}, nil, nil),
 		cloud:    local.NewCloud(local.CloudOptions{Root: home, Executable: path}),
 	}
 	t.Cleanup(func() {

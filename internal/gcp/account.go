@@ -57,7 +57,7 @@ func connect(ctx context.Context, o CloudOptions) (*joined, error) {
 			return nil, err
 		}
 		if given != "" {
-			conf.Credentials, conf.Impersonate = given, ""
+			conf.Credentials = given
 		}
 	}
 	if j.access, err = conf.load(ctx, o.Transport); err != nil {

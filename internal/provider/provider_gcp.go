@@ -48,7 +48,8 @@ func gcpAttribute() schema.SingleNestedAttribute {
 		Optional: true,
 		MarkdownDescription: "How Google Cloud is reached, for services that have replicas there. Without it that is as for Google's own provider: by `GOOGLE_*` variables, " +
 			"Application Default Credentials as of `gcloud auth application-default login`, or on a machine of Google Cloud its service account. A controller keeps what stands here " +
-			"when it is deployed, but never credentials: these it finds by itself, by the environment of the `terraform apply` that has started it.",
+			"when it is deployed. Of credentials only a controller on this machine keeps those that stand here; without them it finds some by itself, by the environment of the `terraform apply` that has started it. " +
+			"One that is elsewhere is given its own, by `cloud_credentials_wo` of the service.",
 		Attributes: map[string]schema.Attribute{
 			"project": text("Id of the project that everything is made in. Defaults to `$GOOGLE_PROJECT`, `$GOOGLE_CLOUD_PROJECT`, `$GCLOUD_PROJECT` or `$CLOUDSDK_CORE_PROJECT`, and without them to that of the credentials."),
 			"region":  text("Region of controllers with `infra = \"gcp\"`. Defaults to `$GOOGLE_REGION`, `$GCLOUD_REGION` or `$CLOUDSDK_COMPUTE_REGION`, and without them to the region of the zone. Where replicas are is for `resources` to say."),
