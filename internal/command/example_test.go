@@ -23,6 +23,16 @@ type example struct {
 	infra string
 }
 
+// often has replicas be probed more often than the examples ask for: they would be
+// waited for ten seconds each time.
+const often = `resource "serve_service" "http" {
+  readiness_probe = {
+    path                            = "/health"
+    endpoint_probe_interval_seconds = 0.5
+  }
+}
+`
+
 // onTheExample makes a workspace with an example, in a place of its own.
 func onTheExample(t *testing.T, name, infra string, g ground) *example {
 	t.Helper()
@@ -34,6 +44,7 @@ func onTheExample(t *testing.T, name, infra string, g ground) *example {
 		})
 	}
 	w.dir = filepath.Join(examples, name)
+	mustDo(t, func() error { return os.WriteFile(filepath.Join(w.dir, "probe_override.tf"), []byte(often), 0o600) })
 	return &example{w, g, infra}
 }
 

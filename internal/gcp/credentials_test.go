@@ -42,6 +42,7 @@ func TestGoogleCloudIsReachedAsByItsOwnProvider(t *testing.T) {
 		{name: "by a key in the provider's configuration, whatever the environment says", environment: map[string]string{"GOOGLE_CREDENTIALS": "{}"}, config: gcp.Config{Credentials: "KEY"}},
 		{name: "by a file in the provider's configuration", config: gcp.Config{Credentials: "FILE"}},
 		{name: "by what a controller was given", shown: true},
+		{name: "by what a controller was given, as another account", shown: true, config: gcp.Config{Impersonate: acting}, acts: true},
 		{
 			name: "in the project of the environment", environment: map[string]string{"GOOGLE_CREDENTIALS": "KEY", "GOOGLE_PROJECT": "somewhere-else"},
 			err: serve.ErrNotFound, bad: "'projects/somewhere-else' was not found",
