@@ -113,10 +113,15 @@ type site struct {
 	*joined
 	region string
 	zones  []string
-	types  fleet.Answers[zoneTypes]
+	// types are what there is, of each zone.
+	types map[string]*fleet.Answers[zoneTypes]
 }
 
 // site opens a region of the project.
 func (j *joined) site(region string) *site {
-	return &site{joined: j, region: region, zones: j.enabled[region]}
+	s := &site{joined: j, region: region, zones: j.enabled[region], types: map[string]*fleet.Answers[zoneTypes]{}}
+	for _, zone := range s.zones {
+		s.types[zone] = new(fleet.Answers[zoneTypes])
+	}
+	return s
 }

@@ -90,9 +90,11 @@ func (l *launch) check() error {
 // whether it is there is asked for by its name.
 func (l *launch) have(ctx context.Context) (*computepb.Instance, error) {
 	found, err := l.existing(ctx, l.refLabels(l.req.Ref))
-	if err != nil {
+	if _, some := errors.AsType[*unseen](err); err != nil && !some {
 		return nil, err
 	}
+	// In a zone that is lost there is none: that it is there would have been noted with
+	// the offer, which is the one that is launched again.
 	for _, listed := range found {
 		zone, name := zoneOf(listed), listed.GetName()
 		i, err := l.get(ctx, zone, name)

@@ -5,6 +5,7 @@ package gcp_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -147,6 +148,58 @@ func TestAnInstanceThatIsListedAndGoneIsNotWaitedFor(t *testing.T) {
 		again, err := later.Launch(t.Context(), request)
 		if err != nil || !again.LaunchedAt.After(first.LaunchedAt) {
 			t.Errorf("launched %+v, %v", again, err)
+		}
+	})
+}
+
+// What a lost zone has is not gone, and other zones have machines meanwhile.
+func TestALostZoneHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		first := r.request(r.offer(serve.Spot))
+		if _, err := r.cloud.Launch(t.Context(), first); err != nil {
+			t.Fatal(err)
+		}
+		lost := first.Offer.Location.Zone
+		r.gcp.LoseZone(lost, true)
+		if list, err := r.cloud.List(t.Context(), "web"); !errors.Is(err, serve.ErrUnreachable) || !strings.Contains(err.Error(), lost) {
+			t.Errorf("listed is %+v, %v", list, err)
+		}
+		late := r.as("rig")
+		if some, err := late.Offers(t.Context(), serve.Resource{Infra: "gcp/us-east1", CPUs: "2+"}); err == nil || len(some) == 0 || strings.Contains(fmt.Sprint(some), lost) {
+			t.Errorf("offered is %v, %v", some, err)
+		}
+		other := first
+		other.Ref.Replica = 2
+		offers, err := r.cloud.Offers(t.Context(), serve.Resource{CPUs: "2+"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range offers {
+			if o.Location.Zone != lost {
+				other.Offer = o
+			}
+		}
+		if _, err := r.cloud.Launch(t.Context(), other); err != nil {
+			t.Error(err)
+		}
+		other.Revision = 2
+		if _, err := r.cloud.Restart(t.Context(), other); err != nil {
+			t.Error(err)
+		}
+		if err := r.cloud.Terminate(t.Context(), other.Ref); err != nil {
+			t.Error(err)
+		}
+		if gone, why, err := r.cloud.Gone(t.Context(), serve.Instance{Ref: first.Ref, ID: r.gcp.Books().Live()[0].Name, Offer: first.Offer}); gone || err == nil {
+			t.Errorf("it is gone: %v, %s, %v", gone, why, err)
+		}
+		if err := r.as("rig").Terminate(t.Context(), first.Ref); !errors.Is(err, serve.ErrUnreachable) {
+			t.Errorf("got %v of one that may be in the lost zone", err)
+		}
+		r.gcp.LoseZone(lost, false)
+		if err := r.as("rig").Terminate(t.Context(), first.Ref); err != nil || len(r.gcp.Books().Live()) > 0 {
+			t.Errorf("got %v, and left are %v", err, r.gcp.Books().Left())
 		}
 	})
 }

@@ -67,26 +67,42 @@ func (c *Cloud) list(ctx context.Context, service string) ([]serve.Instance, err
 	return list, nil
 }
 
+// unseen is that some zones were not heard from, in which there may be instances.
+type unseen struct{ zones []string }
+
+// Error names the zones.
+func (u *unseen) Error() string {
+	return fmt.Sprintf("Compute Engine knows nothing of %s at present", strings.Join(u.zones, ", "))
+}
+
+// Unwrap gives what it means.
+func (*unseen) Unwrap() error { return serve.ErrUnreachable }
+
 // existing gives the instances with all of the labels, in all zones: with one question,
-// unless there are hundreds.
+// unless there are hundreds. With an [unseen] it gives those of the zones that it knows
+// of: what the others have is not to be taken for gone.
 func (j *joined) existing(ctx context.Context, labels map[string]string) ([]*computepb.Instance, error) {
 	by := filter(labels)
 	var all []*computepb.Instance
+	var lost unseen
 	pages := j.services.instances.AggregatedList(ctx, &computepb.AggregatedListInstancesRequest{Project: j.project, Filter: &by})
 	for {
 		scope, err := pages.Next()
 		if errors.Is(err, iterator.Done) {
-			return all, nil
+			break
 		}
 		if err != nil {
 			return nil, fmt.Errorf("looking for instances: %w", meaning(err))
 		}
-		// What a zone that is not heard from has is not to be taken for gone.
-		if w := scope.Value.GetWarning(); w.GetCode() == "UNREACHABLE" && j.populated(regionOf(path.Base(scope.Key))) {
-			return nil, fmt.Errorf("looking for instances in %s: %w: %s", path.Base(scope.Key), serve.ErrUnreachable, w.GetMessage())
+		if zone := path.Base(scope.Key); scope.Value.GetWarning().GetCode() == "UNREACHABLE" && j.populated(regionOf(zone)) {
+			lost.zones = append(lost.zones, zone)
 		}
 		all = append(all, scope.Value.GetInstances()...)
 	}
+	if len(lost.zones) > 0 {
+		return all, fmt.Errorf("looking for instances: %w", &lost)
+	}
+	return all, nil
 }
 
 // get gives an instance by its name; serve.ErrNotFound if there is none.

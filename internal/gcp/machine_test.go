@@ -4,8 +4,10 @@
 package gcp_test
 
 import (
+	"bufio"
 	"context"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,6 +61,42 @@ func TestConformanceOnMachines(t *testing.T) {
 		Scripts:  true,
 		Patience: 2 * time.Minute,
 	})
+}
+
+// Google's system for containers runs programs from few places.
+func TestAMachineOfASystemForContainersBecomesAReplica(t *testing.T) {
+	t.Parallel()
+	y := newYard(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	r := small()
+	r.ImageID = "projects/cos-cloud/global/images/family/cos-stable"
+	offers, err := y.Offers(ctx, r)
+	if err != nil || len(offers) == 0 {
+		t.Fatalf("Offers = %+v, %v", offers, err)
+	}
+	ref := serve.Ref{Service: "web", UID: "5f3c", Replica: 1}
+	_, err = y.Launch(ctx, serve.LaunchRequest{
+		Ref: ref, Revision: 1, Offer: offers[0], Resource: r, Port: 8080, Task: serve.Task{Run: "pwd; exec sleep 3600"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ctx.Err() == nil {
+		log, err := y.Logs(ctx, ref, serve.LogOptions{Follow: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, err := bufio.NewReader(log).ReadString('\n')
+		log.Close()
+		if err == nil {
+			if !strings.HasPrefix(line, "/var/lib/google/serve/") {
+				t.Errorf("it runs in %s", line)
+			}
+			return
+		}
+	}
+	t.Error("it has said nothing")
 }
 
 // What Compute Engine says on the machine is heard where the controller is, before it

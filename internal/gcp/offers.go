@@ -37,11 +37,8 @@ func (c *Cloud) offers(ctx context.Context, r serve.Resource) ([]serve.Offer, er
 	}
 	all, err := fleet.Gather(ctx, c.account, w.Regions(cloudName, j.usable()), func(s *site) ([]serve.Offer, error) {
 		types, zones, err := s.typesFor(ctx, w)
-		if err != nil {
-			return nil, err
-		}
 		fit := w.Contenders(types)
-		return w.Offers(serve.Location{Cloud: cloudName, Region: s.region}, fit, zones, list.of(s.region, fit, zones)), nil
+		return w.Offers(serve.Location{Cloud: cloudName, Region: s.region}, fit, zones, list.of(s.region, fit, zones)), err
 	})
 	fleet.SortOffers(all)
 	return all, err
@@ -49,12 +46,10 @@ func (c *Cloud) offers(ctx context.Context, r serve.Resource) ([]serve.Offer, er
 
 // typesFor gives the types of a region that may be what is wanted, with the zones that
 // have them: those that are ready-made, those made to measure, and with accelerators
-// those that they can be attached to.
+// those that they can be attached to. With an error it gives those of the zones that
+// have answered.
 func (s *site) typesFor(ctx context.Context, w fleet.Wanted) ([]fleet.Type, map[string][]string, error) {
 	by, err := s.typesIn(ctx, s.zones)
-	if err != nil {
-		return nil, nil, err
-	}
 	all, zones := map[string]fleet.Type{}, map[string][]string{}
 	for _, zone := range s.zones {
 		for _, t := range by[zone].typesFor(w) {
@@ -64,7 +59,7 @@ func (s *site) typesFor(ctx context.Context, w fleet.Wanted) ([]fleet.Type, map[
 	}
 	types := slices.Collect(maps.Values(all))
 	fleet.SortTypes(types)
-	return types, zones, nil
+	return types, zones, err
 }
 
 func (z zoneTypes) typesFor(w fleet.Wanted) []fleet.Type {

@@ -28,14 +28,14 @@ func (l *launch) Running(ctx context.Context) (fleet.Up, error) {
 		return fleet.Up{}, err
 	}
 	found, err := l.existing(ctx, l.refLabels(l.req.Ref))
-	if err != nil {
-		return fleet.Up{}, err
-	}
 	for _, i := range found {
 		if i.GetStatus() == running && l.hostOf(i) != "" {
 			l.zone = zoneOf(i)
 			return l.up(i)
 		}
+	}
+	if err != nil {
+		return fleet.Up{}, err
 	}
 	return fleet.Up{}, fmt.Errorf("it has no instance that runs: %w", serve.ErrNotFound)
 }

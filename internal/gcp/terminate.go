@@ -28,23 +28,23 @@ func (c *Cloud) terminate(ctx context.Context, ref serve.Ref, was serve.Instance
 	if err != nil {
 		return err
 	}
-	found, err := j.existing(ctx, j.refLabels(ref))
-	if err != nil {
-		return err
+	found, lost := j.existing(ctx, j.refLabels(ref))
+	if _, some := errors.AsType[*unseen](lost); lost != nil && !some {
+		return lost
 	}
 	at := map[string]string{} // zones, by the names there
 	for _, i := range found {
 		at[zoneOf(i)] = i.GetName()
 	}
 	if zone := was.Offer.Location.Zone; zone != "" {
-		at[zone] = was.ID // it may not be listed yet
+		at[zone], lost = was.ID, nil // it may not be listed yet
 	}
 	for zone, name := range at {
 		if err := j.end(ctx, zone, name); err != nil {
 			return err
 		}
 	}
-	return nil
+	return lost // where it may be
 }
 
 // end deletes an instance, and returns when it is gone.

@@ -43,20 +43,28 @@ func seriesOf(name string) string {
 	return series
 }
 
-// typesIn gives all that some zones of the region have, by zone.
+// typesIn gives all that some zones of the region have, by zone, also with an error
+// about others.
 func (s *site) typesIn(ctx context.Context, zones []string) (map[string]zoneTypes, error) {
-	return s.types.Of(ctx, catalogLifetime, zones, func(ctx context.Context, zones []string) (map[string]zoneTypes, error) {
-		var mu sync.Mutex
-		by := map[string]zoneTypes{}
-		err := fleet.Each(zones, func(zone string) error {
-			z, err := s.askTypes(ctx, zone)
-			mu.Lock()
-			defer mu.Unlock()
-			by[zone] = z
-			return err
+	var mu sync.Mutex
+	by := map[string]zoneTypes{}
+	err := fleet.Each(zones, func(zone string) error {
+		known := s.types[zone]
+		if known == nil {
+			return fmt.Errorf("%w: there is no such zone", serve.ErrInvalid)
+		}
+		z, err := known.One(ctx, catalogLifetime, zone, func(ctx context.Context) (zoneTypes, error) {
+			return s.askTypes(hasty(ctx), zone) // a zone that is lost holds up the others
 		})
-		return by, err
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		by[zone] = z
+		return nil
 	})
+	return by, err
 }
 
 func (j *joined) askTypes(ctx context.Context, zone string) (zoneTypes, error) {
