@@ -54,7 +54,7 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	a := awstest.New(t, awstest.Options{Pending: 8 * time.Second, Stopping: 20 * time.Second})
 	stations := fleettest.Stations{Every: time.Second, Boot: 20 * time.Second, Machines: func() (all []fleettest.Machine) {
-		for _, i := range a.Books().Live() {
+		for _, i := range a.Live() {
 			all = append(all, fleettest.Machine{Host: i.PublicIP, Running: i.State == "running", Launched: i.Launched})
 		}
 		return all

@@ -137,6 +137,23 @@ func (a *AWS) Books() Books {
 	return b
 }
 
+// Live gives the instances that are there or about to be: for those who look often.
+func (a *AWS) Live() []Instance {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := time.Now()
+	a.scale(now)
+	var all []Instance
+	for _, name := range regionNames() {
+		for _, i := range a.regions[name].instances {
+			if i.live(now) {
+				all = append(all, i.entry(name, now))
+			}
+		}
+	}
+	return all
+}
+
 func (i *instance) entry(region string, now time.Time) Instance {
 	e := Instance{
 		ID: i.id, Region: region, Zone: i.zone.name, Type: i.plan.kind.name, Market: i.plan.market, State: i.state(now).name,

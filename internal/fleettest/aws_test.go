@@ -54,7 +54,7 @@ func onAWS(t *testing.T, seed uint64, every, boot time.Duration) (*fleettest.Wor
 // instances are those of the books.
 func instances(a *awstest.AWS) []fleettest.Machine {
 	var all []fleettest.Machine
-	for _, i := range a.Books().Live() {
+	for _, i := range a.Live() {
 		m := fleettest.Machine{
 			ID: i.ID, Service: i.Tags["serve-infra:service"], Replica: i.Tags["serve-infra:uid"] + "/" + i.Tags["serve-infra:replica"],
 			Host: i.PublicIP, Running: i.State == "running", Launched: i.Launched,

@@ -54,7 +54,7 @@ func onGCP(t *testing.T, seed uint64, every, boot time.Duration) (*fleettest.Wor
 // instancesOfGCP are those of the books.
 func instancesOfGCP(g *gcptest.GCP) []fleettest.Machine {
 	var all []fleettest.Machine
-	for _, i := range g.Books().Live() {
+	for _, i := range g.Live() {
 		m := fleettest.Machine{
 			ID: i.Name, Service: i.Labels["serve-infra-service"], Replica: i.Labels["serve-infra-uid"] + "/" + i.Labels["serve-infra-replica"],
 			Host: i.PublicIP, Running: i.State == "RUNNING", Launched: i.Launched,

@@ -103,7 +103,7 @@ func options(t *testing.T, g *gcptest.GCP, c gcp.Config) gcp.CloudOptions {
 func stations(g *gcptest.GCP) *fleettest.Stations {
 	return &fleettest.Stations{Every: time.Second, Boot: 20 * time.Second, Machines: func() []fleettest.Machine {
 		var all []fleettest.Machine
-		for _, i := range g.Books().Live() {
+		for _, i := range g.Live() {
 			m := fleettest.Machine{ID: i.Name, Host: i.PublicIP, Running: i.State == "RUNNING", Launched: i.Launched}
 			if !i.Preempted.IsZero() {
 				m.Warnings = []agent.Warning{{Kind: agent.WarningInterruption, Deadline: i.Preempted.Add(30 * time.Second), Detail: "preempted"}}

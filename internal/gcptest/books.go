@@ -152,6 +152,20 @@ func (g *GCP) tellIdentities(b *Books) {
 	}
 }
 
+// Live gives the instances that are there or about to be: for those who look often.
+func (g *GCP) Live() []Instance {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := time.Now()
+	var all []Instance
+	for _, i := range g.compute.instances {
+		if state := i.state(now); state != gone && state != stopping {
+			all = append(all, g.entry(i, now))
+		}
+	}
+	return all
+}
+
 func (g *GCP) entry(i *instance, now time.Time) Instance {
 	p := i.plan
 	e := Instance{
