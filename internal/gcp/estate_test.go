@@ -6,12 +6,17 @@ package gcp
 import (
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/api/iam/v1"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
 	"github.com/serve-infra/terraform-provider-serve/internal/gcptest"
 	"github.com/serve-infra/terraform-provider-serve/internal/headquarters"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -257,4 +262,54 @@ func TestWhereControllersCanNotBe(t *testing.T) {
 	if _, err := m.estate("web").MakeBucket(t.Context()); !errors.Is(err, serve.ErrUnauthorized) {
 		t.Errorf("a bucket that is somebody else's: %v, want ErrUnauthorized", err)
 	}
+}
+
+// Whatever a deployer asks of Google Cloud, the roles of the examples allow.
+func TestADeployerMayDoWhatItDoes(t *testing.T) {
+	t.Parallel()
+	allowed := map[string]bool{}
+	for _, example := range []string{"gcp", "gcp_controller"} {
+		text, err := os.ReadFile("../../examples/" + example + "/role.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range regexp.MustCompile(`(?m)^ *- (\S+)$`).FindAllStringSubmatch(string(text), -1) {
+			allowed[item[1]] = true
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		m := newManor(t)
+		e := m.made("web")
+		e.LastWords(t.Context())
+		b, err := e.MakeBucket(t.Context()) // of which there is one
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // which writes over what is there
+			if _, err := b.Put(t.Context(), "state.json", nil, bucket.Condition{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, _, err := b.Get(t.Context(), "state.json"); err != nil {
+			t.Fatal(err)
+		}
+		m.made("web", func(c *Config) { c.DefaultLabels = map[string]string{"team": "search"} })
+		_, listErr := e.Deployer.List(t.Context())
+		_, leftErr := e.Left(t.Context())
+		if err := errors.Join(listErr, leftErr); err != nil {
+			t.Fatal(err)
+		}
+		// Others who know the roles by another list of permissions change them.
+		if _, err := e.services.iam.Projects.Roles.Patch(e.roleNames(right{end: "looks"})[0], &iam.Role{Title: "old"}).Do(); err != nil {
+			t.Fatal(err)
+		}
+		m.made("web")
+		m.removed(e)
+		m.removed(m.made("web")) // by the roles that were deleted
+		for _, p := range m.gcp.Books().Asked[gcptest.Account] {
+			if !allowed[p] {
+				t.Errorf("no role allows %s", p)
+			}
+		}
+	})
 }

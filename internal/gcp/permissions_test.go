@@ -52,6 +52,7 @@ func TestTheRoleOfTheDeployerIsTheLeast(t *testing.T) {
 		"compute.addresses.setLabels", "compute.addresses.use", "compute.disks.create", "compute.disks.setLabels", "compute.instances.setLabels",
 		"compute.instances.setMetadata", "compute.instances.setServiceAccount", "compute.instances.setTags", "compute.networks.updatePolicy",
 		"compute.regionOperations.get", "compute.subnetworks.use", "compute.subnetworks.useExternalIp", "iam.serviceAccounts.actAs",
+		"storage.buckets.get",
 	} {
 		asked[also] = true
 	}

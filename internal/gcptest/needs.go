@@ -29,6 +29,10 @@ func computeNeeds(c *call, in fields) []need {
 	switch c.method.ID {
 	case "compute.firewalls.insert", "compute.firewalls.patch", "compute.firewalls.delete":
 		add("compute.networks.updatePolicy")
+	case "compute.addresses.insert":
+		if in.has("labels") {
+			add("compute.addresses.setLabels")
+		}
 	case "compute.instances.addAccessConfig":
 		add("compute.subnetworks.useExternalIp")
 		if in.has("natIP") {

@@ -58,6 +58,8 @@ func storageNeeds(c *call, in fields) []need {
 	switch c.method.ID {
 	case "storage.buckets.insert", "storage.buckets.list":
 		return []need{{permission(c.method.ID), project}}
+	case "storage.buckets.patch":
+		return []need{{"storage.buckets.get", at}, {"storage.buckets.update", at}}
 	case "storage.objects.insert":
 		needs := []need{{"storage.objects.create", at}}
 		if b := c.storage.buckets[c.param("bucket")]; b != nil && b.objects[c.objectName(in)] != nil {
