@@ -116,5 +116,14 @@ func (z zoneTypes) custom(w fleet.Wanted) []fleet.Type {
 	return all
 }
 
+// launchedAs gives what a type is called by whoever launches it: of the series N1 those
+// made to measure are older than the names of series.
+func launchedAs(name string) string {
+	if isCustom(name) {
+		return strings.TrimPrefix(name, "n1-")
+	}
+	return name
+}
+
 // isCustom reports whether a name is one of a machine made to measure.
 func isCustom(name string) bool { return strings.Contains(name, "-custom-") }

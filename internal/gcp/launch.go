@@ -205,7 +205,7 @@ func (l *launch) plan(ctx context.Context, zone string) (*computepb.Instance, er
 		return nil, err
 	}
 	in := &computepb.Instance{
-		Name: new(l.instanceName(l.req.Ref)), MachineType: new("zones/" + zone + "/machineTypes/" + machine.Name),
+		Name: new(l.instanceName(l.req.Ref)), MachineType: new("zones/" + zone + "/machineTypes/" + launchedAs(machine.Name)),
 		Description: new("A replica of the serve_service " + l.req.Ref.Service + "; managed by terraform-provider-serve"),
 		Labels:      labels, Tags: &computepb.Tags{Items: []string{l.networkTag(l.req.Ref.Service)}},
 		Metadata:          &computepb.Metadata{Items: items(map[string]string{itemScript: script, itemDetails: truth})},

@@ -217,6 +217,7 @@ func TestAMachineIsAsItWasAskedFor(t *testing.T) {
 		}},
 		{"one made to measure", serve.Resource{CPUs: "6", Memory: "10"}, serve.Spot, func(i gcptest.Instance) bool { return i.Type == "e2-custom-6-10240" }},
 		{"one that is named", serve.Resource{InstanceType: "n2-custom-6-10240"}, serve.Spot, func(i gcptest.Instance) bool { return i.Type == "n2-custom-6-10240" }},
+		{"one made to measure of the oldest series", serve.Resource{InstanceType: "n1-custom-2-4096"}, serve.Spot, func(i gcptest.Instance) bool { return i.Type == "custom-2-4096" }},
 		{"one with an accelerator attached", serve.Resource{Accelerators: "T4"}, serve.Spot, func(i gcptest.Instance) bool {
 			return strings.HasPrefix(i.Type, "n1-") && i.GPU == "nvidia-tesla-t4" && i.GPUs == 1
 		}},

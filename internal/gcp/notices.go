@@ -44,7 +44,7 @@ type cause struct {
 // cause looks among the operations of a zone for the one that has ended an instance, or
 // that could not make it; it is kept there for some weeks.
 func (j *joined) cause(ctx context.Context, zone, name string) cause {
-	by := fmt.Sprintf("targetLink = %q", "https://www.googleapis.com/compute/v1/projects/"+j.project+"/zones/"+zone+"/instances/"+name)
+	by := fmt.Sprintf("targetLink eq %q", ".*/zones/"+zone+"/instances/"+name)
 	pages := j.services.operations.in(j.project).zones.List(ctx, &computepb.ListZoneOperationsRequest{Project: j.project, Zone: zone, Filter: &by})
 	var last *computepb.Operation
 	for {

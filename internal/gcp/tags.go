@@ -4,6 +4,7 @@
 package gcp
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -52,7 +53,8 @@ type details struct {
 
 // serviceLabels are those of everything of a service.
 func (j *joined) serviceLabels(service string) map[string]string {
-	return map[string]string{labelService: labelled(service), labelScope: labelled(j.scope)}
+	// What has no value cannot be asked for.
+	return map[string]string{labelService: labelled(service), labelScope: labelled(cmp.Or(j.scope, "none"))}
 }
 
 // refLabels are those by which the instance of a replica is found.
