@@ -28,7 +28,7 @@ func rollingAttribute() schema.SingleNestedAttribute {
 		Optional:   true,
 		Attributes: rollingAttributes(),
 		MarkdownDescription: "Bounds of an update with `update_mode = \"rolling\"`, which hold at every instant while old replicas serve. " +
-			"With bounds, programs are restarted on the machines they are on, where `resources` has not changed and the cloud can do that (`local` and `aws` can). " +
+			"With bounds, programs are restarted on the machines they are on, where `resources` has not changed and the cloud can do that (`local`, `aws` and `gcp` can). " +
 			"Defaults to launching all new replicas at once, and giving up an old one for each that is ready.",
 	}
 }
