@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -96,52 +95,6 @@ func troublesOfAWS(a *awstest.AWS, r *rand.Rand, victim string) []fleettest.Trou
 	}
 }
 
-// Through a day on which something goes wrong every three minutes there are never
-// two instances of one replica, and when the service is deleted nothing is left.
-func TestADayOfChaosOnAWSLeavesNothingBehind(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		seed := fleettest.Seed(t)
-		w, _ := onAWS(t, seed, 5*time.Second, 20*time.Second)
-		d := fleettest.NewDay(t, seed, fleettest.InMemory(), w)
-		d.Play(fleettest.Faults)
-		if n := d.Done[fleettest.Begun]; n > 0 {
-			t.Errorf("%d controllers have ended by themselves", n)
-		}
-	})
-}
-
-// Like half of any other day, but that the state is in S3, with which things go wrong too,
-// and that machines of controllers are given up for dead that are not: then there
-// are two controllers for a while, each of which takes the service for its own.
-func TestADayOfChaosWithTheStateInS3LeavesNothingBehind(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		seed := fleettest.Seed(t)
-		w, a := onAWS(t, seed, 5*time.Second, 20*time.Second)
-		d := fleettest.NewDay(t, seed, inS3(t, a), w)
-		slow := &awstest.Error{Status: http.StatusServiceUnavailable, Code: "SlowDown", Message: "Please reduce your request rate."}
-		d.More = append(d.Twins(), []fleettest.Trouble{
-			{Name: "S3 asks to be asked less", Do: func() { a.FailNext("PutObject", slow, slow, slow, slow, slow) }},
-			{Name: "lost answers to a save", Do: func() { a.FailNext("PutObject", nil, nil) }},
-			{Name: "S3 away for a while", Do: func() {
-				a.Fault(func(c awstest.Call) (v awstest.Verdict) {
-					if c.Service == "s3" {
-						v.Err = slow
-					}
-					return v
-				})
-				d.Pass(time.Duration(1+d.Random.IntN(300)) * time.Second)
-				a.Fault(nil)
-			}},
-		}...)
-		d.Play(fleettest.Faults / 2)
-		if d.Done[fleettest.Yielded]+d.Done[fleettest.Begun] == 0 {
-			t.Error("no controller has ever heard of another")
-		}
-	})
-}
-
 // inS3 has the state of a service be in a bucket.
 func inS3(t *testing.T, a *awstest.AWS) fleettest.StoreOf {
 	t.Helper()
@@ -162,16 +115,21 @@ func inS3(t *testing.T, a *awstest.AWS) fleettest.StoreOf {
 	}
 }
 
-// EC2 limits how often it is asked as it does for a new account. The guide on AWS has
-// the figures of 50 services.
-func TestHowOftenAWSIsAsked(t *testing.T) {
-	t.Parallel()
-	fleettest.HowOften(t, fleettest.Frugality{Idle: 12, Losing: 60}, func(t *testing.T) *fleettest.World {
-		w, a := onAWS(t, 0, 30*time.Second, 40*time.Second)
-		a.Throttle(true)
-		for _, market := range []string{awstest.Spot, awstest.OnDemand} {
-			a.SetQuota("us-east-1", awstest.ClassStandard, market, 1<<20)
-		}
-		return w
-	})
+// troublesOfS3 are what can go wrong with a state that is there.
+func troublesOfS3(d *fleettest.Day, a *awstest.AWS) []fleettest.Trouble {
+	slow := &awstest.Error{Status: http.StatusServiceUnavailable, Code: "SlowDown", Message: "Please reduce your request rate."}
+	return []fleettest.Trouble{
+		{Name: "S3 asks to be asked less", Do: func() { a.FailNext("PutObject", slow, slow, slow, slow, slow) }},
+		{Name: "lost answers to a save", Do: func() { a.FailNext("PutObject", nil, nil) }},
+		{Name: "S3 away for a while", Do: func() {
+			a.Fault(func(c awstest.Call) (v awstest.Verdict) {
+				if c.Service == "s3" {
+					v.Err = slow
+				}
+				return v
+			})
+			d.Pass(time.Duration(1+d.Random.IntN(300)) * time.Second)
+			a.Fault(nil)
+		}},
+	}
 }

@@ -5,11 +5,13 @@ package fleettest_test
 
 import (
 	"math/rand/v2"
+	"net/http"
+	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
+	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/fleettest"
 	"github.com/serve-infra/terraform-provider-serve/internal/gcp"
@@ -95,47 +97,52 @@ func troublesOfGCP(g *gcptest.GCP, r *rand.Rand, victim string) []fleettest.Trou
 	}
 }
 
-// Like the day on AWS, and without hearing when a machine is to be replaced: Google
-// Cloud does not tell.
-func TestADayOfChaosOnGoogleCloudLeavesNothingBehind(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		seed := fleettest.Seed(t)
-		w, _ := onGCP(t, seed, 5*time.Second, 20*time.Second)
-		d := fleettest.NewDay(t, seed, fleettest.InMemory(), w)
-		d.Play(fleettest.Faults)
-		if n := d.Done[fleettest.Begun]; n > 0 {
-			t.Errorf("%d controllers have ended by themselves", n)
+// inCloudStorage has the state of a service be in a bucket there.
+func inCloudStorage(t *testing.T, g *gcptest.GCP) fleettest.StoreOf {
+	t.Helper()
+	const name = "serve-web"
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://storage.googleapis.com/storage/v1/b?project="+gcptest.Project,
+		strings.NewReader(`{"name": "`+name+`", "location": "us-east1"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+g.Token(gcptest.Account))
+	r.Header.Set("Content-Type", "application/json")
+	resp, err := g.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("making the bucket: %d", resp.StatusCode)
+	}
+	return func(way fleettest.Way) serve.Store {
+		b, err := gcp.OpenBucket(t.Context(), gcp.BucketOptions{
+			Config: gcp.Config{Project: gcptest.Project, Credentials: string(g.ClientCredentials())}, Name: name, Transport: way(g.Client().Transport),
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
+		return bucket.NewStore(b)
+	}
 }
 
-// What goes wrong on either cloud, with all of one lost for an hour now and then, is
-// never two machines of one replica, on whichever cloud they are.
-func TestADayOfChaosOnBothCloudsLeavesNothingBehind(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		seed := fleettest.Seed(t)
-		a, _ := onAWS(t, seed, 5*time.Second, 20*time.Second)
-		g, _ := onGCP(t, seed, 5*time.Second, 20*time.Second)
-		d := fleettest.NewDay(t, seed, fleettest.InMemory(), a, g)
-		d.Play(fleettest.Faults)
-		if n := d.Done[fleettest.Begun]; n > 0 {
-			t.Errorf("%d controllers have ended by themselves", n)
-		}
-	})
-}
-
-// Compute Engine limits how often it is asked as it does for every project. The guide
-// on Google Cloud has the figures.
-func TestHowOftenGoogleIsAsked(t *testing.T) {
-	t.Parallel()
-	fleettest.HowOften(t, fleettest.Frugality{Idle: 3, Losing: 60}, func(t *testing.T) *fleettest.World {
-		w, g := onGCP(t, 0, 30*time.Second, 40*time.Second)
-		g.Throttle(true)
-		for _, metric := range []string{"CPUS", "PREEMPTIBLE_CPUS"} {
-			g.SetQuota("us-east1", metric, 1<<20)
-		}
-		return w
-	})
+// troublesOfCloudStorage are what can go wrong with a state that is there.
+func troublesOfCloudStorage(d *fleettest.Day, g *gcptest.GCP) []fleettest.Trouble {
+	const save = "storage.objects.insert"
+	busy := &gcptest.Error{Code: http.StatusTooManyRequests, Reason: "rateLimitExceeded", Domain: "usageLimits", Message: "The object exceeded the rate limit for object mutation operations."}
+	return []fleettest.Trouble{
+		{Name: "Cloud Storage asks to be asked less", Do: func() { g.FailNext(save, busy, busy, busy, busy, busy) }},
+		{Name: "lost answers to a save", Do: func() { g.FailNext(save, nil, nil) }},
+		{Name: "Cloud Storage away for a while", Do: func() {
+			g.Fault(func(c gcptest.Call) (v gcptest.Verdict) {
+				if strings.HasPrefix(c.Method, "storage.") {
+					v.Err = gcptest.Unavailable()
+				}
+				return v
+			})
+			d.Pass(time.Duration(1+d.Random.IntN(300)) * time.Second)
+			g.Fault(nil)
+		}},
+	}
 }
