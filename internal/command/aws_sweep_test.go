@@ -19,9 +19,10 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
 )
 
-// addSweepers has "go test -sweep=REGION" end what broken runs have left on AWS.
-func addSweepers() {
-	resource.AddTestSweepers("serve_service", &resource.Sweeper{Name: "serve_service", F: func(region string) error {
+// addAWSSweeper has "go test -sweep=REGION -sweep-run=aws" end what broken runs have
+// left on AWS.
+func addAWSSweeper() {
+	resource.AddTestSweepers("aws", &resource.Sweeper{Name: "aws", F: func(region string) error {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 		defer cancel()
 		cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(region))

@@ -161,6 +161,17 @@ func (e *example) lives(cloud emulation) {
 	e.finish()
 }
 
+// survives has the example lose both of its machines, on a cloud that gives no notice
+// when it is asked to end one.
+func (e *example) survives() {
+	e.t.Helper()
+	spot, _, enough := e.begin()
+	_, onDemand := e.replaced(spot, "a spot replica serves again, and nobody stands in for it")
+	e.replaced(onDemand, "the on-demand base is there again")
+	enough()
+	e.finish()
+}
+
 // promise is how long after a notice on-demand is asked for at the latest.
 const promise = 2 * time.Second
 

@@ -88,6 +88,15 @@ func TestAccTheExampleOnGCP(t *testing.T) {
 	e.lives(emulatedGCP{cloud})
 }
 
+// The same on Google Cloud itself, which gives no notice when it is asked to delete an
+// instance.
+func TestAccTheExampleOnGCPItself(t *testing.T) {
+	g := newGCPItself(t)
+	e := onTheExample(t, "gcp", "gcp", g)
+	e.configure(fmt.Sprintf("project = %q\n default_labels = { %s = %q }", g.project, markKey, markLabel))
+	e.survives()
+}
+
 // What would be in the way is said by the plan, which makes nothing anywhere.
 func TestAccThePlanOnGCP(t *testing.T) {
 	for _, row := range []struct {

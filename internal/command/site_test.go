@@ -39,7 +39,8 @@ func TestMain(m *testing.M) {
 	// Terraform is to read no configuration but what a test gives it.
 	os.Setenv("TF_CLI_CONFIG_FILE", os.DevNull)
 	os.Setenv("CHECKPOINT_DISABLE", "1")
-	addSweepers()
+	addAWSSweeper()
+	addGCPSweeper()
 	resource.TestMain(m)
 }
 
