@@ -6,6 +6,7 @@ package gcptest_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -78,5 +79,28 @@ func TestTheCommandLineOfGoogleReadsWhatThereIsAndEndsIt(t *testing.T) {
 	c.run("compute instances delete web-1 web-4 --zone=us-east1-b")
 	if live := c.gcp.Books().Live(); len(live) != 2 {
 		t.Errorf("there are %+v", live)
+	}
+}
+
+func TestTheCommandLineOfGoogleKnowsItsBucketsAndAccounts(t *testing.T) {
+	t.Parallel()
+	c := newCommandLine(t, gcptest.Options{})
+	c.run("storage buckets create gs://serve-cli --location=us-east1 --uniform-bucket-level-access --public-access-prevention")
+	file := filepath.Join(t.TempDir(), "note")
+	if err := os.WriteFile(file, []byte("hello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.run("storage cp " + file + " gs://serve-cli/notes/one")
+	if got := c.run("storage cat gs://serve-cli/notes/one"); got != "hello" {
+		t.Errorf("the object says %q", got)
+	}
+	c.run("iam service-accounts create reader --display-name=Reader")
+	account := "reader@" + gcptest.Project + ".iam.gserviceaccount.com"
+	c.run("projects add-iam-policy-binding " + gcptest.Project + " --role=roles/viewer --condition=None --member=serviceAccount:" + account)
+	c.run("storage rm gs://serve-cli/notes/one")
+	c.run("storage buckets delete gs://serve-cli")
+	left := c.gcp.Books().Left()
+	if len(left) != 2 || !strings.Contains(left[0], account) || !strings.Contains(left[1], account) {
+		t.Errorf("there is left: %q", left)
 	}
 }

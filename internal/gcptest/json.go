@@ -110,7 +110,7 @@ func (s *schema) encodeScalar(path string, value any) (any, error) {
 		return strconv.FormatUint(v.Uint(), 10), nil
 	}
 	if t, ok := value.(time.Time); ok {
-		value = t.UTC().Format(time.RFC3339Nano)
+		value = t.UTC().Truncate(time.Millisecond).Format(time.RFC3339Nano) // as all of them have it
 	}
 	text, ok := value.(string)
 	if !ok {

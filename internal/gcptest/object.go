@@ -4,12 +4,16 @@
 package gcptest
 
 import (
+	"cmp"
 	"crypto/md5" //nolint:gosec // by which Cloud Storage tells objects apart
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"maps"
 	"net/http"
+	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,6 +48,18 @@ func (o *object) describe() fields {
 		"md5Hash": base64.StdEncoding.EncodeToString(sum[:]), "crc32c": checksum(o.data), "etag": "C" + strconv.FormatInt(o.generation, 36),
 		"timeCreated": o.made, "updated": o.made, "timeStorageClassUpdated": o.made, "timeFinalized": o.made,
 	}
+}
+
+// describeObject adds where the object is, which is wherever whoever asks has asked.
+func (c *call) describeObject(o *object) fields {
+	out := o.describe()
+	scheme, host := c.request.URL.Scheme, c.request.Host
+	if scheme == "" {
+		scheme = "http" // over the network
+	}
+	at := scheme + "://" + cmp.Or(host, c.request.URL.Host) + "/storage/v1/b/" + o.bucket + "/o/" + url.PathEscape(o.name)
+	out["selfLink"], out["mediaLink"] = at, at+"?alt=media&generation="+strconv.FormatInt(o.generation, 10)
+	return out
 }
 
 // objectName is the name of the object that a call is to write.
@@ -106,7 +122,7 @@ func (c *call) writeObject(b *bucket, in fields, content *content) (fields, erro
 	}
 	o.generation = c.generation()
 	b.objects[o.name] = o
-	return o.describe(), nil
+	return c.describeObject(o), nil
 }
 
 // objectNamed finds the object that a call is about.
@@ -128,16 +144,36 @@ func getObject(c *call, _ fields) (fields, error) {
 		return nil, err
 	}
 	if c.param("alt") != "media" {
-		return o.describe(), nil
-	}
-	if c.request.Header.Get("Range") != "" {
-		return nil, c.undone("a part of an object")
+		return c.describeObject(o), nil
 	}
 	c.reply = &content{kind: o.kind, data: o.data, header: http.Header{
 		"X-Goog-Generation": {strconv.FormatInt(o.generation, 10)}, "X-Goog-Metageneration": {"1"}, "X-Goog-Hash": {"crc32c=" + checksum(o.data)},
 		"Etag": {"C" + strconv.FormatInt(o.generation, 36)},
 	}}
+	if part := c.request.Header.Get("Range"); part != "" {
+		return nil, c.reply.cut(part)
+	}
 	return nil, nil
+}
+
+// cut leaves the part of content that is asked for.
+func (c *content) cut(part string) error {
+	parts := regexp.MustCompile(`^bytes=(\d+)-(\d*)$`).FindStringSubmatch(part)
+	if parts == nil {
+		return invalid("Invalid range '%s'", part)
+	}
+	size := len(c.data)
+	from, err := strconv.Atoi(parts[1])
+	to, _ := strconv.Atoi(parts[2]) // digits, or none
+	if parts[2] == "" || to >= size {
+		to = size - 1
+	}
+	if err != nil || from > to {
+		return refusal(http.StatusRequestedRangeNotSatisfiable, "requestedRangeNotSatisfiable", "Request range not satisfiable")
+	}
+	c.header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, to, size))
+	c.data, c.status = c.data[from:to+1], http.StatusPartialContent
+	return nil
 }
 
 func listObjects(c *call, _ fields) (fields, error) {
@@ -145,19 +181,27 @@ func listObjects(c *call, _ fields) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.param("delimiter") != "" {
-		return nil, c.undone("a delimiter")
-	}
 	var items []fields
+	var below []string // what names have in common up to the delimiter
+	prefix, delimiter := c.param("prefix"), c.param("delimiter")
 	for _, name := range slices.Sorted(maps.Keys(b.objects)) {
-		if strings.HasPrefix(name, c.param("prefix")) {
-			items = append(items, b.objects[name].describe())
+		rest, ok := strings.CutPrefix(name, prefix)
+		first, _, deeper := strings.Cut(rest, delimiter)
+		switch {
+		case !ok:
+		case delimiter == "" || !deeper:
+			items = append(items, c.describeObject(b.objects[name]))
+		default:
+			below = append(below, prefix+first+delimiter)
 		}
 	}
 	items, next := c.some(items)
 	out := fields{"kind": "storage#objects", "nextPageToken": orNil(next)}
 	if items != nil {
 		out["items"] = items
+	}
+	if below = slices.Compact(below); c.param("pageToken") == "" && below != nil {
+		out["prefixes"] = below
 	}
 	return out, nil
 }

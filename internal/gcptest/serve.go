@@ -205,7 +205,8 @@ func (c *call) parts(body []byte) ([]byte, error) {
 		c.media = &content{kind: c.request.Header.Get("X-Upload-Content-Type"), session: true}
 		return body, nil
 	case "multipart":
-		_, options, err := mime.ParseMediaType(kind)
+		// Google's command line has other quotes around the boundary than there should be.
+		_, options, err := mime.ParseMediaType(strings.ReplaceAll(kind, "'", `"`))
 		if err != nil {
 			return nil, depart("The content is of type %q, which has no parts: %v", kind, err)
 		}
