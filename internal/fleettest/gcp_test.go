@@ -101,21 +101,7 @@ func troublesOfGCP(g *gcptest.GCP, r *rand.Rand, victim string) []fleettest.Trou
 func inCloudStorage(t *testing.T, g *gcptest.GCP) fleettest.StoreOf {
 	t.Helper()
 	const name = "serve-web"
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://storage.googleapis.com/storage/v1/b?project="+gcptest.Project,
-		strings.NewReader(`{"name": "`+name+`", "location": "us-east1"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+g.Token(gcptest.Account))
-	r.Header.Set("Content-Type", "application/json")
-	resp, err := g.Client().Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		t.Fatalf("making the bucket: %d", resp.StatusCode)
-	}
+	g.MakeBucket(name)
 	return func(way fleettest.Way) serve.Store {
 		b, err := gcp.OpenBucket(t.Context(), gcp.BucketOptions{
 			Config: gcp.Config{Project: gcptest.Project, Credentials: string(g.ClientCredentials())}, Name: name, Transport: way(g.Client().Transport),

@@ -13,8 +13,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"google.golang.org/api/storage/v1"
-
 	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
 	"github.com/serve-infra/terraform-provider-serve/internal/buckettest"
 	"github.com/serve-infra/terraform-provider-serve/internal/gcptest"
@@ -31,10 +29,7 @@ type depot struct {
 func newDepot(t *testing.T) depot {
 	t.Helper()
 	d := depot{t, gcptest.New(t, gcptest.Options{})}
-	in := &storage.Bucket{Name: "serve-web", Location: "us-east1"}
-	if _, err := d.bucket(nil).storage.Buckets.Insert(gcptest.Project, in).Do(); err != nil {
-		t.Fatal(err)
-	}
+	d.gcp.MakeBucket("serve-web")
 	return d
 }
 

@@ -37,6 +37,19 @@
 // by looking again and again. It is the operation that says that a zone has nothing
 // left, or that a quota is used up (see errors.go).
 //
+// # What there is of a controller
+//
+// A controller can run on Google Cloud as well, on an instance of its own: see
+// deployer.go. Then there are besides a bucket, which has all that the controller
+// remembers, a reserved address, a firewall rule, and a service account with two roles of
+// the project: one for what cannot be limited, and one for ending and changing the
+// instances whose names begin as those of the service do. The machine is told by its
+// startup script where the bucket is, and fetches its program from there with a token of
+// its service account. It has the address from the first, so that there cannot be two
+// of it; when its host fails Compute Engine starts it again, and when it is gone whoever
+// applies makes it again, in another zone if need be. A save is accepted from whoever has
+// made or read the last one, by the generation of the object.
+//
 // # How an instance ends
 //
 // A spot instance that Google needs back is told of it by the metadata server, has 30

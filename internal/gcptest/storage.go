@@ -239,6 +239,13 @@ func setBucketPolicy(c *call, in fields) (fields, error) {
 	return c.changePolicy(bucketPath(b.name), in)
 }
 
+// MakeBucket makes a bucket, for tests of what is in one and not of the bucket.
+func (g *GCP) MakeBucket(name string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.storage.buckets[name] = &bucket{name: name, location: "US-EAST1", made: time.Now(), objects: map[string]*object{}, prevention: "inherited"}
+}
+
 // Wipe deletes the buckets whose names begin so, with all that is in them.
 func (g *GCP) Wipe(prefix string) {
 	g.mu.Lock()
