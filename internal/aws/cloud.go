@@ -10,6 +10,7 @@ import (
 
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // cloudName is the name of this cloud in locations.
@@ -47,4 +48,4 @@ func (c *Cloud) Name() string { return cloudName }
 func token(parts ...string) string { return fleet.Token(parts...) }
 
 // sleep waits, and reports false when the context ended first.
-func sleep(ctx context.Context, wait time.Duration) bool { return fleet.Sleep(ctx, wait) }
+func sleep(ctx context.Context, wait time.Duration) bool { return turns.Sleep(ctx, wait) }

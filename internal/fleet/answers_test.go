@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 func TestWhatIsKnownIsNotAskedAgain(t *testing.T) {
@@ -20,7 +22,7 @@ func TestWhatIsKnownIsNotAskedAgain(t *testing.T) {
 		var asked [][]string
 		ask := func(ctx context.Context, names []string) (map[string]string, error) {
 			asked = append(asked, names)
-			Sleep(ctx, time.Second)
+			turns.Sleep(ctx, time.Second)
 			return map[string]string{"a": "A", "b": "B"}, nil
 		}
 		of := func(names ...string) {

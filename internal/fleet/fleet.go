@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -169,16 +168,4 @@ func (f *Fleet) known(ref serve.Ref) (serve.Instance, bool) {
 func Token(parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00") + "\x00"))
 	return hex.EncodeToString(sum[:24])
-}
-
-// Sleep waits, and reports false when the context ended first.
-func Sleep(ctx context.Context, wait time.Duration) bool {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 const (
@@ -101,7 +102,7 @@ func (f *Fleet) furnish(ctx context.Context, req serve.LaunchRequest, up Up, fal
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		// While it cannot be told the machine is taken to be there.
-		for Sleep(there, doubt) {
+		for turns.Sleep(there, doubt) {
 			if err := fallen(there); err != nil {
 				over(err)
 			}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // LookPause is the least time between two questions about machines that somebody
@@ -101,7 +103,7 @@ func (l *Lookout[I]) look(ctx context.Context) (map[string]I, error) {
 		pause := time.Until(l.seenAt.Add(LookPause))
 		l.mu.Unlock()
 		if pause > 0 {
-			Sleep(ctx, pause)
+			turns.Sleep(ctx, pause)
 		}
 		l.ask(ctx)
 		if ctx.Err() != nil {

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // vendor describes machines that come up when their time has come.
@@ -24,7 +26,7 @@ type vendor struct {
 }
 
 func (v *vendor) describe(ctx context.Context, ids []string) (map[string]string, error) {
-	if !Sleep(ctx, 100*time.Millisecond) {
+	if !turns.Sleep(ctx, 100*time.Millisecond) {
 		return nil, ctx.Err()
 	}
 	v.mu.Lock()

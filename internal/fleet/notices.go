@@ -12,6 +12,7 @@ import (
 
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // maxRepose is the longest pause between two tries to reach a machine that the
@@ -153,7 +154,7 @@ func (n *notices) follow(ctx context.Context, i serve.Instance) {
 		}
 		// Unreachable is not gone: the probes say what that means for the replica.
 		n.fleet.log.WarnContext(ctx, "a machine is not heard from", "replica", i.Ref.Replica, "instance", i.ID, "error", errors.Join(err, asked))
-		if !Sleep(ctx, pause) {
+		if !turns.Sleep(ctx, pause) {
 			return
 		}
 	}

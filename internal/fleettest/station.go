@@ -18,6 +18,7 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // Machine is what the books of an emulated cloud have of a machine.
@@ -81,7 +82,7 @@ func (s station) gone() error {
 
 // Furnish waits until the machine has booted.
 func (s station) Furnish(ctx context.Context, _ agent.Supplies) error {
-	for fleet.Sleep(ctx, s.Every) {
+	for turns.Sleep(ctx, s.Every) {
 		if m, ok := s.machine(s.host); ok && time.Since(m.Launched) > s.Boot {
 			return nil
 		}
@@ -99,7 +100,7 @@ func (s station) Watch(ctx context.Context, tell func(agent.State) bool) error {
 		if !tell(agent.State{Phase: agent.PhaseRun, Warnings: m.Warnings}) {
 			return nil
 		}
-		if !fleet.Sleep(ctx, s.Every) {
+		if !turns.Sleep(ctx, s.Every) {
 			return ctx.Err()
 		}
 	}

@@ -44,7 +44,7 @@ func mayImport() map[string][]string {
 		"cloudtest":   {},
 		"sim":         {"serve", "policy", "skyserve"},
 		"turns":       {},
-		"fleettest":   {"serve", "agent", "balancer", "controller", "fleet", "servetest"},
+		"fleettest":   {"serve", "turns", "agent", "balancer", "controller", "fleet", "servetest"},
 		"fleet":       {"serve", "turns", "agent", "bootstrap"},
 		"bucket":      {"serve", "turns"},
 		"buckettest":  {"serve", "bucket"},
