@@ -79,7 +79,8 @@ func connect(ctx context.Context, o CloudOptions) (*joined, error) {
 
 // look sees which regions there are.
 func (j *joined) look(ctx context.Context) error {
-	pages := j.services.regions.List(hasty(ctx), &computepb.ListRegionsRequest{Project: j.project})
+	ctx = hasty(ctx)
+	pages := j.within(ctx).regions.List(ctx, &computepb.ListRegionsRequest{Project: j.project})
 	for {
 		r, err := pages.Next()
 		if errors.Is(err, iterator.Done) {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	compute "cloud.google.com/go/compute/apiv1"
@@ -102,4 +103,27 @@ func (a *access) services(ctx context.Context) (*services, error) {
 	zone.CallOptions, region.CallOptions, global.CallOptions = &compute.ZoneOperationsCallOptions{}, &compute.RegionOperationsCallOptions{}, &compute.GlobalOperationsCallOptions{}
 	s.operations = operations{project: a.project, zones: zone, regions: region, global: global}
 	return s, nil
+}
+
+// bound is the way to Google for calls that are not to outlast a context.
+type bound struct {
+	ctx  context.Context //nolint:containedctx // it is over when the calls are
+	base http.RoundTripper
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (b bound) RoundTrip(req *http.Request) (*http.Response, error) {
+	return b.base.RoundTrip(req.WithContext(b.ctx))
+}
+
+// within gives clients for calls that end with ctx. Those of Compute Engine ask for the
+// pages of a list without the context that they were given, and nothing would stop them.
+func (j *joined) within(ctx context.Context) *services {
+	a := *j.access
+	a.client = &http.Client{Transport: bound{ctx, j.access.client.Transport}}
+	s, err := a.services(ctx)
+	if err != nil {
+		return j.services // as these could be made the others can
+	}
+	return s
 }

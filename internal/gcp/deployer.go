@@ -213,7 +213,7 @@ func (d *Deployer) list(ctx context.Context) (map[string]bool, error) {
 func (e *estate) others(ctx context.Context) (map[string]bool, error) {
 	names := map[string]bool{}
 	by := "labels." + labelController + ":*"
-	all := e.services.addresses.List(ctx, &computepb.ListAddressesRequest{Project: e.project, Region: e.region, Filter: &by})
+	all := e.within(ctx).addresses.List(ctx, &computepb.ListAddressesRequest{Project: e.project, Region: e.region, Filter: &by})
 	for {
 		a, err := all.Next()
 		if errors.Is(err, iterator.Done) {

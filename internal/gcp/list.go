@@ -85,7 +85,7 @@ func (j *joined) existing(ctx context.Context, labels map[string]string) ([]*com
 	by := filter(labels)
 	var all []*computepb.Instance
 	var lost unseen
-	pages := j.services.instances.AggregatedList(ctx, &computepb.AggregatedListInstancesRequest{Project: j.project, Filter: &by})
+	pages := j.within(ctx).instances.AggregatedList(ctx, &computepb.AggregatedListInstancesRequest{Project: j.project, Filter: &by})
 	for {
 		scope, err := pages.Next()
 		if errors.Is(err, iterator.Done) {

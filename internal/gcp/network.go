@@ -141,7 +141,7 @@ func (c *Cloud) Clean(ctx context.Context, service string) error {
 
 func (j *joined) clean(ctx context.Context, service string) error {
 	project := j.networkProject()
-	rules := j.services.firewalls.List(ctx, &computepb.ListFirewallsRequest{Project: project})
+	rules := j.within(ctx).firewalls.List(ctx, &computepb.ListFirewallsRequest{Project: project})
 	for {
 		rule, err := rules.Next()
 		if errors.Is(err, iterator.Done) {

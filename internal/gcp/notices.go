@@ -45,7 +45,7 @@ type cause struct {
 // that could not make it; it is kept there for some weeks.
 func (j *joined) cause(ctx context.Context, zone, name string) cause {
 	by := fmt.Sprintf("targetLink eq %q", ".*/zones/"+zone+"/instances/"+name)
-	pages := j.services.operations.in(j.project).zones.List(ctx, &computepb.ListZoneOperationsRequest{Project: j.project, Zone: zone, Filter: &by})
+	pages := j.within(ctx).operations.in(j.project).zones.List(ctx, &computepb.ListZoneOperationsRequest{Project: j.project, Zone: zone, Filter: &by})
 	var last *computepb.Operation
 	for {
 		op, err := pages.Next()

@@ -69,7 +69,7 @@ func (s *site) typesIn(ctx context.Context, zones []string) (map[string]zoneType
 
 func (j *joined) askTypes(ctx context.Context, zone string) (zoneTypes, error) {
 	z := zoneTypes{attachable: map[string]int{}}
-	pages := j.services.types.List(ctx, &computepb.ListMachineTypesRequest{Project: j.project, Zone: zone})
+	pages := j.within(ctx).types.List(ctx, &computepb.ListMachineTypesRequest{Project: j.project, Zone: zone})
 	for {
 		t, err := pages.Next()
 		if errors.Is(err, iterator.Done) {
@@ -82,7 +82,7 @@ func (j *joined) askTypes(ctx context.Context, zone string) (zoneTypes, error) {
 			z.types = append(z.types, m)
 		}
 	}
-	some := j.services.accelerators.List(ctx, &computepb.ListAcceleratorTypesRequest{Project: j.project, Zone: zone})
+	some := j.within(ctx).accelerators.List(ctx, &computepb.ListAcceleratorTypesRequest{Project: j.project, Zone: zone})
 	for {
 		t, err := some.Next()
 		if errors.Is(err, iterator.Done) {
