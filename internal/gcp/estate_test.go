@@ -313,3 +313,23 @@ func TestADeployerMayDoWhatItDoes(t *testing.T) {
 		}
 	})
 }
+
+// A controller may end what begins as its replicas are called, so all of them have to.
+func TestReplicasAreCalledAsTheirControllerMayEndThem(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newManor(t)
+		for _, service := range []string{"w", "web", "a-b-c", strings.Repeat("long-name", 4), strings.Repeat("w", 40), strings.Repeat("w", 31) + "-" + strings.Repeat("w", 8)} {
+			e := m.estate(service)
+			for replica := int64(1); replica < 1e12; replica *= 11 {
+				ref := serve.Ref{Service: service, UID: "5f3c", Replica: replica}
+				if name := e.instanceName(ref); !strings.HasPrefix(name, e.replicas()) || len(name) > longest {
+					t.Errorf("replica %d of %s is called %s, and does not begin as %s", replica, service, name, e.replicas())
+				}
+			}
+			if strings.HasPrefix(e.hostName(), e.replicas()) {
+				t.Errorf("the controller of %s is on %s, which it may end", service, e.hostName())
+			}
+		}
+	})
+}
