@@ -16,6 +16,7 @@ import (
 
 	"github.com/serve-infra/terraform-provider-serve/internal/headquarters"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // addresses gives those of the controller. There can be two when the answer to
@@ -67,7 +68,7 @@ func (e *estate) releaseAddresses(ctx context.Context) error {
 	for _, a := range all {
 		for {
 			_, err := e.ec2.ReleaseAddress(ctx, &ec2.ReleaseAddressInput{AllocationId: aws.String(a.ID)})
-			if hasCode(err, "InvalidIPAddress.InUse") && sleep(ctx, lookPause) {
+			if hasCode(err, "InvalidIPAddress.InUse") && turns.Sleep(ctx, lookPause) {
 				continue // the instance that had it is not quite gone
 			}
 			if err = meaning(err); err != nil && !errors.Is(err, serve.ErrNotFound) {

@@ -4,13 +4,10 @@
 package aws
 
 import (
-	"context"
 	"log/slog"
-	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
-	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // cloudName is the name of this cloud in locations.
@@ -43,9 +40,3 @@ func NewCloud(o CloudOptions) *Cloud {
 
 // Name is "aws".
 func (c *Cloud) Name() string { return cloudName }
-
-// token is a client token, which AWS allows 64 characters.
-func token(parts ...string) string { return fleet.Token(parts...) }
-
-// sleep waits, and reports false when the context ended first.
-func sleep(ctx context.Context, wait time.Duration) bool { return turns.Sleep(ctx, wait) }

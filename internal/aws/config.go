@@ -25,6 +25,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // Config says how AWS is reached, in the words of its own provider. What is left
@@ -105,7 +106,7 @@ func (p paced) GetAttemptToken(ctx context.Context) (func(error) error, error) {
 		if err == nil {
 			return release, nil
 		}
-		if !sleep(ctx, pace) {
+		if !turns.Sleep(ctx, pace) {
 			return nil, ctx.Err()
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/headquarters"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -147,7 +148,7 @@ func (e *estate) roleName() string { return "serve-" + e.service + "-" + e.regio
 // bucketName is the same for the same account, region and service, and nobody
 // else's: buckets have their names for the whole world.
 func (e *estate) bucketName() string {
-	return e.name() + "-" + token(e.number, e.region, e.service)[:12]
+	return e.name() + "-" + fleet.Token(e.number, e.region, e.service)[:12]
 }
 
 // serviceOf gives the service that a bucket is of, by its name.

@@ -40,7 +40,7 @@ func meaningOf(err error) error {
 	if _, ok := errors.AsType[*aws.MissingRegionError](err); ok {
 		return serve.ErrInvalid
 	}
-	if isOver(err) {
+	if fleet.IsOver(err) {
 		return nil
 	}
 	if _, ok := errors.AsType[*smithyhttp.RequestSendError](err); ok {
@@ -103,7 +103,7 @@ func hasCode(err error, codes ...string) bool {
 // refused with a code of its own, or as a fault of ours, it has not carried out.
 func unclear(err error) bool {
 	switch m := meaningOf(err); {
-	case isOver(err), errors.Is(m, serve.ErrUnreachable):
+	case fleet.IsOver(err), errors.Is(m, serve.ErrUnreachable):
 		return true
 	case m != nil:
 		return false
@@ -111,9 +111,6 @@ func unclear(err error) bool {
 	answer, ok := errors.AsType[*smithyhttp.ResponseError](err)
 	return !ok || answer.HTTPStatusCode() >= 500
 }
-
-// isOver reports whether the error is that of a context.
-func isOver(err error) bool { return fleet.IsOver(err) }
 
 // sentence gives an error in words for people: what AWS has refused by its own
 // words and code, and anything else without the meaning it was given.

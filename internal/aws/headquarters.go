@@ -15,6 +15,7 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
 	"github.com/serve-infra/terraform-provider-serve/internal/headquarters"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // Config implements [headquarters.Estate]. Who the caller is, is the caller's affair:
@@ -40,7 +41,7 @@ func (e *estate) MakeBucket(ctx context.Context) (bucket.Bucket, error) {
 		in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(e.region)}
 	}
 	_, err := e.s3.CreateBucket(ctx, in)
-	for hasCode(err, "OperationAborted") && sleep(ctx, lookPause) { // one of this name has just been deleted
+	for hasCode(err, "OperationAborted") && turns.Sleep(ctx, lookPause) { // one of this name has just been deleted
 		_, err = e.s3.CreateBucket(ctx, in)
 	}
 	if err != nil && !hasCode(err, "BucketAlreadyOwnedByYou") {
@@ -79,7 +80,7 @@ func (e *estate) removeBucket(ctx context.Context) error {
 			return err
 		}
 		_, err = e.s3.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: aws.String(e.bucketName())})
-		if hasCode(err, "BucketNotEmpty") && sleep(ctx, lookPause) {
+		if hasCode(err, "BucketNotEmpty") && turns.Sleep(ctx, lookPause) {
 			continue // a save of a controller that was ended came late
 		}
 		if err = meaning(err); err != nil && !errors.Is(err, serve.ErrNotFound) {

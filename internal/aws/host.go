@@ -18,6 +18,7 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
 	"github.com/serve-infra/terraform-provider-serve/internal/headquarters"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // Host is the instance that a controller runs on, seen from the controller.
@@ -100,7 +101,7 @@ func (h *Host) Take(ctx context.Context) error {
 		}
 		// A machine that is not described yet, or a role that is not known everywhere.
 		h.log.WarnContext(ctx, "the address could not be taken; trying again", "error", err)
-		if !sleep(ctx, lookPause) {
+		if !turns.Sleep(ctx, lookPause) {
 			return fmt.Errorf("taking the address %s: %w", h.Address.IP, meaning(err))
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/bootstrap"
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // generations bounds how often the instance of one replica and offer is made.
@@ -127,7 +128,7 @@ func (l *launch) make(ctx context.Context) error {
 	}
 	ref, offer := l.req.Ref, l.req.Offer
 	for n := range generations {
-		in.ClientToken = aws.String(token(l.scope, ref.Service, ref.UID, strconv.FormatInt(ref.Replica, 10), offer.Key(), strconv.Itoa(n)))
+		in.ClientToken = aws.String(fleet.Token(l.scope, ref.Service, ref.UID, strconv.FormatInt(ref.Replica, 10), offer.Key(), strconv.Itoa(n)))
 		l.asked = in
 		i, err := l.start(ctx, in)
 		if err != nil {
@@ -164,7 +165,7 @@ func (l *launch) start(ctx context.Context, in *ec2.RunInstancesInput) (types.In
 			return types.Instance{}, meaning(err)
 		}
 		l.cloud.log.WarnContext(ctx, "EC2 has not clearly answered to a launch; asking again", "replica", l.req.Ref.Replica, "error", err)
-		if !sleep(ctx, pause) {
+		if !turns.Sleep(ctx, pause) {
 			return types.Instance{}, ctx.Err()
 		}
 	}
@@ -180,7 +181,7 @@ func (l *launch) byToken(ctx context.Context, token string) (types.Instance, err
 		if len(found) > 0 {
 			return found[0], nil
 		}
-		if !sleep(ctx, lookPause) {
+		if !turns.Sleep(ctx, lookPause) {
 			return types.Instance{}, ctx.Err()
 		}
 	}

@@ -204,7 +204,7 @@ func (s *site) open(ctx context.Context, id string, p port) error {
 			return nil
 		case !hasCode(err, "InvalidGroup.NotFound"):
 			return meaning(err)
-		case !sleep(ctx, lookPause):
+		case !turns.Sleep(ctx, lookPause):
 			return ctx.Err()
 		}
 	}
@@ -229,7 +229,7 @@ func (s *site) awaitGroup(ctx context.Context, vpc, name string) (string, error)
 		if err != nil || id != "" {
 			return id, err
 		}
-		if !sleep(ctx, lookPause) {
+		if !turns.Sleep(ctx, lookPause) {
 			return "", ctx.Err()
 		}
 	}
@@ -282,7 +282,7 @@ func (s *site) deleteGroup(ctx context.Context, id string) error {
 			return nil
 		case !hasCode(err, "DependencyViolation"):
 			return err
-		case !sleep(ctx, lookPause):
+		case !turns.Sleep(ctx, lookPause):
 			return err
 		}
 	}

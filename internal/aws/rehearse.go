@@ -66,7 +66,7 @@ func rehearsed(action, region string, err error) error {
 			why = fmt.Errorf("%s: %w", fault.ErrorCode(), serve.ErrUnauthorized)
 		}
 		return fmt.Errorf("the credentials do not allow %s in %s, or to tag what it makes; the guide on AWS has the policy that is needed: %w", action, region, why)
-	case errors.Is(m, serve.ErrUnreachable), isOver(err):
+	case errors.Is(m, serve.ErrUnreachable), fleet.IsOver(err):
 		return m
 	}
 	return nil

@@ -21,6 +21,7 @@ import (
 
 	"github.com/serve-infra/terraform-provider-serve/internal/bootstrap"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // hostTypes are what a controller runs on, by the architecture: it needs half a
@@ -143,7 +144,7 @@ func (e *estate) makeGroup(ctx context.Context, architecture string, subnets map
 		}
 		// A profile that was made just now may not be known to EC2 yet, and a group
 		// that is being deleted has to be gone.
-		if hasCode(err, "ValidationError", "ScalingActivityInProgress") && time.Since(began) < hostPatience && sleep(ctx, lookPause) {
+		if hasCode(err, "ValidationError", "ScalingActivityInProgress") && time.Since(began) < hostPatience && turns.Sleep(ctx, lookPause) {
 			continue
 		}
 		if err != nil {
@@ -160,7 +161,7 @@ func (e *estate) End(ctx context.Context) error {
 		_, err := e.groups.DeleteAutoScalingGroup(ctx, &autoscaling.DeleteAutoScalingGroupInput{
 			AutoScalingGroupName: aws.String(e.name()), ForceDelete: aws.Bool(true),
 		})
-		if hasCode(err, "ScalingActivityInProgress", "ResourceInUse", "ResourceInUseFault") && sleep(ctx, lookPause) {
+		if hasCode(err, "ScalingActivityInProgress", "ResourceInUse", "ResourceInUseFault") && turns.Sleep(ctx, lookPause) {
 			continue
 		}
 		// Of a group that is not there the error is one of validation.
@@ -178,7 +179,7 @@ func (e *estate) End(ctx context.Context) error {
 		if len(out.AutoScalingGroups) == 0 {
 			break
 		}
-		if !sleep(ctx, lookPause) {
+		if !turns.Sleep(ctx, lookPause) {
 			return ctx.Err()
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // Terminate ends the instance of a replica with its disk, and returns when it is
@@ -67,7 +68,7 @@ func (s *site) end(ctx context.Context, id string) error {
 		if time.Since(began) > blindness {
 			return nil
 		}
-		if !sleep(ctx, lookPause) {
+		if !turns.Sleep(ctx, lookPause) {
 			return ctx.Err()
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/headquarters"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // address gives the controller's reserved address; serve.ErrNotFound if it has none.
@@ -52,7 +53,7 @@ func (e *estate) releaseAddress(ctx context.Context) error {
 	for {
 		op, err := e.services.addresses.Delete(ctx, &computepb.DeleteAddressRequest{Project: e.project, Region: e.region, Address: e.name()})
 		err = e.services.operations.in(e.project).done(ctx, op, err)
-		if hasCode(err, "resourceInUseByAnotherResource", "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE", "resourceNotReady") && sleep(ctx, fleet.LookPause) {
+		if hasCode(err, "resourceInUseByAnotherResource", "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE", "resourceNotReady") && turns.Sleep(ctx, fleet.LookPause) {
 			continue // the machine that had it is not quite gone
 		}
 		if err = meaning(err); err != nil && !errors.Is(err, serve.ErrNotFound) {

@@ -4,7 +4,6 @@
 package gcp
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"cloud.google.com/go/auth"
 	"google.golang.org/api/googleapi"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -54,7 +54,7 @@ func meaningOf(err error) error {
 		}
 		return meaningOfStatus(status)
 	}
-	if isOver(err) {
+	if fleet.IsOver(err) {
 		return nil
 	}
 	if _, ok := errors.AsType[net.Error](err); ok || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
@@ -163,11 +163,6 @@ func isFailure(err error) bool {
 	return ok
 }
 
-// isOver reports whether the error is that of a context.
-func isOver(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-}
-
 // sentence gives an error in words for people: what Google has refused by its own
 // words and code, and anything else without the meaning it was given.
 func sentence(err error) string {
@@ -180,8 +175,5 @@ func sentence(err error) string {
 		}
 		text = fmt.Sprintf("%sGoogle Cloud refuses (%s): %s", before, codes[0], e.Message)
 	}
-	for _, m := range []error{serve.ErrUnauthorized, serve.ErrInvalid, serve.ErrNotFound} {
-		text = strings.Replace(strings.TrimSuffix(text, ": "+m.Error()), m.Error()+": ", "", 1)
-	}
-	return strings.ToUpper(text[:1]) + strings.TrimSuffix(text[1:], ".") + "."
+	return fleet.Sentence(text)
 }

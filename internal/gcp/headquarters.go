@@ -14,6 +14,7 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/headquarters"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // Config implements [headquarters.Estate]. Who the caller is, is the caller's affair:
@@ -67,7 +68,7 @@ func (e *estate) removeBucket(ctx context.Context) error {
 		if err == nil {
 			err = meaning(e.services.storage.Buckets.Delete(e.name()).Context(ctx).Do())
 		}
-		if errors.Is(err, serve.ErrConflict) && sleep(ctx, fleet.LookPause) {
+		if errors.Is(err, serve.ErrConflict) && turns.Sleep(ctx, fleet.LookPause) {
 			continue // a save of a controller that was ended came late
 		}
 		if err != nil && !errors.Is(err, serve.ErrNotFound) {

@@ -15,6 +15,7 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/bootstrap"
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // generations bounds how often somebody waits for the name of an instance.
@@ -57,7 +58,7 @@ func (l *launch) Make(ctx context.Context) (fleet.Up, error) {
 	for i.GetStatus() != running || l.hostOf(i) == "" {
 		// An operation is waited for by Google; only what somebody else has begun has to
 		// be looked at again.
-		if !sleep(ctx, fleet.LookPause) {
+		if !turns.Sleep(ctx, fleet.LookPause) {
 			return fleet.Up{}, ctx.Err()
 		}
 		i, err = l.get(ctx, l.zone, i.GetName())
@@ -164,7 +165,7 @@ func (l *launch) insert(ctx context.Context, in *computepb.InsertInstanceRequest
 			return meaning(err)
 		}
 		l.cloud.log.WarnContext(ctx, "Compute Engine has not clearly answered to a launch; asking again", "replica", l.req.Ref.Replica, "error", err)
-		if !sleep(ctx, pause) {
+		if !turns.Sleep(ctx, pause) {
 			return ctx.Err()
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/api/cloudresourcemanager/v1"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -52,7 +53,7 @@ func (j *joined) rehearse(ctx context.Context, g ground) error {
 func (j *joined) permitted(ctx context.Context, project string, permissions []string) error {
 	out, err := j.services.resources.Projects.TestIamPermissions(project, &cloudresourcemanager.TestIamPermissionsRequest{Permissions: permissions}).Context(ctx).Do()
 	switch m := meaning(err); {
-	case errors.Is(m, serve.ErrUnreachable), isOver(err):
+	case errors.Is(m, serve.ErrUnreachable), fleet.IsOver(err):
 		return m
 	case err != nil:
 		return nil //nolint:nilerr // the API of the Resource Manager need not be enabled

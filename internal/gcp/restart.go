@@ -11,6 +11,7 @@ import (
 
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 var _ serve.Restarter = (*Cloud)(nil)
@@ -62,7 +63,7 @@ func (l *launch) Revise(ctx context.Context, was serve.Instance) (serve.Instance
 		op, err := l.services.instances.SetMetadata(ctx, &computepb.SetMetadataInstanceRequest{Project: l.project, Zone: l.zone, Instance: was.ID, MetadataResource: next})
 		err = l.services.operations.in(l.project).done(ctx, op, err)
 		switch {
-		case hasCode(err, "conditionNotMet") && sleep(ctx, fleet.LookPause):
+		case hasCode(err, "conditionNotMet") && turns.Sleep(ctx, fleet.LookPause):
 			continue // somebody else has changed it meanwhile
 		case err != nil:
 			return serve.Instance{}, fmt.Errorf("noting the revision of instance %s: %w", was.ID, meaning(err))

@@ -65,7 +65,7 @@ func (r *retrying) RoundTrip(req *http.Request) (*http.Response, error) {
 		if wait == 0 {
 			return resp, nil
 		}
-		if !sleep(ctx, wait) {
+		if !turns.Sleep(ctx, wait) {
 			return nil, ctx.Err()
 		}
 		req = req.Clone(ctx)
@@ -124,6 +124,3 @@ func busy(resp *http.Response) (bool, error) {
 	// either: there are other offers to be tried.
 	return errors.Is(meaningOf(googleapi.CheckResponseWithBody(resp, words)), serve.ErrUnreachable), nil
 }
-
-// sleep waits, and reports false when the context ended first.
-func sleep(ctx context.Context, wait time.Duration) bool { return turns.Sleep(ctx, wait) }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // hostPatience is for how long what was made just now is believed to become known to
@@ -181,5 +182,5 @@ func onceMore(ctx context.Context, began time.Time, err error) bool {
 	if !errors.Is(m, serve.ErrConflict) && !errors.Is(m, serve.ErrInvalid) || time.Since(began) > hostPatience {
 		return false
 	}
-	return sleep(ctx, fleet.LookPause)
+	return turns.Sleep(ctx, fleet.LookPause)
 }

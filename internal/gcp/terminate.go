@@ -12,6 +12,7 @@ import (
 
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
 // Terminate ends the instance of a replica with its disk, and returns when it is
@@ -57,7 +58,7 @@ func (j *joined) end(ctx context.Context, zone, name string) error {
 			return nil
 		case !hasCode(err, "resourceNotReady", "RESOURCE_NOT_READY"):
 			return fmt.Errorf("deleting instance %s: %w", name, meaning(err))
-		case !sleep(ctx, fleet.LookPause): // something else is being done to it
+		case !turns.Sleep(ctx, fleet.LookPause): // something else is being done to it
 			return ctx.Err()
 		}
 	}
