@@ -271,9 +271,9 @@ func TestABucketOfAnotherRegionIsAFaultOfTheConfiguration(t *testing.T) {
 func TestWhatMayBeDoneWithABucket(t *testing.T) {
 	d := newDepot(t)
 	s := d.store()
-	state := d.save(s, serve.State{}, 300)
-	d.save(s, state, 1)
-	d.stored(2, "", 301)
+	state := buckettest.Save(d, s, serve.State{}, 300)
+	buckettest.Save(d, s, state, 1)
+	buckettest.Stored(d, d.bucket(nil), 2, "", 301)
 	if err := bucket.NewBundles(d.bucket(nil), t.TempDir()).Put(digestOf("hello"), strings.NewReader("hello")); err != nil {
 		t.Fatal(err)
 	}

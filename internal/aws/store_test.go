@@ -19,6 +19,7 @@ import (
 
 	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
 	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
+	"github.com/serve-infra/terraform-provider-serve/internal/buckettest"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
 )
@@ -55,30 +56,6 @@ func (d depot) bucket(way http.RoundTripper) *Bucket {
 
 func (d depot) store() *bucket.Store { return bucket.NewStore(d.bucket(nil)) }
 
-// save saves and expects it to succeed.
-func (d depot) save(s *bucket.Store, state serve.State, events int) serve.State {
-	d.Helper()
-	version, _, err := s.Save(d.Context(), state, make([]serve.Event, events))
-	if err != nil {
-		d.Fatalf("Save of version %d: %v", state.Version, err)
-	}
-	state.Version = version
-	return state
-}
-
-// stored expects a version to be stored, and so many events.
-func (d depot) stored(version uint64, name string, events int) {
-	d.Helper()
-	s := d.store()
-	there, err := s.Load(d.Context())
-	if err != nil || there.Version != version || there.Name != name {
-		d.Errorf("version %d of %q is stored, and not %d of %q: %v", there.Version, there.Name, version, name, err)
-	}
-	if got, err := s.Events(d.Context(), 0, 10_000); len(got) != events {
-		d.Errorf("there are %d events, want %d: %v", len(got), events, err)
-	}
-}
-
 func TestStore(t *testing.T) {
 	servetest.TestStore(t, func(t *testing.T) func() serve.Store {
 		d := newDepot(t)
@@ -112,9 +89,9 @@ func TestTroubleOnTheWayIsNoConflict(t *testing.T) {
 				for i := range 3 {
 					trouble(d.aws)
 					state.Name = fmt.Sprint("save-", i)
-					state = d.save(s, state, 1)
+					state = buckettest.Save(d, s, state, 1)
 				}
-				d.stored(3, "save-2", 3)
+				buckettest.Stored(d, d.bucket(nil), 3, "save-2", 3)
 			})
 		})
 	}
@@ -124,29 +101,13 @@ func slowDown() *awstest.Error {
 	return &awstest.Error{Status: http.StatusServiceUnavailable, Code: "SlowDown", Message: "Please reduce your request rate."}
 }
 
-// cut is a way to AWS that can be cut off in one direction: what is asked is done,
-// and its answer lost.
-type cut struct {
-	http.RoundTripper
-	off bool
-}
-
-func (c *cut) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer, err := c.RoundTripper.RoundTrip(r)
-	if c.off && err == nil {
-		err = errors.Join(io.ErrUnexpectedEOF, answer.Body.Close())
-		answer = nil
-	}
-	return answer, err
-}
-
 func TestASaveOfUnknownOutcomeIsSavedAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDepot(t)
-		way := &cut{RoundTripper: d.aws.Client().Transport}
+		way := &buckettest.Cut{RoundTripper: d.aws.Client().Transport}
 		s := bucket.NewStore(d.bucket(way))
-		state := d.save(s, serve.State{Name: "first"}, 1)
-		way.off = true
+		state := buckettest.Save(d, s, serve.State{Name: "first"}, 1)
+		way.Off = true
 		state.Name = "lost"
 		began := time.Now()
 		if _, _, err := s.Save(t.Context(), state, make([]serve.Event, 2)); !errors.Is(err, serve.ErrUnreachable) {
@@ -155,23 +116,23 @@ func TestASaveOfUnknownOutcomeIsSavedAnew(t *testing.T) {
 		if took := time.Since(began); took > bucket.Patience+20*time.Second {
 			t.Errorf("the save has failed after %v", took)
 		}
-		way.off = false
-		d.stored(2, "lost", 3)
+		way.Off = false
+		buckettest.Stored(d, d.bucket(nil), 2, "lost", 3)
 		state.Name = "anew"
-		state = d.save(s, state, 3)
-		d.stored(2, "anew", 4)
+		state = buckettest.Save(d, s, state, 3)
+		buckettest.Stored(d, d.bucket(nil), 2, "anew", 4)
 		// Someone else's save in between is a conflict all the same.
-		way.off = true
+		way.Off = true
 		if _, _, err := s.Save(t.Context(), state, nil); !errors.Is(err, serve.ErrUnreachable) {
 			t.Fatalf("Save: %v, want ErrUnreachable", err)
 		}
-		way.off = false
+		way.Off = false
 		other := d.store()
 		theirs, err := other.Load(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.save(other, theirs, 0)
+		buckettest.Save(d, other, theirs, 0)
 		if _, _, err := s.Save(t.Context(), state, nil); !errors.Is(err, serve.ErrConflict) {
 			t.Errorf("Save: %v, want ErrConflict", err)
 		}
@@ -212,19 +173,19 @@ func TestASaveThatComesLateIsOverwrittenByTheOneThatTookItsPlace(t *testing.T) {
 		d := newDepot(t)
 		way := &late{RoundTripper: d.aws.Client().Transport}
 		s := bucket.NewStore(d.bucket(way))
-		state := d.save(s, serve.State{Name: "first"}, 1)
+		state := buckettest.Save(d, s, serve.State{Name: "first"}, 1)
 		way.hold = true
 		state.Name = "late"
 		if _, _, err := s.Save(t.Context(), state, make([]serve.Event, 2)); !errors.Is(err, serve.ErrUnreachable) {
 			t.Fatalf("Save: %v, want ErrUnreachable", err)
 		}
 		way.hold = false
-		d.stored(1, "first", 1)
+		buckettest.Stored(d, d.bucket(nil), 1, "first", 1)
 		state.Name = "anew"
-		d.save(s, state, 3)
+		buckettest.Save(d, s, state, 3)
 		if way.held != nil {
 			t.Error("the late save never came")
 		}
-		d.stored(2, "anew", 4)
+		buckettest.Stored(d, d.bucket(nil), 2, "anew", 4)
 	})
 }

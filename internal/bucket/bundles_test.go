@@ -15,6 +15,7 @@ import (
 	"testing/iotest"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
+	"github.com/serve-infra/terraform-provider-serve/internal/buckettest"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -97,7 +98,7 @@ func TestBundlesOfAnotherDigestAreRefused(t *testing.T) {
 func TestBundlesThatNobodyNeedsAreRemoved(t *testing.T) {
 	t.Parallel()
 	d := newDepot(t)
-	d.save(d.store(), serve.State{}, 0)
+	buckettest.Save(d, d.store(), serve.State{}, 0)
 	b := bucket.NewBundles(d.bucket, t.TempDir())
 	for _, content := range []string{"one", "two", "three"} {
 		if err := b.Put(digestOf(content), strings.NewReader(content)); err != nil {

@@ -37,30 +37,6 @@ func (d depot) held() []string {
 	return keys
 }
 
-// save saves and expects it to succeed.
-func (d depot) save(s *bucket.Store, state serve.State, events int) serve.State {
-	d.Helper()
-	version, _, err := s.Save(d.Context(), state, make([]serve.Event, events))
-	if err != nil {
-		d.Fatalf("Save of version %d: %v", state.Version, err)
-	}
-	state.Version = version
-	return state
-}
-
-// stored expects a version to be stored, and so many events.
-func (d depot) stored(version uint64, name string, events int) {
-	d.Helper()
-	s := d.store()
-	there, err := s.Load(d.Context())
-	if err != nil || there.Version != version || there.Name != name {
-		d.Errorf("version %d of %q is stored, and not %d of %q: %v", there.Version, there.Name, version, name, err)
-	}
-	if got, err := s.Events(d.Context(), 0, 10_000); len(got) != events {
-		d.Errorf("there are %d events, want %d: %v", len(got), events, err)
-	}
-}
-
 func TestBucketInMemory(t *testing.T) {
 	t.Parallel()
 	buckettest.TestBucket(t, func(*testing.T) bucket.Bucket { return buckettest.New() })
@@ -79,10 +55,10 @@ func TestASaveIsOneRequest(t *testing.T) {
 	t.Parallel()
 	d := newDepot(t)
 	s := d.store()
-	state := d.save(s, serve.State{}, 0)
+	state := buckettest.Save(d, s, serve.State{}, 0)
 	before := d.bucket.Calls()
 	for range 100 {
-		state = d.save(s, state, 3)
+		state = buckettest.Save(d, s, state, 3)
 	}
 	// 300 events have been appended, so that one save has turned a page, which is
 	// one request more.
@@ -99,7 +75,7 @@ func TestOldPagesAreRemoved(t *testing.T) {
 	s := d.store()
 	var state serve.State
 	for range 60 {
-		state = d.save(s, state, 100)
+		state = buckettest.Save(d, s, state, 100)
 	}
 	// A page has 300 events, so that four of them and the state are enough, and a
 	// page more when the oldest of the thousand is on it.
@@ -140,9 +116,9 @@ func TestALostAnswerIsNoConflict(t *testing.T) {
 				for i := range 3 {
 					d.bucket.Lose(lost(n))
 					state.Name = fmt.Sprint("save-", i)
-					state = d.save(s, state, 1)
+					state = buckettest.Save(d, s, state, 1)
 				}
-				d.stored(3, "save-2", 3)
+				buckettest.Stored(d, d.bucket, 3, "save-2", 3)
 			})
 		})
 	}
@@ -153,7 +129,7 @@ func TestASaveOfUnknownOutcomeIsSavedAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDepot(t)
 		s := d.store()
-		state := d.save(s, serve.State{Name: "first"}, 1)
+		state := buckettest.Save(d, s, serve.State{Name: "first"}, 1)
 		away := func(string, string) error { return serve.ErrUnreachable }
 		d.bucket.Lose(away)
 		state.Name = "lost"
@@ -161,10 +137,10 @@ func TestASaveOfUnknownOutcomeIsSavedAnew(t *testing.T) {
 			t.Fatalf("Save: %v, want ErrUnreachable", err)
 		}
 		d.bucket.Lose(nil)
-		d.stored(2, "lost", 3)
+		buckettest.Stored(d, d.bucket, 2, "lost", 3)
 		state.Name = "anew"
-		state = d.save(s, state, 3)
-		d.stored(2, "anew", 4)
+		state = buckettest.Save(d, s, state, 3)
+		buckettest.Stored(d, d.bucket, 2, "anew", 4)
 		// Someone else's save in between is a conflict all the same.
 		d.bucket.Lose(away)
 		if _, _, err := s.Save(t.Context(), state, nil); !errors.Is(err, serve.ErrUnreachable) {
@@ -176,7 +152,7 @@ func TestASaveOfUnknownOutcomeIsSavedAnew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.save(other, theirs, 0)
+		buckettest.Save(d, other, theirs, 0)
 		if _, _, err := s.Save(t.Context(), state, nil); !errors.Is(err, serve.ErrConflict) {
 			t.Errorf("Save: %v, want ErrConflict", err)
 		}
@@ -186,7 +162,7 @@ func TestASaveOfUnknownOutcomeIsSavedAnew(t *testing.T) {
 func TestOfTwoControllersOneGoesOn(t *testing.T) {
 	t.Parallel()
 	d := newDepot(t)
-	d.save(d.store(), serve.State{Name: "web"}, 1)
+	buckettest.Save(d, d.store(), serve.State{Name: "web"}, 1)
 	one, two := d.store(), d.store()
 	seen, err := one.Load(t.Context())
 	if err != nil {
@@ -195,20 +171,20 @@ func TestOfTwoControllersOneGoesOn(t *testing.T) {
 	if _, err := two.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	d.save(two, seen, 1)
+	buckettest.Save(d, two, seen, 1)
 	for range 2 { // and not at its second attempt either
 		if _, _, err := one.Save(t.Context(), seen, make([]serve.Event, 1)); !errors.Is(err, serve.ErrConflict) {
 			t.Errorf("Save: %v, want ErrConflict", err)
 		}
 	}
-	d.stored(2, "web", 2)
+	buckettest.Stored(d, d.bucket, 2, "web", 2)
 }
 
 func TestARemovedServiceIsAConflict(t *testing.T) {
 	t.Parallel()
 	d := newDepot(t)
 	s := d.store()
-	state := d.save(s, serve.State{}, 0)
+	state := buckettest.Save(d, s, serve.State{}, 0)
 	if err := d.bucket.Remove(t.Context(), bucket.StateKey); err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +194,7 @@ func TestARemovedServiceIsAConflict(t *testing.T) {
 		}
 	}
 	// Not even one of the same version is saved over.
-	d.save(d.store(), serve.State{}, 0)
+	buckettest.Save(d, d.store(), serve.State{}, 0)
 	if _, _, err := s.Save(t.Context(), state, nil); !errors.Is(err, serve.ErrConflict) {
 		t.Errorf("Save over the state of the next service: %v, want ErrConflict", err)
 	}
@@ -228,13 +204,13 @@ func TestALoserWritesTheSamePage(t *testing.T) {
 	t.Parallel()
 	d := newDepot(t)
 	s := d.store()
-	state := d.save(s, serve.State{}, 300)
+	state := buckettest.Save(d, s, serve.State{}, 300)
 	// One turns the page and dies before its save.
 	if err := s.TurnPage(t.Context(), state.Version); err != nil {
 		t.Fatal(err)
 	}
-	d.save(d.store(), state, 1)
-	d.stored(2, "", 301)
+	buckettest.Save(d, d.store(), state, 1)
+	buckettest.Stored(d, d.bucket, 2, "", 301)
 }
 
 func TestAStateOfANewerProgramIsLeftAlone(t *testing.T) {

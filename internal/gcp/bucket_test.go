@@ -48,19 +48,6 @@ func (d depot) bucket(way http.RoundTripper) *Bucket {
 	return b
 }
 
-// stored expects a version to be stored, and so many events.
-func (d depot) stored(version uint64, name string, events int) {
-	d.Helper()
-	s := bucket.NewStore(d.bucket(nil))
-	there, err := s.Load(d.Context())
-	if err != nil || there.Version != version || there.Name != name {
-		d.Errorf("version %d of %q is stored, and not %d of %q: %v", there.Version, there.Name, version, name, err)
-	}
-	if got, err := s.Events(d.Context(), 0, 10_000); len(got) != events {
-		d.Errorf("there are %d events, want %d: %v", len(got), events, err)
-	}
-}
-
 func TestABucketOfCloudStorageKeepsWhatABucketPromises(t *testing.T) {
 	t.Parallel()
 	buckettest.TestBucket(t, func(t *testing.T) bucket.Bucket {
@@ -104,49 +91,33 @@ func TestTroubleOnTheWayIsNoConflict(t *testing.T) {
 					}
 					state.Version = version
 				}
-				d.stored(3, "three", 3)
+				buckettest.Stored(d, d.bucket(nil), 3, "three", 3)
 			})
 		})
 	}
-}
-
-// cut is a way to Google that can be cut off in one direction: what is asked is done,
-// and its answer lost.
-type cut struct {
-	http.RoundTripper
-	off bool
-}
-
-func (c *cut) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer, err := c.RoundTripper.RoundTrip(r)
-	if c.off && err == nil {
-		err = errors.Join(io.ErrUnexpectedEOF, answer.Body.Close())
-		answer = nil
-	}
-	return answer, err
 }
 
 func TestASaveOfUnknownOutcomeIsSavedAnew(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := newDepot(t)
-		way := &cut{RoundTripper: d.gcp.Client().Transport}
+		way := &buckettest.Cut{RoundTripper: d.gcp.Client().Transport}
 		s := bucket.NewStore(d.bucket(way))
 		if _, _, err := s.Save(t.Context(), serve.State{Name: "first"}, make([]serve.Event, 1)); err != nil {
 			t.Fatal(err)
 		}
-		way.off = true
+		way.Off = true
 		state := serve.State{Name: "lost", Version: 1}
 		if _, _, err := s.Save(t.Context(), state, make([]serve.Event, 2)); !errors.Is(err, serve.ErrUnreachable) {
 			t.Fatalf("Save: %v, want ErrUnreachable", err)
 		}
-		way.off = false
-		d.stored(2, "lost", 3)
+		way.Off = false
+		buckettest.Stored(d, d.bucket(nil), 2, "lost", 3)
 		state.Name = "anew"
 		if _, _, err := s.Save(t.Context(), state, make([]serve.Event, 3)); err != nil {
 			t.Fatal(err)
 		}
-		d.stored(2, "anew", 4)
+		buckettest.Stored(d, d.bucket(nil), 2, "anew", 4)
 	})
 }
 
