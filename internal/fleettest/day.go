@@ -110,7 +110,7 @@ func (d *Day) Play(faults int) {
 // goWrong has one thing go wrong, each kind as often as the others.
 func (d *Day) goWrong(turn int) {
 	d.T.Helper()
-	kinds := []Trouble{{"controller killed", d.kill}}
+	kinds := []Trouble{{"controller killed", d.Kill}}
 	for _, w := range d.Home.Worlds {
 		victim := d.victim(w)
 		for _, t := range w.Troubles(d.Random, victim) {
@@ -120,7 +120,7 @@ func (d *Day) goWrong(turn int) {
 			// Something has to be launched, and is answered too late.
 			w.Kill(victim.ID)
 			d.Pass(time.Duration(5+d.Random.IntN(20)) * time.Second)
-			d.kill()
+			d.Kill()
 		}})
 	}
 	if n := len(d.Home.Worlds); n > 1 {
@@ -142,8 +142,8 @@ func (d *Day) victim(w *World) Machine {
 	return all[d.Random.IntN(len(all))]
 }
 
-// kill ends the controller in the middle of whatever it does, and starts another.
-func (d *Day) kill() {
+// Kill ends the controller in the middle of whatever it does, and starts another.
+func (d *Day) Kill() {
 	d.Current.Kill()
 	d.Current = d.Home.Begin(d.T)
 }
