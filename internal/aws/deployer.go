@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -88,17 +87,6 @@ func (d *Deployer) Namespace() (string, error) {
 		return "", fmt.Errorf("finding out the region: %w", err)
 	}
 	return cfg.Region, nil
-}
-
-// hostScope tells the machines of controllers in a region from those of others.
-func hostScope(region string) string { return "at-" + region }
-
-// CheckName implements [serve.NameChecker]. The name is part of that of a bucket.
-func (d *Deployer) CheckName(service string) error {
-	if len(service) <= 40 && regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`).MatchString(service) {
-		return nil
-	}
-	return fmt.Errorf("a service with a controller on AWS has a name of lower-case letters, digits and \"-\", which begins and ends with one of the first two and has at most 40 characters, and not %q: %w", service, serve.ErrInvalid)
 }
 
 // estate is all there is of one controller in AWS.

@@ -21,7 +21,7 @@ func (e *estate) Cloud(noted *string) (serve.Cloud, error) {
 		where.Regions = append(where.Regions, e.region) // where nothing is lost by looking
 	}
 	return NewCloud(CloudOptions{
-		Known: where.String(), Scope: func() (string, error) { return hostScope(e.region), nil }, Transport: e.o.Transport, Log: e.o.Log,
+		Known: where.String(), Scope: headquarters.Scope(e.region), Transport: e.o.Transport, Log: e.o.Log,
 	}), nil
 }
 

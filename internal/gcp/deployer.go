@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -94,17 +93,6 @@ func (d *Deployer) Namespace() (string, error) {
 // errNoRegion is what somebody is told who wants a controller on Google Cloud and does
 // not say where.
 var errNoRegion = fmt.Errorf("no region of Google Cloud is configured (set GOOGLE_REGION, or gcp.region in the provider's configuration): %w", serve.ErrInvalid)
-
-// hostScope tells the machines of controllers in a region from those of others.
-func hostScope(region string) string { return "at-" + region }
-
-// CheckName implements [serve.NameChecker]. The name is part of that of a bucket.
-func (d *Deployer) CheckName(service string) error {
-	if len(service) <= 40 && regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`).MatchString(service) {
-		return nil
-	}
-	return fmt.Errorf("a service with a controller on Google Cloud has a name of lower-case letters, digits and \"-\", which begins and ends with one of the first two and has at most 40 characters, and not %q: %w", service, serve.ErrInvalid)
-}
 
 // estate is all there is of one controller in Google Cloud.
 type estate struct {

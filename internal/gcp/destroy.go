@@ -22,7 +22,7 @@ func (e *estate) Cloud(noted *string) (serve.Cloud, error) {
 		where.Regions = append(where.Regions, e.region) // where nothing is lost by looking
 	}
 	o := e.scouting()
-	o.Known, o.Scope = where.String(), func() (string, error) { return hostScope(e.region), nil }
+	o.Known, o.Scope = where.String(), headquarters.Scope(e.region)
 	return NewCloud(o), nil
 }
 

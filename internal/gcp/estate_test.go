@@ -254,7 +254,7 @@ func TestWhereControllersCanNotBe(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"", "Web", "-web", "web-", strings.Repeat("w", 41)} {
-		if err := (&Deployer{}).CheckName(name); !errors.Is(err, serve.ErrInvalid) {
+		if err := NewDeployer(DeployerOptions{}).CheckName(name); !errors.Is(err, serve.ErrInvalid) {
 			t.Errorf("the name %q: %v, want ErrInvalid", name, err)
 		}
 	}

@@ -44,9 +44,6 @@ func Settle(ctx context.Context, o DeployerOptions, service string) (Household, 
 	return h, nil
 }
 
-// ScopeAt is the scope of controllers in a region.
-func ScopeAt(region string) string { return hostScope(region) }
-
 // EndInstance ends an instance as somebody who has a key.
 func EndInstance(ctx context.Context, c Config, way http.RoundTripper, zone, name string) error {
 	j, err := connect(ctx, CloudOptions{

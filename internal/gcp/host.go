@@ -52,17 +52,10 @@ func machine(ctx context.Context) (id, address string, err error) {
 
 // Cloud gives the cloud that the controller has machines from.
 func (h *Host) Cloud(ctx context.Context, o CloudOptions) (serve.Cloud, error) {
-	noted, err := h.Noted(ctx)
+	o, err := headquarters.Own(ctx, h.Host, h.conf, o)
 	if err != nil {
 		return nil, err
 	}
-	known, err := headquarters.Whereabouts(noted, h.conf)
-	if err != nil {
-		return nil, err
-	}
-	o.Known = known.String()
-	o.Scope = func() (string, error) { return hostScope(h.Told.Region), nil }
-	h.Furnish(ctx, &o)
 	return NewCloud(o), nil
 }
 

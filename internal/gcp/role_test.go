@@ -18,6 +18,7 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/fleettest"
 	"github.com/serve-infra/terraform-provider-serve/internal/gcp"
 	"github.com/serve-infra/terraform-provider-serve/internal/gcptest"
+	"github.com/serve-infra/terraform-provider-serve/internal/headquarters"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -39,7 +40,7 @@ func newEmployed(t *testing.T, service string) *employed {
 		t.Fatal(err)
 	}
 	o := options(t, g, h.Conf)
-	o.Scope = func() (string, error) { return gcp.ScopeAt("us-east1"), nil }
+	o.Scope = headquarters.Scope("us-east1")
 	o.Shown = fleettest.Shown(string(g.KeyOf(h.Account)))
 	return &employed{t, g, h, gcp.NewCloud(o)}
 }

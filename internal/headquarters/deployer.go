@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -80,6 +81,14 @@ type Deployer struct {
 // the estate of a service.
 func NewDeployer(cloud string, m Means, estate func(ctx context.Context, service string) (Estate, error)) *Deployer {
 	return &Deployer{cloud: cloud, means: m, estate: estate}
+}
+
+// CheckName implements [serve.NameChecker]. The name is part of that of a bucket.
+func (d *Deployer) CheckName(service string) error {
+	if len(service) <= 40 && regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`).MatchString(service) {
+		return nil
+	}
+	return fmt.Errorf("a service with a controller on %s has a name of lower-case letters, digits and \"-\", which begins and ends with one of the first two and has at most 40 characters, and not %q: %w", d.cloud, service, serve.ErrInvalid)
 }
 
 // Find implements [serve.Deployer].

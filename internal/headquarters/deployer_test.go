@@ -69,7 +69,7 @@ func (e *estate) MakeAddress(_ context.Context, before Address) (Address, error)
 }
 
 func (e *estate) Config() any     { return map[string]string{"region": "here"} }
-func (e *estate) Nowhere() string { return "nowhere" }
+func (e *estate) Nowhere() string { return "{}" }
 
 // Build has the controller start a while later, with what it is told by then.
 func (e *estate) Build(ctx context.Context, architecture string) error {
@@ -202,7 +202,7 @@ func TestWhereMachinesAreLookedFor(t *testing.T) {
 		happens func(ctx context.Context, e *estate, h *Host) error
 		want    *string
 	}{
-		"there were none":    {func(context.Context, *estate, *Host) error { return nil }, new("nowhere")},
+		"there were none":    {func(context.Context, *estate, *Host) error { return nil }, new("{}")},
 		"there may be some":  {func(_ context.Context, _ *estate, h *Host) error { return noteBy(h, "there") }, new("there")},
 		"the note is lost":   {func(ctx context.Context, e *estate, _ *Host) error { return e.Memory.Remove(ctx, placeKey) }, nil},
 		"everything is lost": {func(ctx context.Context, e *estate, _ *Host) error { return Empty(ctx, e.Memory) }, nil},

@@ -106,11 +106,27 @@ func (h *Host) Config(into any) error {
 // known of that, so that they may be everywhere.
 func (h *Host) Noted(ctx context.Context) (*string, error) { return noted(ctx, h.Bucket) }
 
-// Furnish fills in what is the same in every cloud that a controller on this machine
-// has machines from. What the cloud notes of where they are is kept in the bucket.
-func (h *Host) Furnish(ctx context.Context, o *fleet.Options) {
+// Scope gives what the machines of controllers in a region are known by in their own
+// cloud, among those of others.
+func Scope(region string) func() (string, error) {
+	return func() (string, error) { return "at-" + region, nil }
+}
+
+// Own fills in how the controller on this machine has machines from its own cloud, which
+// it reaches by c. What the cloud notes of where they are is kept in the bucket.
+func Own[C any](ctx context.Context, h *Host, c C, o fleet.Options) (fleet.Options, error) {
+	noted, err := h.Noted(ctx)
+	if err != nil {
+		return o, err
+	}
+	known, err := Whereabouts(noted, c)
+	if err != nil {
+		return o, err
+	}
+	o.Known, o.Scope = known.String(), Scope(h.Told.Region)
 	o.Secret, o.Program = h.Secret, h.Program(ctx)
 	o.Note = func(where string) error { return h.put(ctx, placeKey, where) }
+	return o, nil
 }
 
 // Secret gives what the keys of all machines are made of.

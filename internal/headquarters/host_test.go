@@ -27,8 +27,10 @@ import (
 
 // noteBy has a cloud note where machines are.
 func noteBy(h *Host, where string) error {
-	var o fleet.Options
-	h.Furnish(context.Background(), &o)
+	o, err := Own(context.Background(), h, struct{}{}, fleet.Options{})
+	if err != nil {
+		return err
+	}
 	return o.Note(where)
 }
 
