@@ -65,6 +65,9 @@ func (e emulatedGCP) watch() <-chan time.Time {
 	return launches
 }
 
+// credentialsVariable names a file of credentials to all of Google's own programs.
+const credentialsVariable = "GOOGLE_APPLICATION_CREDENTIALS"
+
 // newGCP makes a Google Cloud, and an environment of somebody who may do anything there
 // and is out of sight of any other.
 func newGCP(t *testing.T, o gcptest.Options) *gcptest.GCP {
@@ -78,7 +81,7 @@ func newGCP(t *testing.T, o gcptest.Options) *gcptest.GCP {
 	}
 	key := filepath.Join(t.TempDir(), "key.json")
 	mustDo(t, func() error { return os.WriteFile(key, g.Credentials(), 0o600) })
-	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", key)
+	t.Setenv(credentialsVariable, key)
 	t.Setenv("CLOUDSDK_CONFIG", t.TempDir())
 	for service, url := range g.Endpoints() {
 		name := map[string]string{

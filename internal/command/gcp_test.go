@@ -84,7 +84,9 @@ func (b bearing) RoundTrip(r *http.Request) (*http.Response, error) {
 // The example as it stands.
 func TestAccTheExampleOnGCP(t *testing.T) {
 	e, cloud := exampleOnGCP(t, "gcp", gcptest.Options{Machines: true})
-	e.configure(confineGCP(t, cloud, "gcp"))
+	// The provider is told of credentials that nobody else knows, and the controller by it.
+	e.configure(fmt.Sprintf("credentials = %q\n %s", os.Getenv(credentialsVariable), confineGCP(t, cloud, "gcp")))
+	e.env = append(e.env, credentialsVariable+"=")
 	e.lives(emulatedGCP{cloud})
 }
 
@@ -107,7 +109,7 @@ func TestAccThePlanOnGCP(t *testing.T) {
 	}{
 		{"no permission to launch", func(_ *example, c *gcptest.GCP) { c.Forbid("compute.instances.create") }, 1, "compute.instances.create"},
 		{"no credentials", func(e *example, _ *gcptest.GCP) {
-			e.env = append(e.env, "GOOGLE_APPLICATION_CREDENTIALS=")
+			e.env = append(e.env, credentialsVariable+"=")
 		}, 1, "no Google Cloud credentials are to be had"},
 		{"a small quota", func(_ *example, c *gcptest.GCP) {
 			for _, region := range []string{"us-east1", "us-central1"} {

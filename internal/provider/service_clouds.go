@@ -26,12 +26,12 @@ type cloudsModel struct {
 
 // of gives what is said of each cloud.
 func (c cloudsModel) of() map[string]types.Object {
-	return map[string]types.Object{awsInfra: c.AWS, gcpCloud: c.GCP, kubernetesInfra: c.Kubernetes}
+	return map[string]types.Object{awsInfra: c.AWS, gcpInfra: c.GCP, kubernetesInfra: c.Kubernetes}
 }
 
 // cloudsNeed says what must be said of each cloud.
 func cloudsNeed() map[string][]string {
-	return map[string][]string{awsInfra: {"access_key", "secret_key"}, gcpCloud: {"credentials"}, kubernetesInfra: {"kubeconfig"}}
+	return map[string][]string{awsInfra: {"access_key", "secret_key"}, gcpInfra: {"credentials"}, kubernetesInfra: {"kubeconfig"}}
 }
 
 // cloudsAt is where it stands.
@@ -83,7 +83,7 @@ func (m serviceModel) cloudCredentials(ctx context.Context, diags *diag.Diagnost
 				said[name] = text.ValueString()
 			}
 		}
-		if cloud == gcpCloud {
+		if cloud == gcpInfra {
 			all[cloud] = said["credentials"]
 			continue
 		}

@@ -7,9 +7,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 )
 
-// gcpCloud is the cloud of Google.
-const gcpCloud = "gcp"
-
 // cloudsAttribute is what the controller shows clouds. It is no part of controller,
 // which has defaults: what is computed cannot have parts that are never kept.
 func cloudsAttribute() schema.SingleNestedAttribute {
@@ -38,7 +35,7 @@ func cloudsAttributes() map[string]schema.Attribute {
 			"secret_key": secret("The secret of the access key. Required."),
 			"role_arn":   secret("ARN of a role that is taken on with it. Defaults to none."),
 		}, "For AWS: an access key of a user who may do what the guide on AWS lists."),
-		gcpCloud: cloud(map[string]schema.Attribute{
+		gcpInfra: cloud(map[string]schema.Attribute{
 			"credentials": secret("Key of a service account, or configuration of a workload identity pool, in JSON. With the latter a controller on AWS shows Google Cloud its role, and there is no secret at all. Required."),
 		}, "For Google Cloud: a service account that may do what the guide on Google Cloud lists."),
 		kubernetesInfra: cloud(map[string]schema.Attribute{
