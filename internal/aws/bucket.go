@@ -38,8 +38,9 @@ type BucketOptions struct {
 // Whoever uses it must also be allowed to list it: to others S3 does not say that an
 // object is not there, but that they may not know.
 type Bucket struct {
-	name string
-	s3   *s3.Client
+	name  string
+	s3    *s3.Client
+	calls bucket.Calls
 }
 
 var _ bucket.Bucket = (*Bucket)(nil)
@@ -57,12 +58,18 @@ func OpenBucket(ctx context.Context, o BucketOptions) (*Bucket, error) {
 	cfg.Logger = logging.LoggerFunc(func(_ logging.Classification, format string, args ...any) {
 		o.Log.Warn("the client of S3 has something to say", "bucket", o.Name, "message", fmt.Sprintf(format, args...))
 	})
-	return &Bucket{name: o.Name, s3: o.Config.s3(cfg)}, nil
+	return &Bucket{name: o.Name, s3: o.Config.s3(cfg), calls: bucket.Calls{Where: "s3://" + o.Name, Meaning: meaning, Lost: lost}}, nil
+}
+
+// lost reports whether S3 is in trouble.
+func lost(err error) bool {
+	answer, ok := errors.AsType[*smithyhttp.ResponseError](err)
+	return ok && answer.HTTPStatusCode() >= http.StatusInternalServerError
 }
 
 // Get implements [bucket.Bucket]. The tag is the ETag.
 func (b *Bucket) Get(ctx context.Context, key string) (body []byte, etag string, err error) {
-	err = b.call(ctx, "reading", key, func(ctx context.Context) error {
+	err = b.calls.Do(ctx, "reading", key, func(ctx context.Context) error {
 		out, err := b.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key})
 		if err != nil {
 			return err
@@ -77,7 +84,7 @@ func (b *Bucket) Get(ctx context.Context, key string) (body []byte, etag string,
 
 // Put implements [bucket.Bucket].
 func (b *Bucket) Put(ctx context.Context, key string, body []byte, c bucket.Condition) (etag string, err error) {
-	err = b.call(ctx, "writing", key, func(ctx context.Context) error {
+	err = b.calls.Do(ctx, "writing", key, func(ctx context.Context) error {
 		in := &s3.PutObjectInput{Bucket: &b.name, Key: &key, Body: bytes.NewReader(body)}
 		if c.Absent {
 			in.IfNoneMatch = aws.String("*")
@@ -96,7 +103,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body []byte, c bucket.Cond
 
 // Has implements [bucket.Bucket].
 func (b *Bucket) Has(ctx context.Context, key string) (bool, error) {
-	err := b.call(ctx, "looking for", key, func(ctx context.Context) error {
+	err := b.calls.Do(ctx, "looking for", key, func(ctx context.Context) error {
 		_, err := b.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.name, Key: &key})
 		return err
 	})
@@ -108,7 +115,7 @@ func (b *Bucket) Has(ctx context.Context, key string) (bool, error) {
 
 // Remove implements [bucket.Bucket].
 func (b *Bucket) Remove(ctx context.Context, key string) error {
-	return b.call(ctx, "removing", key, func(ctx context.Context) error {
+	return b.calls.Do(ctx, "removing", key, func(ctx context.Context) error {
 		_, err := b.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.name, Key: &key})
 		return err
 	})
@@ -118,7 +125,7 @@ func (b *Bucket) Remove(ctx context.Context, key string) error {
 func (b *Bucket) List(ctx context.Context, prefix string) (keys []string, err error) {
 	pages := s3.NewListObjectsV2Paginator(b.s3, &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: &prefix})
 	for pages.HasMorePages() {
-		err := b.call(ctx, "listing", prefix, func(ctx context.Context) error {
+		err := b.calls.Do(ctx, "listing", prefix, func(ctx context.Context) error {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
 				return err
@@ -133,25 +140,4 @@ func (b *Bucket) List(ctx context.Context, prefix string) (keys []string, err er
 		}
 	}
 	return keys, nil
-}
-
-// call does something about an object within bucket.Patience, and says what went
-// wrong.
-func (b *Bucket) call(ctx context.Context, doing, key string, do func(context.Context) error) error {
-	bounded, cancel := context.WithTimeout(ctx, bucket.Patience)
-	defer cancel()
-	return b.failed(ctx, doing, key, do(bounded))
-}
-
-// failed says what went wrong with an object. S3 that does not answer, or is in
-// trouble, is told from a caller that has stopped waiting for it.
-func (b *Bucket) failed(ctx context.Context, doing, key string, err error) error {
-	if err == nil {
-		return nil
-	}
-	answer, ok := errors.AsType[*smithyhttp.ResponseError](err)
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil || ok && answer.HTTPStatusCode() >= http.StatusInternalServerError {
-		err = fmt.Errorf("%w: %w", serve.ErrUnreachable, err)
-	}
-	return fmt.Errorf("%s s3://%s/%s: %w", doing, b.name, key, meaning(err))
 }

@@ -19,7 +19,7 @@ func (b *Bucket) PutFile(ctx context.Context, key string, file io.ReadSeeker, sh
 	defer cancel()
 	sum := base64.StdEncoding.EncodeToString(sha256)
 	_, err := b.s3.PutObject(bounded, &s3.PutObjectInput{Bucket: &b.name, Key: &key, Body: file, ChecksumSHA256: &sum})
-	return b.failed(ctx, "writing", key, err)
+	return b.calls.Failed(ctx, "writing", key, err)
 }
 
 // Open implements [bucket.Bucket].
@@ -28,7 +28,7 @@ func (b *Bucket) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	out, err := b.s3.GetObject(bounded, &s3.GetObjectInput{Bucket: &b.name, Key: &key})
 	if err != nil {
 		cancel()
-		return nil, b.failed(ctx, "reading", key, err)
+		return nil, b.calls.Failed(ctx, "reading", key, err)
 	}
-	return bucket.Stream(out.Body, cancel, func(err error) error { return b.failed(ctx, "reading", key, err) }), nil
+	return bucket.Stream(out.Body, cancel, func(err error) error { return b.calls.Failed(ctx, "reading", key, err) }), nil
 }

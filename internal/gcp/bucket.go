@@ -36,6 +36,11 @@ type BucketOptions struct {
 type Bucket struct {
 	name    string
 	storage *storage.Service
+	calls   bucket.Calls
+}
+
+func newBucket(name string, client *storage.Service) *Bucket {
+	return &Bucket{name: name, storage: client, calls: bucket.Calls{Where: "gs://" + name, Meaning: meaning}}
 }
 
 var _ bucket.Bucket = (*Bucket)(nil)
@@ -51,12 +56,12 @@ func OpenBucket(ctx context.Context, o BucketOptions) (*Bucket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening bucket %q: %w", o.Name, err)
 	}
-	return &Bucket{name: o.Name, storage: s.storage}, nil
+	return newBucket(o.Name, s.storage), nil
 }
 
 // Get implements [bucket.Bucket].
 func (b *Bucket) Get(ctx context.Context, key string) (body []byte, tag string, err error) {
-	err = b.call(ctx, "reading", key, func(ctx context.Context) error {
+	err = b.calls.Do(ctx, "reading", key, func(ctx context.Context) error {
 		out, err := b.storage.Objects.Get(b.name, key).Context(ctx).Download()
 		if err != nil {
 			return err
@@ -82,7 +87,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body []byte, c bucket.Cond
 		}
 		put.IfGenerationMatch(generation)
 	}
-	err = b.call(ctx, "writing", key, func(ctx context.Context) error {
+	err = b.calls.Do(ctx, "writing", key, func(ctx context.Context) error {
 		out, err := put.Media(bytes.NewReader(body), contentType()).Context(ctx).Do()
 		if err == nil {
 			tag = strconv.FormatInt(out.Generation, 10)
@@ -103,7 +108,7 @@ func (b *Bucket) insert(o *storage.Object) *storage.ObjectsInsertCall {
 
 // Has implements [bucket.Bucket].
 func (b *Bucket) Has(ctx context.Context, key string) (bool, error) {
-	err := b.call(ctx, "looking for", key, func(ctx context.Context) error {
+	err := b.calls.Do(ctx, "looking for", key, func(ctx context.Context) error {
 		_, err := b.storage.Objects.Get(b.name, key).Context(ctx).Do()
 		return err
 	})
@@ -115,7 +120,7 @@ func (b *Bucket) Has(ctx context.Context, key string) (bool, error) {
 
 // Remove implements [bucket.Bucket].
 func (b *Bucket) Remove(ctx context.Context, key string) error {
-	err := b.call(ctx, "removing", key, func(ctx context.Context) error {
+	err := b.calls.Do(ctx, "removing", key, func(ctx context.Context) error {
 		return b.storage.Objects.Delete(b.name, key).Context(ctx).Do()
 	})
 	if errors.Is(err, serve.ErrNotFound) {
@@ -128,7 +133,7 @@ func (b *Bucket) Remove(ctx context.Context, key string) error {
 func (b *Bucket) List(ctx context.Context, prefix string) (keys []string, err error) {
 	page := ""
 	for {
-		err := b.call(ctx, "listing", prefix, func(ctx context.Context) error {
+		err := b.calls.Do(ctx, "listing", prefix, func(ctx context.Context) error {
 			out, err := b.storage.Objects.List(b.name).Prefix(prefix).PageToken(page).Context(ctx).Do()
 			if err != nil {
 				return err
@@ -143,24 +148,4 @@ func (b *Bucket) List(ctx context.Context, prefix string) (keys []string, err er
 			return keys, err
 		}
 	}
-}
-
-// call does something about an object within bucket.Patience, and says what went
-// wrong.
-func (b *Bucket) call(ctx context.Context, doing, key string, do func(context.Context) error) error {
-	bounded, cancel := context.WithTimeout(ctx, bucket.Patience)
-	defer cancel()
-	return b.failed(ctx, doing, key, do(bounded))
-}
-
-// failed says what went wrong with an object. Cloud Storage that does not answer is
-// told from a caller that has stopped waiting for it.
-func (b *Bucket) failed(ctx context.Context, doing, key string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		err = fmt.Errorf("%w: %w", serve.ErrUnreachable, err)
-	}
-	return fmt.Errorf("%s gs://%s/%s: %w", doing, b.name, key, meaning(err))
 }

@@ -42,7 +42,7 @@ func (b *Bucket) PutFile(ctx context.Context, key string, file io.ReadSeeker, di
 	sum := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, short.Sum32()))
 	put := b.insert(&storage.Object{Name: key, Crc32c: sum}).Media(file, contentType(), googleapi.ChunkSize(pieceBytes))
 	_, err = put.Context(bounded).Do()
-	return b.failed(ctx, "writing", key, err)
+	return b.calls.Failed(ctx, "writing", key, err)
 }
 
 // Open implements [bucket.Bucket].
@@ -51,7 +51,7 @@ func (b *Bucket) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	out, err := b.storage.Objects.Get(b.name, key).Context(bounded).Download()
 	if err != nil {
 		cancel()
-		return nil, b.failed(ctx, "reading", key, err)
+		return nil, b.calls.Failed(ctx, "reading", key, err)
 	}
-	return bucket.Stream(out.Body, cancel, func(err error) error { return b.failed(ctx, "reading", key, err) }), nil
+	return bucket.Stream(out.Body, cancel, func(err error) error { return b.calls.Failed(ctx, "reading", key, err) }), nil
 }

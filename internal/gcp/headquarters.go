@@ -30,7 +30,7 @@ func (e *estate) Nowhere() string { return fleet.Place[Config]{Account: e.projec
 
 // Bucket implements [headquarters.Estate].
 func (e *estate) Bucket(context.Context) (bucket.Bucket, error) {
-	return &Bucket{name: e.name(), storage: e.services.storage}, nil
+	return newBucket(e.name(), e.services.storage), nil
 }
 
 // MakeBucket implements [headquarters.Estate]. Nobody but the project can read it, and
