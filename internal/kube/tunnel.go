@@ -189,6 +189,7 @@ func (t *tunnels) join(way httpstream.Connection, port string) (net.Conn, error)
 	near, far := net.Pipe()
 	over := sync.OnceFunc(func() {
 		_ = data.Reset()
+		_ = wrong.Reset() // or whoever reads it would wait for the kubelet to end it
 		_ = far.Close()
 		way.RemoveStreams(data, wrong)
 	})

@@ -110,6 +110,16 @@ func wrongCloudCredentials() []mistake {
 			gcp = { credentials = "key.json" }
 		}
 		cloud_credentials_wo_version = 1`, "cloud_credentials_wo.gcp.credentials", "It is not JSON"},
+		{"credentials of the controller's own cloud", `controller = { infra = "aws" }
+		cloud_credentials_wo = {
+			aws = { access_key = "AKIA1", secret_key = "x" }
+		}
+		cloud_credentials_wo_version = 1`, "cloud_credentials_wo.aws", "is known there by the machine"},
+		{"credentials for a controller in a cluster", `controller = { infra = "kubernetes" }
+		cloud_credentials_wo = {
+			gcp = { credentials = "{}" }
+		}
+		cloud_credentials_wo_version = 1`, "cloud_credentials_wo", "has machines of no other cloud yet"},
 		{"an empty kubeconfig", `cloud_credentials_wo = {
 			kubernetes = { kubeconfig = "" }
 		}

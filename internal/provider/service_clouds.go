@@ -47,6 +47,8 @@ func (m serviceModel) validateClouds(ctx context.Context) diag.Diagnostics {
 	if m.CloudsWOVersion.IsNull() {
 		invalid(&diags, path.Root(cloudsAt), "It needs cloud_credentials_wo_version: Terraform does not see whether credentials that are in no state have changed: write 1, and another number when they are to be sent again.")
 	}
+	infra, _ := m.infra(ctx, &diags)
+	m.uselessCredentials(ctx, infra, &diags)
 	all := c.of()
 	for _, cloud := range slices.Sorted(maps.Keys(all)) {
 		if !known(all[cloud]) {
@@ -66,6 +68,25 @@ func (m serviceModel) validateClouds(ctx context.Context) diag.Diagnostics {
 		}
 	}
 	return diags
+}
+
+// given reports whether the controller is, or may be, given credentials for a cloud.
+func (m serviceModel) given(ctx context.Context, cloud string) bool {
+	var diags diag.Diagnostics
+	c, _ := decode[cloudsModel](ctx, m.CloudsWO, &diags)
+	object, possible := c.of()[cloud]
+	return possible && (m.CloudsWO.IsUnknown() || !object.IsNull())
+}
+
+// uselessCredentials says what nobody would look at: a controller in a cluster has pods
+// only, and one in a cloud is known there by its machine.
+func (m serviceModel) uselessCredentials(ctx context.Context, infra string, diags *diag.Diagnostics) {
+	switch {
+	case infra == kubernetesInfra && !m.CloudsWO.IsNull():
+		invalid(diags, path.Root(cloudsAt), "A controller in a cluster has machines of no other cloud yet. Leave it out, or run the controller elsewhere.")
+	case infra != localInfra && known(m.CloudsWO) && m.given(ctx, infra):
+		invalid(diags, path.Root(cloudsAt).AtName(infra), fmt.Sprintf("A controller on %q is known there by the machine that it is on. Leave it out.", infra))
+	}
 }
 
 // cloudCredentials gives what the controller is to show clouds, each cloud's in the

@@ -71,7 +71,9 @@ func (r *serviceResource) preflight(ctx context.Context, plan serviceModel, conf
 	p := preflight{entries: entriesOf(spec.Resources), hopeless: map[int]bool{}}
 	for i, cloud := range clouds {
 		checker, ok := cloud.(serve.Preflighter)
-		if !ok || !r.deployers.knownCloud(cloud.Name()) {
+		// A cloud that the controller shows credentials of its own is not asked: what it
+		// would say to whoever plans is of no account.
+		if !ok || !r.deployers.knownCloud(cloud.Name()) || plan.given(ctx, cloud.Name()) {
 			continue
 		}
 		p.ask(ctx, checker, spec, func(e entry) bool {

@@ -72,6 +72,7 @@ func TestWhatIsInTheWayIsSaidByThePlan(t *testing.T) {
 	blocked := []serve.Finding{{Field: "instance_type", Hopeless: true, Message: "There is no such type."}}
 	for _, row := range []struct {
 		name, provider, resources string
+		more                      string
 		findings                  []serve.Finding
 		fail                      error
 		severity, says            string // of the only diagnostic; empty if there is none
@@ -127,6 +128,11 @@ func TestWhatIsInTheWayIsSaidByThePlan(t *testing.T) {
 		{name: "what all entries have and is not known yet", resources: "cpus = LATE\nany_of = [{ infra = \"aws/us-east-1\" }]"},
 		{name: "resources that are not known yet", resources: "infra = LATE", findings: blocked},
 		{name: "labels that are not known yet do not matter", resources: "infra = \"aws/us-east-1\"\nlabels = { a = LATE }", entries: []string{"us-east-1"}},
+		{
+			name: "a cloud that the controller shows credentials of its own", resources: `infra = "aws/us-east-1"`,
+			more: "cloud_credentials_wo = { aws = { access_key = \"AKIA1\", secret_key = \"x\" } }\ncloud_credentials_wo_version = 1",
+			fail: fmt.Errorf("no credentials: %w", serve.ErrUnauthorized),
+		},
 		{name: "how AWS is reached is not known yet", provider: "aws = { region = LATE }", resources: `infra = "aws/us-east-1"`, findings: blocked},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -145,6 +151,7 @@ resource "serve_service" "web" {
     ports = 8081
     `+row.resources+`
   }
+  `+row.more+`
 }
 `, "LATE", "terraform_data.late.output"))
 			found := tf.plan(t)
