@@ -4,7 +4,6 @@
 package awstest
 
 import (
-	"net"
 	"slices"
 	"time"
 
@@ -19,10 +18,8 @@ type address struct {
 	// association names that it leads to an instance, as long as that is there.
 	association string
 	instance    *instance
-	// claim keeps others from the address, where it is one of loopback, and ways pass
-	// on what comes.
-	claim net.Listener
-	ways  []net.Listener
+	// way passes on what comes, with machines.
+	way *machinetest.Way
 }
 
 // addressLimit is how many an account has in a region if it asks for no more.
@@ -49,7 +46,7 @@ func (r *region) addressOf(id string) (*address, error) {
 }
 
 func allocateAddress(c *call, in fields) (fields, error) {
-	if in.has("Address") || in.has("PublicIpv4Pool") || in.text("Domain") == "standard" {
+	if in.Has("Address") || in.Has("PublicIpv4Pool") || in.Text("Domain") == "standard" {
 		return nil, refusal(400, "UnsupportedOperation", "Only addresses that AWS chooses, for VPCs, are had here")
 	}
 	if len(c.region.addresses) >= addressLimit {
@@ -61,10 +58,10 @@ func allocateAddress(c *call, in fields) (fields, error) {
 	}
 	a := &address{id: c.id("eipalloc"), tags: t}
 	if c.options.Machines {
-		if a.claim, err = machinetest.Settle(metadataPort); err != nil {
+		if a.way, err = machinetest.NewWay(metadataPort); err != nil {
 			return nil, err
 		}
-		a.ip = machinetest.Host(a.claim)
+		a.ip = a.way.Host()
 	} else {
 		_, a.ip = c.region.address(c.region.zones[0])
 	}
@@ -77,11 +74,11 @@ func allocateAddress(c *call, in fields) (fields, error) {
 // associateAddress leads an address to an instance, whose own public address is
 // gone from then on.
 func associateAddress(c *call, in fields) (fields, error) {
-	a, err := c.region.addressOf(in.text("AllocationId"))
+	a, err := c.region.addressOf(in.Text("AllocationId"))
 	if err != nil {
 		return nil, err
 	}
-	list, err := c.choose([]string{in.text("InstanceId")})
+	list, err := c.choose([]string{in.Text("InstanceId")})
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +88,7 @@ func associateAddress(c *call, in fields) (fields, error) {
 		return nil, refusal(400, "IncorrectInstanceState", "The %s instance '%s' is not in a valid state for this operation.", i.state(c.now).name, i.id)
 	case before == i:
 		return fields{"AssociationId": a.association}, nil
-	case before != nil && !in.flag("AllowReassociation"):
+	case before != nil && !in.Flag("AllowReassociation"):
 		return nil, refusal(400, "Resource.AlreadyAssociated", "resource %s is already associated with associate-id %s", a.id, a.association)
 	}
 	c.part(a)
@@ -101,16 +98,17 @@ func associateAddress(c *call, in fields) (fields, error) {
 		}
 	}
 	a.association, a.instance, i.elastic = c.id("eipassoc"), i, a.ip
-	c.lead(a)
+	if i.machine != nil {
+		if err := a.way.Lead(i.private, c.options.Ports, &c.machines); err != nil {
+			c.errorf("leading %s to instance %s: %v", a.ip, i.id, err)
+		}
+	}
 	return fields{"AssociationId": a.association}, nil
 }
 
 // part has an address lead nowhere. Its instance has its own public address again.
 func (a *AWS) part(e *address) {
-	for _, l := range e.ways {
-		_ = l.Close() // nobody is to come any more
-	}
-	e.ways = nil
+	e.way.Part()
 	if e.instance != nil && e.instance.elastic == e.ip {
 		e.instance.elastic = ""
 	}
@@ -118,7 +116,7 @@ func (a *AWS) part(e *address) {
 }
 
 func disassociateAddress(c *call, in fields) (fields, error) {
-	id := in.text("AssociationId")
+	id := in.Text("AssociationId")
 	a := find(c.region.addresses, func(a *address) bool { return id != "" && a.association == id && a.leads(c.now) != nil })
 	if a == nil {
 		return nil, refusal(400, "InvalidAssociationID.NotFound", "The association ID '%s' does not exist", id)
@@ -128,7 +126,7 @@ func disassociateAddress(c *call, in fields) (fields, error) {
 }
 
 func releaseAddress(c *call, in fields) (fields, error) {
-	a, err := c.region.addressOf(in.text("AllocationId"))
+	a, err := c.region.addressOf(in.Text("AllocationId"))
 	if err != nil {
 		return nil, err
 	}
@@ -136,26 +134,24 @@ func releaseAddress(c *call, in fields) (fields, error) {
 		return nil, refusal(400, "InvalidIPAddress.InUse", "Address '%s' is in use.", a.ip)
 	}
 	c.part(a)
-	if a.claim != nil {
-		_ = a.claim.Close() // it is anybody's
-	}
+	a.way.Close()
 	c.region.addresses = slices.DeleteFunc(c.region.addresses, func(o *address) bool { return o == a })
 	return nil, nil
 }
 
 func describeAddresses(c *call, in fields) (fields, error) {
 	at := c.seen()
-	list, err := require(c.region.addresses, in.texts("AllocationIds"), func(a *address) string { return a.id }, noAllocation)
+	list, err := require(c.region.addresses, in.Texts("AllocationIds"), func(a *address) string { return a.id }, noAllocation)
 	if err != nil {
 		return nil, err
 	}
-	list, err = require(list, in.texts("PublicIps"), func(a *address) string { return a.ip }, func(ip string) error {
+	list, err = require(list, in.Texts("PublicIps"), func(a *address) string { return a.ip }, func(ip string) error {
 		return refusal(400, "InvalidAddress.NotFound", "Address '%s' not found.", ip)
 	})
 	if err != nil {
 		return nil, err
 	}
-	list, err = pick(list, in.subs("Filters"), func(a *address) facets {
+	list, err = pick(list, in.Subs("Filters"), func(a *address) facets {
 		f := facets{
 			"allocation-id": {a.id}, "public-ip": {a.ip}, "domain": {"vpc"}, "association-id": nil, "instance-id": nil, "private-ip-address": nil,
 		}

@@ -5,7 +5,6 @@ package awstest_test
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"testing"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
 func allocate(t *testing.T, c *ec2.Client) (id, ip string) {
@@ -116,7 +116,7 @@ func TestAnAddressPassesOnWhatComes(t *testing.T) {
 			in.UserData = script(fmt.Sprintf("mkdir /opt/www; cd /opt/www; echo %s >says; "+
 				`host=${AWS_EC2_METADATA_SERVICE_ENDPOINT#http://}; python3 -um http.server -b ${host%%:*} %d`, says, port))
 		})
-		b.printed(fmt.Sprintf("Serving HTTP on %s port %d (http://%[1]s:%[2]d/) ...", must(a.Books().Instance(b.id)).PrivateIP, port))
+		b.printed(fmt.Sprintf("Serving HTTP on %s port %d (http://%[1]s:%[2]d/) ...", b.entry().PrivateIP, port))
 		if _, err := c.AssociateAddress(t.Context(), &ec2.AssociateAddressInput{
 			AllocationId: &id, InstanceId: &b.id, AllowReassociation: aws.Bool(true),
 		}); err != nil {
@@ -130,10 +130,8 @@ func TestAnAddressPassesOnWhatComes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, err := io.ReadAll(res.Body)
-		res.Body.Close()
-		if err != nil || string(text) != says+"\n" {
-			t.Errorf("at the address somebody says %q, %v; want %q", text, err, says)
+		if got := cloudtest.Read(t, res); got != says+"\n" {
+			t.Errorf("at the address somebody says %q, want %q", got, says)
 		}
 	}
 }

@@ -59,7 +59,7 @@ func (a *AWS) begin(s Session) Session {
 // assumeRole lets everybody be every role of this account, whether IAM knows it or
 // not, but for those whose name ends with "-of-others".
 func assumeRole(c *call, in fields) (fields, error) {
-	s := Session{Role: in.text("RoleArn"), Name: in.text("RoleSessionName"), ExternalID: in.text("ExternalId")}
+	s := Session{Role: in.Text("RoleArn"), Name: in.Text("RoleSessionName"), ExternalID: in.Text("ExternalId")}
 	if !strings.HasPrefix(s.Role, "arn:aws:iam::"+Account+":role/") || strings.HasSuffix(s.Role, "-of-others") {
 		return nil, refusal(http.StatusForbidden, "AccessDenied", "User: %s is not authorized to perform: sts:AssumeRole on resource: %s", user, s.Role)
 	}

@@ -62,7 +62,7 @@ func wrongScaling(format string, args ...any) error {
 
 // scalingGroup finds the group that a request is about.
 func (c *call) scalingGroup(in fields) (*scalingGroup, error) {
-	name := in.text("AutoScalingGroupName")
+	name := in.Text("AutoScalingGroupName")
 	g := find(c.region.scaling, func(g *scalingGroup) bool { return g.name == name && !g.deleted })
 	if g == nil {
 		return nil, wrongScaling("AutoScalingGroup name not found - AutoScalingGroup '%s' not found", name)
@@ -71,24 +71,24 @@ func (c *call) scalingGroup(in fields) (*scalingGroup, error) {
 }
 
 func createScalingGroup(c *call, in fields) (fields, error) {
-	name := in.text("AutoScalingGroupName")
+	name := in.Text("AutoScalingGroupName")
 	if slices.ContainsFunc(c.region.scaling, func(g *scalingGroup) bool { return g.name == name }) {
 		return nil, refusal(http.StatusBadRequest, "AlreadyExists", "AutoScalingGroup by this name already exists - A group with the name %s already exists", name)
 	}
 	g := &scalingGroup{name: name, made: c.now}
-	if !in.has("LaunchTemplate") {
+	if !in.Has("LaunchTemplate") {
 		return nil, wrongScaling("Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or MixedInstancesPolicy parameter.")
 	}
-	if !in.has("VPCZoneIdentifier") && !in.has("AvailabilityZones") {
+	if !in.Has("VPCZoneIdentifier") && !in.Has("AvailabilityZones") {
 		return nil, wrongScaling("At least one Availability Zone or VPC Subnet is required.")
 	}
-	if !in.has("DesiredCapacity") {
+	if !in.Has("DesiredCapacity") {
 		in["DesiredCapacity"] = in["MinSize"]
 	}
 	if err := c.change(g, in); err != nil {
 		return nil, err
 	}
-	if err := g.tag(in.subs("Tags")); err != nil {
+	if err := g.tag(in.Subs("Tags")); err != nil {
 		return nil, err
 	}
 	c.region.scaling = append(c.region.scaling, g)
@@ -109,18 +109,18 @@ func (c *call) change(g *scalingGroup, in fields) error {
 		}
 	}
 	next := *g
-	next.least, next.most = in.number("MinSize", g.least), in.number("MaxSize", g.most)
-	next.desired, next.grace = in.number("DesiredCapacity", g.desired), in.number("HealthCheckGracePeriod", g.grace)
+	next.least, next.most = in.Number("MinSize", g.least), in.Number("MaxSize", g.most)
+	next.desired, next.grace = in.Number("DesiredCapacity", g.desired), in.Number("HealthCheckGracePeriod", g.grace)
 	switch {
 	case next.least > next.most:
 		return wrongScaling("Max bound, %d, must be greater than or equal to min bound, %d", next.most, next.least)
 	case next.desired < next.least || next.desired > next.most:
 		return wrongScaling("Desired capacity:%d must be between the specified min size:%d and max size:%d", next.desired, next.least, next.most)
-	case in.has("HealthCheckType") && in.text("HealthCheckType") != "EC2":
-		return wrongScaling("The health checks %s are not done by package awstest", in.text("HealthCheckType"))
+	case in.Has("HealthCheckType") && in.Text("HealthCheckType") != "EC2":
+		return wrongScaling("The health checks %s are not done by package awstest", in.Text("HealthCheckType"))
 	}
-	if in.has("LaunchTemplate") {
-		next.template = in.sub("LaunchTemplate")
+	if in.Has("LaunchTemplate") {
+		next.template = in.Sub("LaunchTemplate")
 		// Held against what EC2 would say, as Auto Scaling does.
 		ask, _, _, err := c.region.asked(next.template, fields{})
 		if err == nil {
@@ -139,8 +139,8 @@ func (c *call) change(g *scalingGroup, in fields) error {
 
 // spread finds the zones of a group.
 func (c *call) spread(g *scalingGroup, in fields) error {
-	named := in.texts("AvailabilityZones")
-	subnets := strings.FieldsFunc(in.text("VPCZoneIdentifier"), func(r rune) bool { return r == ',' || r == ' ' })
+	named := in.Texts("AvailabilityZones")
+	subnets := strings.FieldsFunc(in.Text("VPCZoneIdentifier"), func(r rune) bool { return r == ',' || r == ' ' })
 	if len(named)+len(subnets) == 0 {
 		return nil
 	}
@@ -159,11 +159,11 @@ func (c *call) spread(g *scalingGroup, in fields) error {
 // tag changes the tags of a group.
 func (g *scalingGroup) tag(list []fields) error {
 	for _, t := range list {
-		if strings.HasPrefix(strings.ToLower(t.text("Key")), "aws:") {
+		if strings.HasPrefix(strings.ToLower(t.Text("Key")), "aws:") {
 			return wrongScaling("Tag keys that begin with aws: are reserved")
 		}
-		g.tags = slices.DeleteFunc(g.tags, func(o groupTag) bool { return o.key == t.text("Key") })
-		g.tags = append(g.tags, groupTag{t.text("Key"), t.text("Value"), t.flag("PropagateAtLaunch")})
+		g.tags = slices.DeleteFunc(g.tags, func(o groupTag) bool { return o.key == t.Text("Key") })
+		g.tags = append(g.tags, groupTag{t.Text("Key"), t.Text("Value"), t.Flag("PropagateAtLaunch")})
 	}
 	return nil
 }
@@ -181,7 +181,7 @@ func setDesiredCapacity(c *call, in fields) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := in.number("DesiredCapacity", 0)
+	n := in.Number("DesiredCapacity", 0)
 	if n < g.least || n > g.most {
 		return nil, wrongScaling("New SetDesiredCapacity value %d is not between the min value %d and the max value %d for the AutoScalingGroup.", n, g.least, g.most)
 	}
@@ -190,9 +190,9 @@ func setDesiredCapacity(c *call, in fields) (fields, error) {
 }
 
 func createOrUpdateTags(c *call, in fields) (fields, error) {
-	for _, t := range in.subs("Tags") {
-		if t.text("ResourceType") != "auto-scaling-group" {
-			return nil, wrongScaling("The resource type %q is not one that has tags", t.text("ResourceType"))
+	for _, t := range in.Subs("Tags") {
+		if t.Text("ResourceType") != "auto-scaling-group" {
+			return nil, wrongScaling("The resource type %q is not one that has tags", t.Text("ResourceType"))
 		}
 		g, err := c.scalingGroup(fields{"AutoScalingGroupName": t["ResourceId"]})
 		if err == nil {
@@ -212,7 +212,7 @@ func deleteScalingGroup(c *call, in fields) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(g.there()) > 0 && !in.flag("ForceDelete") {
+	if len(g.there()) > 0 && !in.Flag("ForceDelete") {
 		return nil, refusal(http.StatusBadRequest, "ResourceInUse", "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) still in the group.")
 	}
 	g.deleted, g.desired = true, 0
@@ -220,13 +220,13 @@ func deleteScalingGroup(c *call, in fields) (fields, error) {
 }
 
 func terminateInScalingGroup(c *call, in fields) (fields, error) {
-	id := in.text("InstanceId")
+	id := in.Text("InstanceId")
 	for _, g := range c.region.scaling {
 		i := find(g.there(), func(i *instance) bool { return i.id == id })
 		if i == nil {
 			continue
 		}
-		if in.flag("ShouldDecrementDesiredCapacity") {
+		if in.Flag("ShouldDecrementDesiredCapacity") {
 			if g.desired == g.least {
 				return nil, wrongScaling("Currently, desiredSize equals minSize (%d). Terminating instance without replacement will violate group's min size constraint.", g.least)
 			}
@@ -238,11 +238,11 @@ func terminateInScalingGroup(c *call, in fields) (fields, error) {
 }
 
 func describeScalingGroups(c *call, in fields) (fields, error) {
-	names := in.texts("AutoScalingGroupNames")
+	names := in.Texts("AutoScalingGroupNames")
 	list := slices.DeleteFunc(slices.Clone(c.region.scaling), func(g *scalingGroup) bool {
 		return len(names) > 0 && !slices.Contains(names, g.name) // those that there are not are left out
 	})
-	list, err := pick(list, in.subs("Filters"), func(g *scalingGroup) facets {
+	list, err := pick(list, in.Subs("Filters"), func(g *scalingGroup) facets {
 		tags := map[string]string{}
 		for _, t := range g.tags {
 			tags[t.key] = t.value
@@ -299,7 +299,7 @@ func (g *scalingGroup) arn(r *region) string {
 func describeScalingActivities(c *call, in fields) (fields, error) {
 	out := []fields{}
 	for _, g := range c.region.scaling {
-		if name := in.text("AutoScalingGroupName"); name != "" && name != g.name {
+		if name := in.Text("AutoScalingGroupName"); name != "" && name != g.name {
 			continue
 		}
 		for _, a := range slices.Backward(g.activities) {

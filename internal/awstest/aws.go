@@ -47,6 +47,8 @@ type Options struct {
 // AWS is one account in three regions. Its methods may be called from several
 // goroutines.
 type AWS struct {
+	Controls
+
 	t        testing.TB
 	options  Options
 	services map[string]*service
@@ -55,7 +57,7 @@ type AWS struct {
 	random  *rand.Rand
 	regions map[string]*region
 	books   books
-	faults  faults
+	faults  cloudtest.Faults[Call, Error]
 	serial  int
 	// roles and profiles are IAM's, which has no regions; a bucket is in one, but its
 	// name in all of them.
@@ -91,9 +93,9 @@ func New(t testing.TB, options Options) *AWS {
 		t: t, options: options, services: services,
 		random:  rand.New(rand.NewPCG(options.Seed, 0x5e2)), //nolint:gosec // ids for tests, the same in each run
 		regions: map[string]*region{}, closed: make(chan struct{}),
-		faults: faults{allowances: cloudtest.Allowances{}},
-		books:  books{calls: map[string]int{}},
+		books: books{calls: map[string]int{}},
 	}
+	a.Controls = cloudtest.NewControls(&a.mu, &a.faults)
 	for _, name := range regionNames() {
 		a.regions[name] = a.newRegion(name)
 	}
@@ -121,9 +123,7 @@ func (a *AWS) end() {
 		}
 		for _, e := range r.addresses {
 			a.part(e)
-			if e.claim != nil {
-				_ = e.claim.Close() // it is anybody's
-			}
+			e.way.Close()
 		}
 	}
 	a.mu.Unlock()
@@ -157,7 +157,7 @@ func (a *AWS) Environ() []string {
 // host, is answered within the call itself. No goroutine is started and no time
 // passes but time.Now's, so that it can be used within a bubble of
 // testing/synctest.
-func (a *AWS) Client() *http.Client { return cloudtest.Client(a.answered) }
+func (a *AWS) Client() *http.Client { return cloudtest.Client(a.answer) }
 
 // id gives a new id such as EC2 does: i-0123456789abcdef0.
 func (a *AWS) id(prefix string) string {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
 func s3Actions() map[string]handler {
@@ -57,7 +59,7 @@ func (a *AWS) Wipe(prefix string) {
 // bucket finds the bucket that a request is about, which has to be asked for in its
 // own region.
 func (c *call) bucket(in fields) (*bucket, error) {
-	name := in.text("Bucket")
+	name := in.Text("Bucket")
 	b := find(c.buckets, func(b *bucket) bool { return b.name == name })
 	switch {
 	case b == nil:
@@ -77,14 +79,14 @@ func (b *bucket) entry() Bucket {
 		}
 	}
 	for _, tag := range b.tags {
-		e.Tags[tag.text("Key")] = tag.text("Value")
+		e.Tags[tag.Text("Key")] = tag.Text("Value")
 	}
 	return e
 }
 
 func listBuckets(c *call, in fields) (fields, error) {
 	list := slices.DeleteFunc(slices.Clone(c.buckets), func(b *bucket) bool {
-		return !strings.HasPrefix(b.name, in.text("Prefix")) || in.has("BucketRegion") && b.region != in.text("BucketRegion")
+		return !strings.HasPrefix(b.name, in.Text("Prefix")) || in.Has("BucketRegion") && b.region != in.Text("BucketRegion")
 	})
 	slices.SortFunc(list, func(a, b *bucket) int { return strings.Compare(a.name, b.name) })
 	in["MaxResults"], in["NextToken"] = in["MaxBuckets"], in["ContinuationToken"]
@@ -102,8 +104,8 @@ func listBuckets(c *call, in fields) (fields, error) {
 // createBucket makes a bucket whose name nobody has: those that end with
 // "-of-others" somebody else has.
 func createBucket(c *call, in fields) (fields, error) {
-	name := in.text("Bucket")
-	place := in.sub("CreateBucketConfiguration").text("LocationConstraint")
+	name := in.Text("Bucket")
+	place := in.Sub("CreateBucketConfiguration").Text("LocationConstraint")
 	valid := regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 	before := find(c.buckets, func(b *bucket) bool { return b.name == name })
 	switch {
@@ -169,7 +171,7 @@ func giveSetting(name, missing string) handler {
 		if err != nil {
 			return nil, err
 		}
-		if !b.settings.has(name) {
+		if !b.settings.Has(name) {
 			return nil, refusal(http.StatusNotFound, missing, "The configuration was not found")
 		}
 		return fields{name: b.settings[name]}, nil
@@ -181,7 +183,7 @@ func putBucketVersioning(c *call, in fields) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.versioning = in.sub("VersioningConfiguration").text("Status")
+	b.versioning = in.Sub("VersioningConfiguration").Text("Status")
 	return nil, nil
 }
 
@@ -190,7 +192,7 @@ func getBucketVersioning(c *call, in fields) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fields{"Status": orNil(b.versioning)}, nil
+	return fields{"Status": cloudtest.OrNil(b.versioning)}, nil
 }
 
 func putBucketTagging(c *call, in fields) (fields, error) {
@@ -198,7 +200,7 @@ func putBucketTagging(c *call, in fields) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := in.sub("Tagging").subs("TagSet")
+	list := in.Sub("Tagging").Subs("TagSet")
 	if _, err := newTags(c.now, list); err != nil {
 		return nil, err
 	}

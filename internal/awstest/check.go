@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
 // fault says how a request departs from the model. Each protocol has an error
@@ -114,13 +116,13 @@ func (m *model) constrain(name, path string, value any) error {
 
 func (m *model) constrainMembers(s *shape, path string, value fields) error {
 	for _, name := range s.Required {
-		if !value.has(name) {
-			return depart(missing, join(path, name), "The request must contain the parameter %s", join(path, name))
+		if !value.Has(name) {
+			return depart(missing, cloudtest.Join(path, name), "The request must contain the parameter %s", cloudtest.Join(path, name))
 		}
 	}
-	for _, name := range s.names() {
-		if value.has(name) {
-			if err := m.constrain(s.Members[name].Shape, join(path, name), value[name]); err != nil {
+	for _, name := range sortedKeys(s.Members) {
+		if value.Has(name) {
+			if err := m.constrain(s.Members[name].Shape, cloudtest.Join(path, name), value[name]); err != nil {
 				return err
 			}
 		}
@@ -152,11 +154,4 @@ func (s *shape) within(path string, n float64, what string) error {
 		return depart(outside, path, "The %s of parameter %s is %v. It must be at most %v", what, path, n, *s.Max)
 	}
 	return nil
-}
-
-func join(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "." + name
 }

@@ -72,8 +72,8 @@ func (c *call) choose(ids []string) ([]*instance, error) {
 }
 
 func describeInstances(c *call, in fields) (fields, error) {
-	ids := in.texts("InstanceIds")
-	if len(ids) > 0 && in.has("MaxResults") {
+	ids := in.Texts("InstanceIds")
+	if len(ids) > 0 && in.Has("MaxResults") {
 		return nil, refusal(400, "InvalidParameterCombination", "The parameter instancesSet cannot be used with the parameter maxResults")
 	}
 	list, err := c.choose(ids)
@@ -81,7 +81,7 @@ func describeInstances(c *call, in fields) (fields, error) {
 		return nil, err
 	}
 	at := c.seen()
-	filters := in.subs("Filters")
+	filters := in.Subs("Filters")
 	of := func(i *instance) facets { return i.facets(c.region, at) }
 	if _, err := of(&instance{}).picked(filters); err != nil {
 		return nil, err // also when there is no instance at all
@@ -117,7 +117,7 @@ func orEmpty(list []fields) []fields {
 }
 
 func terminateInstances(c *call, in fields) (fields, error) {
-	list, err := c.choose(in.texts("InstanceIds"))
+	list, err := c.choose(in.Texts("InstanceIds"))
 	if err != nil {
 		return nil, err
 	}
@@ -141,18 +141,18 @@ func terminateInstances(c *call, in fields) (fields, error) {
 }
 
 func describeInstanceStatus(c *call, in fields) (fields, error) {
-	list, err := c.choose(in.texts("InstanceIds"))
+	list, err := c.choose(in.Texts("InstanceIds"))
 	if err != nil {
 		return nil, err
 	}
 	at := c.seen()
-	if !in.flag("IncludeAllInstances") {
+	if !in.Flag("IncludeAllInstances") {
 		list = slices.DeleteFunc(slices.Clone(list), func(i *instance) bool { return i.state(at).name != "running" })
 	}
 	of := func(i *instance) facets {
 		return facets{"instance-state-name": {i.state(at).name}, "availability-zone": {i.zone.name}, "instance-status.status": nil}
 	}
-	if list, err = pick(list, in.subs("Filters"), of); err != nil {
+	if list, err = pick(list, in.Subs("Filters"), of); err != nil {
 		return nil, err
 	}
 	list, next, err := page(list, in, 5, 1000, func(i *instance) int { return i.rank })

@@ -77,73 +77,8 @@ type Call struct {
 // Verdict says what becomes of a call. The zero value lets it be.
 type Verdict = cloudtest.Verdict[Error]
 
-// faults are what goes wrong, with AWS locked.
-type faults struct {
-	cloudtest.Faults[Call, Error]
-
-	allowances     cloudtest.Allowances // by region and action
-	throttled      bool
-	lag            time.Duration
-	down           bool
-	expectRefusals bool
-}
-
-// Fault has hook judge every call from now on. It is called with AWS locked, in
-// the order of the calls, and must not call methods of AWS. Nil judges no more.
-func (a *AWS) Fault(hook func(Call) Verdict) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.faults.Faults.Fault(hook)
-}
-
-// FailNext has the next calls of an action, such as RunInstances, fail with
-// errs, one after the other.
-func (a *AWS) FailNext(action string, errs ...*Error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.faults.Faults.FailNext(action, errs...)
-}
-
-// LoseNext has the answer of the next call of an action be lost: what was asked
-// is done, but the connection is cut.
-func (a *AWS) LoseNext(action string) { a.FailNext(action, nil) }
-
-// Forbid takes permissions, such as ec2:RunInstances, away from the caller.
-func (a *AWS) Forbid(permissions ...string) { a.permit(false, permissions) }
-
-// Allow gives them back.
-func (a *AWS) Allow(permissions ...string) { a.permit(true, permissions) }
-
-func (a *AWS) permit(allowed bool, permissions []string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.faults.Permit(allowed, permissions)
-}
-
-// Throttle has EC2 limit how often it is asked as it does for a new account, or
-// not. It does not at first.
-func (a *AWS) Throttle(on bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.faults.throttled = on
-	a.faults.allowances = cloudtest.Allowances{}
-}
-
-// Lag is how long a change stays unseen by those who describe things: a new
-// instance is not there, its tags are old, and one that was ended still runs.
-func (a *AWS) Lag(d time.Duration) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.faults.lag = d
-}
-
-// ExpectRefusals has requests that depart from the model be refused without the
-// test failing: for tests of just that.
-func (a *AWS) ExpectRefusals() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.faults.expectRefusals = true
-}
+// Controls are how a test has things go wrong.
+type Controls = cloudtest.Controls[Call, Error]
 
 // judge says what becomes of a call: whether it is allowed, too much, or to go
 // wrong because the test says so.
@@ -151,21 +86,21 @@ func (a *AWS) judge(c *call, srv *service, action string, in fields) Verdict {
 	if permission := c.lacks(srv.name, action, in); permission != "" {
 		return Verdict{Err: srv.protocol.forbidden(c.by, permission)}
 	}
-	if srv.name == "ec2" && a.faults.throttled && !a.take(c, action, in) {
+	if srv.name == "ec2" && !a.take(c, action, in) {
 		return Verdict{Err: Throttled()}
 	}
-	if in.flag("DryRun") {
+	if in.Flag("DryRun") {
 		return Verdict{Err: refusal(http.StatusPreconditionFailed, "DryRunOperation",
 			"Request would have succeeded, but DryRun flag is set.")}
 	}
-	spares := func(e *Error) bool { return e.isCapacity() && c.region.launches[in.text("ClientToken")] != nil }
+	spares := func(e *Error) bool { return e.isCapacity() && c.region.launches[in.Text("ClientToken")] != nil }
 	return a.faults.Judge(action, spares, func() Call {
 		return Call{Service: srv.name, Action: action, Region: c.region.name, Caller: c.by, In: in, Time: c.now}
 	})
 }
 
 // seen is the moment that descriptions are of.
-func (c *call) seen() time.Time { return c.now.Add(-c.faults.lag) }
+func (c *call) seen() time.Time { return c.now.Add(-c.faults.Behind) }
 
 // take takes tokens from the allowances of an action, and reports whether there
 // were enough. The sizes are those that EC2's guide for developers gives under
@@ -178,15 +113,15 @@ func (a *AWS) take(c *call, action string, in fields) bool {
 	// Beside requests, EC2 counts how many machines are asked for.
 	switch action {
 	case "RunInstances":
-		return a.draw(c, action+" machines", float64(in.number("MinCount", 1)), 1000, 2)
+		return a.draw(c, action+" machines", float64(in.Number("MinCount", 1)), 1000, 2)
 	case "TerminateInstances":
-		return a.draw(c, action+" machines", float64(len(in.texts("InstanceIds"))), 1000, 20)
+		return a.draw(c, action+" machines", float64(len(in.Texts("InstanceIds"))), 1000, 20)
 	}
 	return true
 }
 
 func (a *AWS) draw(c *call, what string, n, size, rate float64) bool {
-	return a.faults.allowances.Draw(c.now, c.region.name+" "+what, n, size, rate)
+	return a.faults.Draw(c.now, c.region.name+" "+what, n, size, rate)
 }
 
 // limits gives how many requests an action takes at once, and a second.
@@ -200,7 +135,7 @@ func limits(action string, in fields) (size, rate float64) {
 		return 100, 10
 	case !strings.HasPrefix(action, "Describe") && !strings.HasPrefix(action, "Get"):
 		return 50, 5
-	case len(in.subs("Filters")) == 0 && !in.has("MaxResults") && !named(in):
+	case len(in.Subs("Filters")) == 0 && !in.Has("MaxResults") && !named(in):
 		return 50, 10 // neither filtered nor in pages
 	}
 	return 100, 20

@@ -31,7 +31,7 @@ func (f facets) tagged(tags map[string]string) facets {
 func (f facets) picked(filters []fields) (bool, error) {
 	all := true
 	for _, filter := range filters {
-		name, values := filter.text("Name"), filter.texts("Values")
+		name, values := filter.Text("Name"), filter.Texts("Values")
 		have, known := f[name]
 		if !known && !strings.HasPrefix(name, "tag:") {
 			return false, invalid("The filter '%s' is invalid", name)
@@ -88,7 +88,7 @@ func page[T any](list []T, in fields, least, most int, rank func(T) int) ([]T, a
 		return rank(list[at])
 	}
 	start := 0
-	if token := in.text("NextToken"); token != "" {
+	if token := in.Text("NextToken"); token != "" {
 		raw, err := base64.StdEncoding.DecodeString(token)
 		text, ours := strings.CutPrefix(string(raw), "from ")
 		from, numberErr := strconv.Atoi(text)
@@ -99,10 +99,10 @@ func page[T any](list []T, in fields, least, most int, rank func(T) int) ([]T, a
 			start++
 		}
 	}
-	if !in.has("MaxResults") {
+	if !in.Has("MaxResults") {
 		return list[start:], nil, nil
 	}
-	n := in.number("MaxResults", 0)
+	n := in.Number("MaxResults", 0)
 	if n < least || n > most {
 		return nil, nil, invalid("Value ( %d ) for parameter maxResults is invalid. Expecting a value between %d and %d.", n, least, most)
 	}

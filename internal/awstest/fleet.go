@@ -22,8 +22,8 @@ type bid struct {
 // as it can get, and says for each pool that failed why. That is the type
 // "instant"; fleets that live on are not done here.
 func createFleet(c *call, in fields) (fields, error) {
-	if in.text("Type") != "instant" {
-		return nil, invalid("Fleets of type '%s' are not done here", in.text("Type"))
+	if in.Text("Type") != "instant" {
+		return nil, invalid("Fleets of type '%s' are not done here", in.Text("Type"))
 	}
 	before, err := c.repeated(in)
 	if err != nil {
@@ -36,10 +36,10 @@ func createFleet(c *call, in fields) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	target := in.sub("TargetCapacitySpecification")
-	total, market := target.number("TotalTargetCapacity", 0), target.text("DefaultTargetCapacityType")
-	spot := target.number("SpotTargetCapacity", 0)
-	onDemand := target.number("OnDemandTargetCapacity", 0)
+	target := in.Sub("TargetCapacitySpecification")
+	total, market := target.Number("TotalTargetCapacity", 0), target.Text("DefaultTargetCapacityType")
+	spot := target.Number("SpotTargetCapacity", 0)
+	onDemand := target.Number("OnDemandTargetCapacity", 0)
 	if market == Spot {
 		spot = total - onDemand
 	} else {
@@ -66,7 +66,7 @@ func createFleet(c *call, in fields) (fields, error) {
 		}
 	}
 	id := "fleet-" + c.id("x")[2:]
-	if token := in.text("ClientToken"); token != "" {
+	if token := in.Text("ClientToken"); token != "" {
 		c.region.launches[token] = &launched{at: c.now, asked: canonical(in), reservation: id, instances: all}
 	}
 	return fields{"FleetId": id, "Errors": failed, "Instances": made}, nil
@@ -75,30 +75,30 @@ func createFleet(c *call, in fields) (fields, error) {
 // bids combines the templates with their overrides.
 func (c *call) bids(in fields) ([]bid, error) {
 	fleetTags := []any{}
-	for _, s := range in.subs("TagSpecifications") {
-		if s.text("ResourceType") == "instance" || s.text("ResourceType") == "volume" {
+	for _, s := range in.Subs("TagSpecifications") {
+		if s.Text("ResourceType") == "instance" || s.Text("ResourceType") == "volume" {
 			fleetTags = append(fleetTags, s)
 		}
 	}
 	var out []bid
-	for _, config := range in.subs("LaunchTemplateConfigs") {
-		spec := config.sub("LaunchTemplateSpecification")
+	for _, config := range in.Subs("LaunchTemplateConfigs") {
+		spec := config.Sub("LaunchTemplateSpecification")
 		base, t, n, err := c.region.asked(spec, fields{"MinCount": int64(1), "MaxCount": int64(1)})
 		if err != nil {
 			return nil, err
 		}
-		overrides := config.subs("Overrides")
+		overrides := config.Subs("Overrides")
 		if len(overrides) == 0 {
 			overrides = []fields{{}}
 		}
 		for _, o := range overrides {
 			ask := maps.Clone(base)
 			for _, name := range []string{"InstanceType", "SubnetId", "ImageId"} {
-				if o.has(name) {
+				if o.Has(name) {
 					ask[name] = o[name]
 				}
 			}
-			if o.has("AvailabilityZone") {
+			if o.Has("AvailabilityZone") {
 				ask["Placement"] = fields{"AvailabilityZone": o["AvailabilityZone"]}
 			}
 			specs, _ := ask["TagSpecifications"].([]any)
@@ -117,7 +117,7 @@ func (c *call) bids(in fields) ([]bid, error) {
 func override(o fields) fields {
 	out := fields{}
 	for _, name := range []string{"InstanceType", "SubnetId", "ImageId", "AvailabilityZone", "MaxPrice", "Priority", "WeightedCapacity"} {
-		if o.has(name) {
+		if o.Has(name) {
 			out[name] = o[name]
 		}
 	}
@@ -128,17 +128,17 @@ func override(o fields) fields {
 // room AWS alone knows: here it is the one that costs least, which for most
 // strategies is what is asked for anyhow.
 func (c *call) ranked(bids []bid, in fields, market string) []bid {
-	strategy := in.sub("OnDemandOptions").text("AllocationStrategy")
+	strategy := in.Sub("OnDemandOptions").Text("AllocationStrategy")
 	if market == Spot {
-		strategy = in.sub("SpotOptions").text("AllocationStrategy")
+		strategy = in.Sub("SpotOptions").Text("AllocationStrategy")
 	}
 	cost := func(b bid) float64 {
-		k, _ := kindNamed(b.in.text("InstanceType"))
+		k, _ := kindNamed(b.in.Text("InstanceType"))
 		if market == OnDemand {
 			return k.onDemand(c.region.name)
 		}
 		p := plan{kind: k}
-		if planZones(c.region, &p, b.in.text("SubnetId"), b.in.sub("Placement").text("AvailabilityZone")) != nil {
+		if planZones(c.region, &p, b.in.Text("SubnetId"), b.in.Sub("Placement").Text("AvailabilityZone")) != nil {
 			return k.price
 		}
 		return c.region.spotNow(p.zones[0].name, k.name, c.now)
@@ -159,7 +159,7 @@ func (c *call) fill(b bid, market string, n int) ([]*instance, error) {
 	delete(ask, "InstanceMarketOptions")
 	if market == Spot {
 		spot := fields{}
-		if price := b.told.sub("Overrides")["MaxPrice"]; price != nil {
+		if price := b.told.Sub("Overrides")["MaxPrice"]; price != nil {
 			spot["MaxPrice"] = price
 		}
 		ask["InstanceMarketOptions"] = fields{"MarketType": Spot, "SpotOptions": spot}

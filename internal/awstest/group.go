@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
 // group is a security group of the default VPC.
@@ -68,15 +70,15 @@ func noGroup(id string) error {
 func describeSecurityGroups(c *call, in fields) (fields, error) {
 	at := c.seen()
 	list := slices.DeleteFunc(slices.Clone(c.region.groups), func(g *group) bool { return g.made.After(at) })
-	list, err := require(list, in.texts("GroupIds"), func(g *group) string { return g.id }, noGroup)
+	list, err := require(list, in.Texts("GroupIds"), func(g *group) string { return g.id }, noGroup)
 	if err != nil {
 		return nil, err
 	}
-	list, err = require(list, in.texts("GroupNames"), func(g *group) string { return g.name }, noGroup)
+	list, err = require(list, in.Texts("GroupNames"), func(g *group) string { return g.name }, noGroup)
 	if err != nil {
 		return nil, err
 	}
-	list, err = pick(list, in.subs("Filters"), func(g *group) facets {
+	list, err = pick(list, in.Subs("Filters"), func(g *group) facets {
 		return facets{
 			"group-id": {g.id}, "group-name": {g.name}, "description": {g.description}, "vpc-id": {c.region.vpc}, "owner-id": {Account},
 		}.tagged(g.tags.at(at))
@@ -112,11 +114,11 @@ func (r rule) permission() fields {
 	}
 	switch {
 	case r.group != "":
-		p["UserIdGroupPairs"] = []fields{{"GroupId": r.group, "UserId": Account, "Description": orNil(r.description)}}
+		p["UserIdGroupPairs"] = []fields{{"GroupId": r.group, "UserId": Account, "Description": cloudtest.OrNil(r.description)}}
 	case strings.Contains(r.block, ":"):
-		p["Ipv6Ranges"] = []fields{{"CidrIpv6": r.block, "Description": orNil(r.description)}}
+		p["Ipv6Ranges"] = []fields{{"CidrIpv6": r.block, "Description": cloudtest.OrNil(r.description)}}
 	default:
-		p["IpRanges"] = []fields{{"CidrIp": r.block, "Description": orNil(r.description)}}
+		p["IpRanges"] = []fields{{"CidrIp": r.block, "Description": cloudtest.OrNil(r.description)}}
 	}
 	return p
 }
@@ -129,14 +131,14 @@ func strange(s string) bool {
 }
 
 func createSecurityGroup(c *call, in fields) (fields, error) {
-	name, description := in.text("GroupName"), in.text("Description")
+	name, description := in.Text("GroupName"), in.Text("Description")
 	switch {
 	case strange(name) || strings.HasPrefix(name, "sg-") || name == "default":
 		return nil, invalid("Value (%s) for parameter GroupName is invalid.", name)
 	case strange(description):
 		return nil, invalid("Value (%s) for parameter GroupDescription is invalid. Character sets beyond ASCII are not supported.", description)
-	case in.has("VpcId") && in.text("VpcId") != c.region.vpc:
-		return nil, refusal(400, "InvalidVpcID.NotFound", "The vpc ID '%s' does not exist", in.text("VpcId"))
+	case in.Has("VpcId") && in.Text("VpcId") != c.region.vpc:
+		return nil, refusal(400, "InvalidVpcID.NotFound", "The vpc ID '%s' does not exist", in.Text("VpcId"))
 	case c.region.groupNamed(name) != nil:
 		return nil, refusal(400, "InvalidGroup.Duplicate", "The security group '%s' already exists for VPC '%s'", name, c.region.vpc)
 	}
@@ -151,15 +153,15 @@ func createSecurityGroup(c *call, in fields) (fields, error) {
 
 // target finds the group that a request is about, and the rules it names.
 func (c *call) target(in fields) (*group, []rule, error) {
-	g := c.region.group(in.text("GroupId"))
-	if name := in.text("GroupName"); g == nil && name != "" {
+	g := c.region.group(in.Text("GroupId"))
+	if name := in.Text("GroupName"); g == nil && name != "" {
 		g = c.region.groupNamed(name)
 	}
 	if g == nil {
-		return nil, nil, noGroup(cmp.Or(in.text("GroupId"), in.text("GroupName")))
+		return nil, nil, noGroup(cmp.Or(in.Text("GroupId"), in.Text("GroupName")))
 	}
-	permissions := in.subs("IpPermissions")
-	if len(permissions) == 0 && in.has("CidrIp") {
+	permissions := in.Subs("IpPermissions")
+	if len(permissions) == 0 && in.Has("CidrIp") {
 		permissions = []fields{{
 			"IpProtocol": in["IpProtocol"], "FromPort": in["FromPort"], "ToPort": in["ToPort"],
 			"IpRanges": []any{fields{"CidrIp": in["CidrIp"]}},
@@ -178,34 +180,34 @@ func (c *call) target(in fields) (*group, []rule, error) {
 
 // rules takes a permission apart.
 func (c *call) rules(p fields) ([]rule, error) {
-	base := rule{protocol: p.text("IpProtocol")}
+	base := rule{protocol: p.Text("IpProtocol")}
 	switch base.protocol {
 	case "-1":
 	case "tcp", "udp", "6", "17":
-		if !p.has("FromPort") || !p.has("ToPort") {
+		if !p.Has("FromPort") || !p.Has("ToPort") {
 			return nil, refusal(400, "MissingParameter", "The request must contain the parameter FromPort and ToPort")
 		}
-		base.from, base.to = int64(p.number("FromPort", 0)), int64(p.number("ToPort", 0))
+		base.from, base.to = int64(p.Number("FromPort", 0)), int64(p.Number("ToPort", 0))
 		if base.from < 0 || base.to > 65535 || base.from > base.to {
 			return nil, invalid("Invalid port range: %d-%d", base.from, base.to)
 		}
 	case "icmp", "icmpv6":
-		base.from, base.to = int64(p.number("FromPort", -1)), int64(p.number("ToPort", -1))
+		base.from, base.to = int64(p.Number("FromPort", -1)), int64(p.Number("ToPort", -1))
 	default:
 		return nil, invalid("Invalid value '%s' for IP protocol. Unknown protocol.", base.protocol)
 	}
 	var out []rule
-	for _, from := range append(p.subs("IpRanges"), p.subs("Ipv6Ranges")...) {
+	for _, from := range append(p.Subs("IpRanges"), p.Subs("Ipv6Ranges")...) {
 		r := base
-		r.block, r.description = cmp.Or(from.text("CidrIp"), from.text("CidrIpv6")), from.text("Description")
+		r.block, r.description = cmp.Or(from.Text("CidrIp"), from.Text("CidrIpv6")), from.Text("Description")
 		if block, err := netip.ParsePrefix(r.block); err != nil || block.Masked() != block {
 			return nil, invalid("CIDR block %s is malformed", r.block)
 		}
 		out = append(out, r)
 	}
-	for _, from := range p.subs("UserIdGroupPairs") {
+	for _, from := range p.Subs("UserIdGroupPairs") {
 		r := base
-		r.group, r.description = from.text("GroupId"), from.text("Description")
+		r.group, r.description = from.Text("GroupId"), from.Text("Description")
 		if c.region.group(r.group) == nil {
 			return nil, noGroup(r.group)
 		}
@@ -234,7 +236,7 @@ func authorizeSecurityGroupIngress(c *call, in fields) (fields, error) {
 	for _, r := range rules {
 		f := fields{
 			"SecurityGroupRuleId": r.id, "GroupId": g.id, "GroupOwnerId": Account, "IsEgress": false, "IpProtocol": r.protocol,
-			"FromPort": r.from, "ToPort": r.to, "Description": orNil(r.description),
+			"FromPort": r.from, "ToPort": r.to, "Description": cloudtest.OrNil(r.description),
 		}
 		switch {
 		case r.group != "":
@@ -254,7 +256,7 @@ func revokeSecurityGroupIngress(c *call, in fields) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, id := range in.texts("SecurityGroupRuleIds") {
+	for _, id := range in.Texts("SecurityGroupRuleIds") {
 		at := slices.IndexFunc(g.rules, func(r rule) bool { return r.id == id })
 		if at < 0 {
 			return nil, refusal(400, "InvalidSecurityGroupRuleId.NotFound", "The security group rule ID '%s' does not exist", id)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
 func iamActions() map[string]handler {
@@ -46,7 +48,7 @@ func (r *role) arn() string { return "arn:aws:iam::" + Account + ":role" + r.pat
 
 func (r *role) describe() fields {
 	return fields{
-		"RoleName": r.name, "RoleId": r.id, "Arn": r.arn(), "Path": r.path, "CreateDate": r.made, "Description": orNil(r.description),
+		"RoleName": r.name, "RoleId": r.id, "Arn": r.arn(), "Path": r.path, "CreateDate": r.made, "Description": cloudtest.OrNil(r.description),
 		"AssumeRolePolicyDocument": url.QueryEscape(r.trust.text), "MaxSessionDuration": 3600, "Tags": tagList(r.tags.last()),
 	}
 }
@@ -69,7 +71,7 @@ func conflict(what string) error {
 // role finds the role that a request is about. IAM tells of it late, too, but knows
 // it itself.
 func (c *call) role(in fields) (*role, error) {
-	name := in.text("RoleName")
+	name := in.Text("RoleName")
 	r := find(c.roles, func(r *role) bool { return r.name == name })
 	if r == nil {
 		return nil, noEntity("role", name)
@@ -78,14 +80,14 @@ func (c *call) role(in fields) (*role, error) {
 }
 
 // iamTags reads the tags that a request of IAM has, which has none of EC2's types.
-func iamTags(c *call, in fields) (tags, error) { return newTags(c.now, in.subs("Tags")) }
+func iamTags(c *call, in fields) (tags, error) { return newTags(c.now, in.Subs("Tags")) }
 
 func createRole(c *call, in fields) (fields, error) {
-	name, path := in.text("RoleName"), in.text("Path")
+	name, path := in.Text("RoleName"), in.Text("Path")
 	if slices.ContainsFunc(c.roles, func(r *role) bool { return strings.EqualFold(r.name, name) }) {
 		return nil, taken("Role", name)
 	}
-	trust, err := readPolicy(in.text("AssumeRolePolicyDocument"), true)
+	trust, err := readPolicy(in.Text("AssumeRolePolicyDocument"), true)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +99,7 @@ func createRole(c *call, in fields) (fields, error) {
 		path = "/"
 	}
 	r := &role{
-		name: name, id: "AROA" + strings.ToUpper(hex16(c.random.Uint64())), path: path, description: in.text("Description"), made: c.now,
+		name: name, id: "AROA" + strings.ToUpper(hex16(c.random.Uint64())), path: path, description: in.Text("Description"), made: c.now,
 		trust: trust, policies: map[string]policy{}, tags: t,
 	}
 	c.roles = append(c.roles, r)
@@ -115,7 +117,7 @@ func getRole(c *call, in fields) (fields, error) {
 func listRoles(c *call, in fields) (fields, error) {
 	out := []fields{}
 	for _, r := range c.roles {
-		if strings.HasPrefix(r.path, in.text("PathPrefix")) {
+		if strings.HasPrefix(r.path, in.Text("PathPrefix")) {
 			d := r.describe()
 			delete(d, "Tags") // a list has none
 			out = append(out, d)
@@ -157,20 +159,20 @@ func putRolePolicy(c *call, in fields) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := readPolicy(in.text("PolicyDocument"), false)
+	p, err := readPolicy(in.Text("PolicyDocument"), false)
 	if err != nil {
 		return nil, err
 	}
 	size := len(p.text)
 	for name, other := range r.policies {
-		if name != in.text("PolicyName") {
+		if name != in.Text("PolicyName") {
 			size += len(other.text)
 		}
 	}
 	if size > 10240 {
 		return nil, refusal(http.StatusConflict, "LimitExceeded", "Maximum policy size of 10240 bytes exceeded for role %s", r.name)
 	}
-	r.policies[in.text("PolicyName")] = p
+	r.policies[in.Text("PolicyName")] = p
 	return nil, nil
 }
 
@@ -180,9 +182,9 @@ func (c *call) rolePolicy(in fields) (*role, policy, error) {
 	if err != nil {
 		return nil, policy{}, err
 	}
-	p, ok := r.policies[in.text("PolicyName")]
+	p, ok := r.policies[in.Text("PolicyName")]
 	if !ok {
-		return nil, policy{}, noEntity("role policy", in.text("PolicyName"))
+		return nil, policy{}, noEntity("role policy", in.Text("PolicyName"))
 	}
 	return r, p, nil
 }
@@ -215,6 +217,6 @@ func deleteRolePolicy(c *call, in fields) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	delete(r.policies, in.text("PolicyName"))
+	delete(r.policies, in.Text("PolicyName"))
 	return nil, nil
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 	"github.com/serve-infra/terraform-provider-serve/internal/machinetest"
 )
 
@@ -169,7 +170,7 @@ func (i *instance) describe(r *region, at time.Time) fields {
 	}
 	out := fields{
 		"InstanceId": i.id, "ImageId": i.plan.image.id, "InstanceType": i.plan.kind.name, "State": s.fields(),
-		"LaunchTime": i.launched, "AmiLaunchIndex": i.index, "ClientToken": orNil(i.plan.token),
+		"LaunchTime": i.launched, "AmiLaunchIndex": i.index, "ClientToken": cloudtest.OrNil(i.plan.token),
 		"Architecture": i.plan.kind.arch, "Hypervisor": "xen", "VirtualizationType": "hvm", "EnaSupport": true,
 		"EbsOptimized": false, "RootDeviceName": i.plan.image.device, "RootDeviceType": "ebs",
 		"Placement":  fields{"AvailabilityZone": i.zone.name, "GroupName": "", "Tenancy": "default"},
@@ -212,7 +213,7 @@ func (i *instance) attached(r *region) fields {
 		}})
 	}
 	return fields{
-		"VpcId": r.vpc, "SubnetId": i.zone.subnet, "PrivateIpAddress": i.private, "PublicIpAddress": orNil(i.reached()),
+		"VpcId": r.vpc, "SubnetId": i.zone.subnet, "PrivateIpAddress": i.private, "PublicIpAddress": cloudtest.OrNil(i.reached()),
 		"SecurityGroups": groups, "SourceDestCheck": true, "BlockDeviceMappings": devices,
 		"NetworkInterfaces": []fields{{
 			"NetworkInterfaceId": "eni-" + i.id[2:], "VpcId": r.vpc, "SubnetId": i.zone.subnet, "OwnerId": Account,

@@ -11,6 +11,8 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
 // jsonProtocol is what SSM, Pricing and Service Quotas speak: JSON both ways,
@@ -91,12 +93,12 @@ func (p jsonProtocol) structure(m *model, s *shape, path string, content map[str
 	for name, v := range content {
 		r, ok := s.Members[name]
 		if !ok {
-			return nil, depart(unknown, join(path, name), "The member %s is not recognized", join(path, name))
+			return nil, depart(unknown, cloudtest.Join(path, name), "The member %s is not recognized", cloudtest.Join(path, name))
 		}
 		if v == nil {
 			continue
 		}
-		x, err := p.value(m, r.Shape, join(path, name), v)
+		x, err := p.value(m, r.Shape, cloudtest.Join(path, name), v)
 		if err != nil {
 			return nil, err
 		}
@@ -105,20 +107,20 @@ func (p jsonProtocol) structure(m *model, s *shape, path string, content map[str
 	return out, nil
 }
 
-func (p jsonProtocol) answer(m *model, action, _ string, out fields) (reply, error) {
+func (p jsonProtocol) answer(m *model, action, _ string, out fields) (cloudtest.Answer, error) {
 	content := any(struct{}{})
 	if shape := m.Operations[action].Output; shape != nil {
 		v, err := p.write(m, shape.Shape, action, out)
 		if err != nil {
-			return reply{}, err
+			return cloudtest.Answer{}, err
 		}
 		content = v
 	}
 	body, err := json.Marshal(content)
 	if err != nil {
-		return reply{}, broken(action, "%v", err)
+		return cloudtest.Answer{}, broken(action, "%v", err)
 	}
-	return reply{status: http.StatusOK, kind: "application/x-amz-json-1.1", body: body}, nil
+	return cloudtest.Said(http.StatusOK, "application/x-amz-json-1.1", body), nil
 }
 
 // write makes what encoding/json takes of an answer.
@@ -166,7 +168,7 @@ func (p jsonProtocol) writeMembers(m *model, shape, path string, value fields) (
 		} else if !ok {
 			return nil, broken(path, "%s has no %s", shape, name)
 		}
-		v, err := p.write(m, r.Shape, join(path, name), value[name])
+		v, err := p.write(m, r.Shape, cloudtest.Join(path, name), value[name])
 		if err != nil {
 			return nil, err
 		}
@@ -175,9 +177,9 @@ func (p jsonProtocol) writeMembers(m *model, shape, path string, value fields) (
 	return out, nil
 }
 
-func (p jsonProtocol) refuse(_ string, e *Error) reply {
+func (p jsonProtocol) refuse(_ string, e *Error) cloudtest.Answer {
 	body, _ := json.Marshal(map[string]string{"__type": e.Code, "message": e.Message}) // strings can always be written
-	return reply{status: e.Status, kind: "application/x-amz-json-1.1", body: body}
+	return cloudtest.Said(e.Status, "application/x-amz-json-1.1", body)
 }
 
 func (p jsonProtocol) code(f fault) string {

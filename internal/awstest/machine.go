@@ -101,7 +101,7 @@ func (a *AWS) Console(id string) string {
 }
 
 func getConsoleOutput(c *call, in fields) (fields, error) {
-	list, err := c.choose([]string{in.text("InstanceId")})
+	list, err := c.choose([]string{in.Text("InstanceId")})
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ package awstest_test
 import (
 	"encoding/base64"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
 // booted is an AWS with one instance that runs a script.
@@ -48,19 +48,13 @@ func script(text string) *string {
 // must is for what there is for certain.
 func must(i awstest.Instance, _ bool) awstest.Instance { return i }
 
+// entry is what the books have of the instance.
+func (b *booted) entry() awstest.Instance { return must(b.aws.Books().Instance(b.id)) }
+
 // await waits until the books have an instance as it is wanted.
 func (b *booted) await(what string, is func(awstest.Instance) bool) awstest.Instance {
 	b.Helper()
-	for end := time.Now().Add(20 * time.Second); ; {
-		i, _ := b.aws.Books().Instance(b.id)
-		if is(i) {
-			return i
-		}
-		if time.Now().After(end) {
-			b.Fatalf("%s never came: %+v\n%s", what, i, b.aws.Console(b.id))
-		}
-		<-time.After(5 * time.Millisecond)
-	}
+	return cloudtest.Await(b, what, b.entry, is, func() string { return b.aws.Console(b.id) })
 }
 
 // printed waits until something was printed on the machine.
@@ -78,24 +72,8 @@ func (b *booted) gone() awstest.Instance {
 // ask asks the metadata service, which is on loopback, too.
 func (b *booted) ask(method, path string, header ...string) (int, string) {
 	b.Helper()
-	i, _ := b.aws.Books().Instance(b.id)
-	r, err := http.NewRequestWithContext(b.Context(), method, "http://"+i.PrivateIP+":1338"+path, nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	for at := 0; at < len(header); at += 2 {
-		r.Header.Set(header[at], header[at+1])
-	}
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return res.StatusCode, string(text)
+	res, text := cloudtest.Ask(b, method, "http://"+b.entry().PrivateIP+":1338"+path, header...)
+	return res.StatusCode, text
 }
 
 // metadata asks with a token.
@@ -124,7 +102,7 @@ func TestAMachineCanAskAboutItself(t *testing.T) {
 			HttpTokens: types.HttpTokensStateRequired, InstanceMetadataTags: types.InstanceMetadataTagsStateEnabled,
 		}
 	})
-	i, _ := b.aws.Books().Instance(b.id)
+	i := b.entry()
 	b.printed("at http://" + i.PrivateIP + ":1338 of " + b.aws.Endpoint())
 	if !strings.HasPrefix(i.PrivateIP, "127.") || i.PublicIP != i.PrivateIP {
 		t.Errorf("its addresses are %s and %s, want one of loopback", i.PrivateIP, i.PublicIP)

@@ -78,7 +78,7 @@ func (a *AWS) fail(i *instance, now time.Time) {
 func (a *AWS) Down(down bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if down && !a.faults.down {
+	if down && !a.faults.Down {
 		now := time.Now()
 		for _, r := range a.regions {
 			for _, i := range r.instances {
@@ -88,7 +88,7 @@ func (a *AWS) Down(down bool) {
 			}
 		}
 	}
-	a.faults.down = down
+	a.faults.Down = down
 }
 
 // Unplug freezes all that an instance runs. EC2 goes on to describe it as

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
 // object is one version of an object, or the mark that it was deleted.
@@ -78,22 +80,22 @@ func putObject(c *call, in fields) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, before := in.text("Key"), b.latest(in.text("Key"))
+	key, before := in.Text("Key"), b.latest(in.Text("Key"))
 	switch {
-	case in.has("IfNoneMatch") && in.text("IfNoneMatch") != "*":
+	case in.Has("IfNoneMatch") && in.Text("IfNoneMatch") != "*":
 		return nil, refusal(http.StatusNotImplemented, "NotImplemented", "A header you provided implies functionality that is not implemented: If-None-Match")
-	case in.has("IfNoneMatch") && before != nil:
+	case in.Has("IfNoneMatch") && before != nil:
 		return nil, failedCondition("If-None-Match")
-	case in.has("IfMatch") && before == nil:
+	case in.Has("IfMatch") && before == nil:
 		return nil, noKey(key)
-	case in.has("IfMatch") && strings.Trim(in.text("IfMatch"), `"`) != strings.Trim(before.etag, `"`):
+	case in.Has("IfMatch") && strings.Trim(in.Text("IfMatch"), `"`) != strings.Trim(before.etag, `"`):
 		return nil, failedCondition("If-Match")
 	}
 	body, _ := in["Body"].([]byte)
 	sum := md5.Sum(body) //nolint:gosec // as S3 does
 	o := &object{
 		key: key, version: c.newVersion(b), body: slices.Clone(body), etag: `"` + hex.EncodeToString(sum[:]) + `"`,
-		kind: cmp.Or(in.text("ContentType"), "binary/octet-stream"), at: c.now, metadata: in["Metadata"],
+		kind: cmp.Or(in.Text("ContentType"), "binary/octet-stream"), at: c.now, metadata: in["Metadata"],
 	}
 	b.put(o)
 	return fields{"ETag": o.etag, "VersionId": b.versionOf(o), "ServerSideEncryption": "AES256"}, nil
@@ -105,14 +107,14 @@ func (c *call) object(in fields) (*bucket, *object, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	key, version := in.text("Key"), in.text("VersionId")
+	key, version := in.Text("Key"), in.Text("VersionId")
 	o := b.latest(key)
 	if version != "" {
 		o = find(b.objects, func(o *object) bool { return o.key == key && o.version == version && !o.deleted })
 	}
-	none, match := strings.Trim(in.text("IfNoneMatch"), `"`), strings.Trim(in.text("IfMatch"), `"`)
+	none, match := strings.Trim(in.Text("IfNoneMatch"), `"`), strings.Trim(in.Text("IfMatch"), `"`)
 	switch {
-	case in.has("Range"):
+	case in.Has("Range"):
 		return nil, nil, refusal(http.StatusNotImplemented, "NotImplemented", "Parts of objects are not had here")
 	case o == nil && c.lacks("s3", "ListObjectsV2", nil) != "":
 		// Whoever may not see what there is, is not told what there is not.
@@ -153,7 +155,7 @@ func deleteObject(c *call, in fields) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.remove(b, in.text("Key"), in.text("VersionId")), nil
+	return c.remove(b, in.Text("Key"), in.Text("VersionId")), nil
 }
 
 // remove removes a version, or puts the mark of deletion where versions are kept.
@@ -176,16 +178,16 @@ func deleteObjects(c *call, in fields) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := in.sub("Delete").subs("Objects")
+	list := in.Sub("Delete").Subs("Objects")
 	if len(list) > 1000 {
 		return nil, refusal(http.StatusBadRequest, "MalformedXML", "There are more than 1000 objects")
 	}
 	deleted := []fields{}
 	for _, o := range list {
-		c.remove(b, o.text("Key"), o.text("VersionId"))
+		c.remove(b, o.Text("Key"), o.Text("VersionId"))
 		deleted = append(deleted, fields{"Key": o["Key"], "VersionId": o["VersionId"]})
 	}
-	if in.sub("Delete").flag("Quiet") {
+	if in.Sub("Delete").Flag("Quiet") {
 		deleted = nil
 	}
 	return fields{"Deleted": orEmpty(deleted)}, nil
@@ -193,9 +195,9 @@ func deleteObjects(c *call, in fields) (fields, error) {
 
 // startOf is the key after which a list goes on.
 func startOf(in fields) (string, error) {
-	token := in.text("ContinuationToken")
+	token := in.Text("ContinuationToken")
 	if token == "" {
-		return in.text("StartAfter"), nil
+		return in.Text("StartAfter"), nil
 	}
 	raw, err := base64.StdEncoding.DecodeString(token)
 	if err != nil {
@@ -221,18 +223,18 @@ func listObjects(c *call, in fields) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	prefix, delimiter := in.text("Prefix"), in.text("Delimiter")
+	prefix, delimiter := in.Text("Prefix"), in.Text("Delimiter")
 	after, err := startOf(in)
 	if err != nil {
 		return nil, err
 	}
 	write := func(key string) string {
-		if in.text("EncodingType") == "url" {
+		if in.Text("EncodingType") == "url" {
 			return url.QueryEscape(key)
 		}
 		return key
 	}
-	most := min(in.number("MaxKeys", 1000), 1000)
+	most := min(in.Number("MaxKeys", 1000), 1000)
 	contents, together := []fields{}, []fields{}
 	last, next := "", any(nil)
 	for _, o := range b.objects {
@@ -259,7 +261,7 @@ func listObjects(c *call, in fields) (fields, error) {
 	}
 	return fields{
 		"Name": b.name, "Prefix": write(prefix), "MaxKeys": most, "KeyCount": len(contents) + len(together), "IsTruncated": next != nil,
-		"Contents": contents, "CommonPrefixes": together, "NextContinuationToken": next, "Delimiter": orNil(write(delimiter)),
+		"Contents": contents, "CommonPrefixes": together, "NextContinuationToken": next, "Delimiter": cloudtest.OrNil(write(delimiter)),
 		"EncodingType": in["EncodingType"], "StartAfter": in["StartAfter"], "ContinuationToken": in["ContinuationToken"],
 	}, nil
 }
@@ -273,7 +275,7 @@ func listObjectVersions(c *call, in fields) (fields, error) {
 	versions, marks := []fields{}, []fields{}
 	seen := map[string]bool{}
 	for _, o := range slices.Backward(b.objects) {
-		if !strings.HasPrefix(o.key, in.text("Prefix")) {
+		if !strings.HasPrefix(o.key, in.Text("Prefix")) {
 			continue
 		}
 		entry := fields{"Key": o.key, "VersionId": o.version, "IsLatest": !seen[o.key], "LastModified": o.at}
@@ -286,6 +288,6 @@ func listObjectVersions(c *call, in fields) (fields, error) {
 		versions = append(versions, entry)
 	}
 	return fields{
-		"Name": b.name, "Prefix": in.text("Prefix"), "IsTruncated": false, "MaxKeys": 1000, "Versions": versions, "DeleteMarkers": marks,
+		"Name": b.name, "Prefix": in.Text("Prefix"), "IsTruncated": false, "MaxKeys": 1000, "Versions": versions, "DeleteMarkers": marks,
 	}, nil
 }

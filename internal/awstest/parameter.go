@@ -35,16 +35,16 @@ func (c *call) parameter(name string) fields {
 }
 
 func getParameter(c *call, in fields) (fields, error) {
-	p := c.parameter(in.text("Name"))
+	p := c.parameter(in.Text("Name"))
 	if p == nil {
-		return nil, refusal(400, "ParameterNotFound", "Parameter %s not found.", in.text("Name"))
+		return nil, refusal(400, "ParameterNotFound", "Parameter %s not found.", in.Text("Name"))
 	}
 	return fields{"Parameter": p}, nil
 }
 
 func getParameters(c *call, in fields) (fields, error) {
 	found, missing := []fields{}, []string{}
-	for _, name := range in.texts("Names") {
+	for _, name := range in.Texts("Names") {
 		if p := c.parameter(name); p != nil {
 			found = append(found, p)
 		} else {

@@ -3,16 +3,20 @@
 
 package awstest
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
+)
 
 func describeRegions(_ *call, in fields) (fields, error) {
-	list, err := require(regionNames(), in.texts("RegionNames"), func(s string) string { return s }, func(name string) error {
+	list, err := require(regionNames(), in.Texts("RegionNames"), func(s string) string { return s }, func(name string) error {
 		return invalid("Invalid region name: %s", name)
 	})
 	if err != nil {
 		return nil, err
 	}
-	list, err = pick(list, in.subs("Filters"), func(name string) facets {
+	list, err = pick(list, in.Subs("Filters"), func(name string) facets {
 		return facets{"region-name": {name}, "endpoint": {"ec2." + name + ".amazonaws.com"}, "opt-in-status": {"opt-in-not-required"}}
 	})
 	if err != nil {
@@ -28,19 +32,19 @@ func describeRegions(_ *call, in fields) (fields, error) {
 }
 
 func describeAvailabilityZones(c *call, in fields) (fields, error) {
-	list, err := require(c.region.zones, in.texts("ZoneNames"), func(z zone) string { return z.name }, func(name string) error {
+	list, err := require(c.region.zones, in.Texts("ZoneNames"), func(z zone) string { return z.name }, func(name string) error {
 		return invalid("Invalid availability zone: [%s]", name)
 	})
 	if err != nil {
 		return nil, err
 	}
-	list, err = require(list, in.texts("ZoneIds"), func(z zone) string { return z.id }, func(id string) error {
+	list, err = require(list, in.Texts("ZoneIds"), func(z zone) string { return z.id }, func(id string) error {
 		return invalid("Invalid availability zone-id: [%s]", id)
 	})
 	if err != nil {
 		return nil, err
 	}
-	list, err = pick(list, in.subs("Filters"), func(z zone) facets {
+	list, err = pick(list, in.Subs("Filters"), func(z zone) facets {
 		return facets{
 			"zone-name": {z.name}, "zone-id": {z.id}, "state": {"available"}, "zone-type": {"availability-zone"},
 			"region-name": {c.region.name}, "opt-in-status": {"opt-in-not-required"}, "group-name": {c.region.name + "-zg-1"},
@@ -62,13 +66,13 @@ func describeAvailabilityZones(c *call, in fields) (fields, error) {
 
 // describeVpcs knows the default one, and no other.
 func describeVpcs(c *call, in fields) (fields, error) {
-	list, err := require([]string{c.region.vpc}, in.texts("VpcIds"), func(s string) string { return s }, func(id string) error {
+	list, err := require([]string{c.region.vpc}, in.Texts("VpcIds"), func(s string) string { return s }, func(id string) error {
 		return refusal(400, "InvalidVpcID.NotFound", "The vpc ID '%s' does not exist", id)
 	})
 	if err != nil {
 		return nil, err
 	}
-	list, err = pick(list, in.subs("Filters"), func(id string) facets {
+	list, err = pick(list, in.Subs("Filters"), func(id string) facets {
 		return facets{
 			"vpc-id": {id}, "is-default": {"true"}, "isDefault": {"true"}, "state": {"available"}, "cidr": {"172.31.0.0/16"},
 			"owner-id": {Account},
@@ -93,13 +97,13 @@ func describeVpcs(c *call, in fields) (fields, error) {
 
 // describeSubnets knows the default one of each zone.
 func describeSubnets(c *call, in fields) (fields, error) {
-	list, err := require(c.region.zones, in.texts("SubnetIds"), func(z zone) string { return z.subnet }, func(id string) error {
+	list, err := require(c.region.zones, in.Texts("SubnetIds"), func(z zone) string { return z.subnet }, func(id string) error {
 		return refusal(400, "InvalidSubnetID.NotFound", "The subnet ID '%s' does not exist", id)
 	})
 	if err != nil {
 		return nil, err
 	}
-	list, err = pick(list, in.subs("Filters"), func(z zone) facets {
+	list, err = pick(list, in.Subs("Filters"), func(z zone) facets {
 		return facets{
 			"subnet-id": {z.subnet}, "vpc-id": {c.region.vpc}, "availability-zone": {z.name}, "availabilityZone": {z.name},
 			"availability-zone-id": {z.id}, "default-for-az": {"true"}, "defaultForAz": {"true"}, "state": {"available"},
@@ -126,18 +130,18 @@ func describeSubnets(c *call, in fields) (fields, error) {
 }
 
 func describeImages(c *call, in fields) (fields, error) {
-	list, err := require(imagesOf(c.region.name), in.texts("ImageIds"), func(i image) string { return i.id }, func(id string) error {
+	list, err := require(imagesOf(c.region.name), in.Texts("ImageIds"), func(i image) string { return i.id }, func(id string) error {
 		return refusal(400, "InvalidAMIID.NotFound", "The image id '[%s]' does not exist", id)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if owners := in.texts("Owners"); len(owners) > 0 {
+	if owners := in.Texts("Owners"); len(owners) > 0 {
 		list = slices.DeleteFunc(list, func(i image) bool {
 			return !slices.Contains(owners, i.owner) && !slices.Contains(owners, i.alias)
 		})
 	}
-	list, err = pick(list, in.subs("Filters"), func(i image) facets {
+	list, err = pick(list, in.Subs("Filters"), func(i image) facets {
 		return facets{
 			"image-id": {i.id}, "name": {i.name}, "architecture": {i.arch}, "owner-id": {i.owner}, "owner-alias": {i.alias},
 			"state": {"available"}, "is-public": {"true"}, "root-device-type": {"ebs"}, "virtualization-type": {"hvm"},
@@ -154,7 +158,7 @@ func describeImages(c *call, in fields) (fields, error) {
 	out := []fields{}
 	for _, i := range list {
 		out = append(out, fields{
-			"ImageId": i.id, "Name": i.name, "Architecture": i.arch, "OwnerId": i.owner, "ImageOwnerAlias": orNil(i.alias), "State": "available",
+			"ImageId": i.id, "Name": i.name, "Architecture": i.arch, "OwnerId": i.owner, "ImageOwnerAlias": cloudtest.OrNil(i.alias), "State": "available",
 			"Public": true, "ImageType": "machine", "RootDeviceName": i.device, "RootDeviceType": "ebs", "VirtualizationType": "hvm",
 			"Hypervisor": "xen", "EnaSupport": true, "PlatformDetails": "Linux/UNIX", "UsageOperation": "RunInstances",
 			"CreationDate": i.made.Format("2006-01-02T15:04:05.000Z"), "ImdsSupport": "v2.0", "BootMode": "uefi-preferred",
@@ -200,7 +204,7 @@ func describeTags(c *call, in fields) (fields, error) {
 	for _, s := range c.region.spots {
 		add(s.id, "spot-instances-request", s.tags)
 	}
-	list, err := pick(list, in.subs("Filters"), func(l label) facets {
+	list, err := pick(list, in.Subs("Filters"), func(l label) facets {
 		return facets{"resource-id": {l.id}, "resource-type": {l.resource}, "key": {l.key}, "value": {l.value}, "tag:" + l.key: {l.value}}
 	})
 	if err != nil {

@@ -143,13 +143,13 @@ func permissions(service, action string, in fields) []string {
 	if service == "s3" {
 		needed = []string{s3Permission(action)}
 	}
-	if service == "ec2" && !strings.HasSuffix(action, "Tags") && len(in.subs("TagSpecifications")) > 0 {
+	if service == "ec2" && !strings.HasSuffix(action, "Tags") && len(in.Subs("TagSpecifications")) > 0 {
 		needed = append(needed, "ec2:CreateTags")
 	}
-	if (action == "CreateAutoScalingGroup" || action == "UpdateAutoScalingGroup") && in.has("LaunchTemplate") {
+	if (action == "CreateAutoScalingGroup" || action == "UpdateAutoScalingGroup") && in.Has("LaunchTemplate") {
 		needed = append(needed, "ec2:RunInstances")
 	}
-	if action == "AddRoleToInstanceProfile" || action == "RunInstances" && in.has("IamInstanceProfile") {
+	if action == "AddRoleToInstanceProfile" || action == "RunInstances" && in.Has("IamInstanceProfile") {
 		needed = append(needed, "iam:PassRole")
 	}
 	return needed

@@ -63,20 +63,20 @@ func family(k kind) string {
 }
 
 func getProducts(_ *call, in fields) (fields, error) {
-	if code := in.text("ServiceCode"); code != "AmazonEC2" {
+	if code := in.Text("ServiceCode"); code != "AmazonEC2" {
 		return nil, refusal(400, "NotFoundException", "Service code %s is not known", code)
 	}
 	var found []product
 	for _, p := range products() {
 		fits := true
-		for _, f := range in.subs("Filters") {
-			fits = fits && f.text("Type") == "TERM_MATCH" && p.attributes[f.text("Field")] == f.text("Value")
+		for _, f := range in.Subs("Filters") {
+			fits = fits && f.Text("Type") == "TERM_MATCH" && p.attributes[f.Text("Field")] == f.Text("Value")
 		}
 		if fits {
 			found = append(found, p)
 		}
 	}
-	if !in.has("MaxResults") {
+	if !in.Has("MaxResults") {
 		in["MaxResults"] = int64(100)
 	}
 	found, next, err := page(found, in, 1, 100, nil)

@@ -37,7 +37,7 @@ func (p *profile) describe() fields {
 
 // profile finds the profile that a request is about.
 func (c *call) profile(in fields) (*profile, error) {
-	name := in.text("InstanceProfileName")
+	name := in.Text("InstanceProfileName")
 	p := find(c.profiles, func(p *profile) bool { return p.name == name })
 	if p == nil {
 		return nil, noEntity("instance profile", name)
@@ -46,7 +46,7 @@ func (c *call) profile(in fields) (*profile, error) {
 }
 
 func createInstanceProfile(c *call, in fields) (fields, error) {
-	name, path := in.text("InstanceProfileName"), in.text("Path")
+	name, path := in.Text("InstanceProfileName"), in.Text("Path")
 	if slices.ContainsFunc(c.profiles, func(p *profile) bool { return strings.EqualFold(p.name, name) }) {
 		return nil, taken("Instance Profile", name)
 	}
@@ -131,10 +131,10 @@ func removeRoleFromInstanceProfile(c *call, in fields) (fields, error) {
 // planProfile finds the profile of an instance, which EC2 may not know for a while
 // after IAM does.
 func planProfile(c *call, p *plan, in fields) error {
-	if !in.has("IamInstanceProfile") {
+	if !in.Has("IamInstanceProfile") {
 		return nil
 	}
-	name, arn := in.sub("IamInstanceProfile").text("Name"), in.sub("IamInstanceProfile").text("Arn")
+	name, arn := in.Sub("IamInstanceProfile").Text("Name"), in.Sub("IamInstanceProfile").Text("Arn")
 	at := c.seen()
 	found := find(c.profiles, func(p *profile) bool {
 		return !p.made.After(at) && (name != "" && p.name == name || arn != "" && p.arn() == arn)

@@ -5,11 +5,14 @@ package awstest
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
 // queryProtocol is what EC2 speaks, and a dialect apart, STS and many others: a
@@ -114,9 +117,9 @@ func (p queryProtocol) structure(m *model, s *shape, path string, n *node) (fiel
 	for part, content := range n.parts {
 		name, ok := known[part]
 		if !ok {
-			return nil, depart(unknown, join(path, part), "The parameter %s is not recognized", join(path, part))
+			return nil, depart(unknown, cloudtest.Join(path, part), "The parameter %s is not recognized", cloudtest.Join(path, part))
 		}
-		v, err := p.value(m, s.Members[name].Shape, join(path, part), content)
+		v, err := p.value(m, s.Members[name].Shape, cloudtest.Join(path, part), content)
 		if err != nil {
 			return nil, err
 		}
@@ -143,7 +146,7 @@ func (p queryProtocol) list(m *model, s *shape, path string, n *node) ([]any, er
 		if content == nil {
 			return nil, depart(unknown, path, "The parameter %s is a list, but has no %s.%s", path, path, at)
 		}
-		v, err := p.value(m, s.Member.Shape, join(path, at), content)
+		v, err := p.value(m, s.Member.Shape, cloudtest.Join(path, at), content)
 		if err != nil {
 			return nil, err
 		}
@@ -153,7 +156,7 @@ func (p queryProtocol) list(m *model, s *shape, path string, n *node) ([]any, er
 }
 
 // answer writes the XML of an answer.
-func (p queryProtocol) answer(m *model, action, request string, out fields) (reply, error) {
+func (p queryProtocol) answer(m *model, action, request string, out fields) (cloudtest.Answer, error) {
 	x := &xmlWriter{model: m, list: "member"}
 	x.open(action+"Response", m.Metadata.XMLNamespace)
 	shape := m.Operations[action].Output
@@ -164,12 +167,12 @@ func (p queryProtocol) answer(m *model, action, request string, out fields) (rep
 		if shape == nil {
 			x.text("return", "true")
 		} else if err := x.members(shape.Shape, action, out); err != nil {
-			return reply{}, err
+			return cloudtest.Answer{}, err
 		}
 	default:
 		if shape != nil {
 			if err := x.value(shape.Shape, shape.ResultWrapper, out); err != nil {
-				return reply{}, err
+				return cloudtest.Answer{}, err
 			}
 		}
 		x.open("ResponseMetadata", "")
@@ -177,10 +180,10 @@ func (p queryProtocol) answer(m *model, action, request string, out fields) (rep
 		x.close("ResponseMetadata")
 	}
 	x.close(action + "Response")
-	return reply{status: http.StatusOK, kind: "text/xml;charset=UTF-8", body: x.bytes()}, nil
+	return cloudtest.Said(http.StatusOK, "text/xml;charset=UTF-8", x.bytes()), nil
 }
 
-func (p queryProtocol) refuse(request string, e *Error) reply {
+func (p queryProtocol) refuse(request string, e *Error) cloudtest.Answer {
 	x := new(xmlWriter)
 	if p.ec2 {
 		x.open("Response", "")
@@ -196,7 +199,7 @@ func (p queryProtocol) refuse(request string, e *Error) reply {
 		x.text("RequestId", request)
 		x.close("ErrorResponse")
 	}
-	return reply{status: e.Status, kind: "text/xml;charset=UTF-8", body: x.bytes()}
+	return cloudtest.Said(e.Status, "text/xml;charset=UTF-8", x.bytes())
 }
 
 func (p queryProtocol) code(f fault) string {
@@ -225,14 +228,7 @@ func (p queryProtocol) forbidden(by, permission string) *Error {
 
 // sortedKeys gives the keys of a map in a fixed order, so that the same call is
 // answered in the same bytes.
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // broken is an answer of ours that AWS could not have given.
 func broken(path, format string, args ...any) error {

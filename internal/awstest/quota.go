@@ -33,7 +33,7 @@ func (q quota) describe(r *region) fields {
 
 func getServiceQuota(c *call, in fields) (fields, error) {
 	for _, q := range quotas() {
-		if in.text("ServiceCode") == "ec2" && q.code == in.text("QuotaCode") {
+		if in.Text("ServiceCode") == "ec2" && q.code == in.Text("QuotaCode") {
 			return fields{"Quota": q.describe(c.region)}, nil
 		}
 	}
@@ -41,7 +41,7 @@ func getServiceQuota(c *call, in fields) (fields, error) {
 }
 
 func listServiceQuotas(c *call, in fields) (fields, error) {
-	if in.text("ServiceCode") != "ec2" {
+	if in.Text("ServiceCode") != "ec2" {
 		return nil, refusal(400, "NoSuchResourceException", "The request failed because the specified service does not exist.")
 	}
 	out := []fields{}

@@ -73,27 +73,27 @@ func startInstanceRefresh(c *call, in fields) (fields, error) {
 	if g.refreshing() != nil {
 		return nil, refusal(http.StatusBadRequest, "InstanceRefreshInProgress", "An Instance Refresh is already in progress and blocks the execution of this Instance Refresh.")
 	}
-	if s := in.text("Strategy"); s != "" && s != "Rolling" {
+	if s := in.Text("Strategy"); s != "" && s != "Rolling" {
 		return nil, wrongScaling("The strategy %s is not done by package awstest", s)
 	}
-	if t := in.sub("DesiredConfiguration").sub("LaunchTemplate"); t != nil {
+	if t := in.Sub("DesiredConfiguration").Sub("LaunchTemplate"); t != nil {
 		if err := c.change(g, fields{"LaunchTemplate": t}); err != nil {
 			return nil, err
 		}
 	}
-	preferences := in.sub("Preferences")
+	preferences := in.Sub("Preferences")
 	r := &refresh{
-		id: "refresh-" + hex16(c.random.Uint64()), began: c.now, preferences: preferences, template: in.sub("DesiredConfiguration"),
-		warmUp: time.Duration(preferences.number("InstanceWarmup", g.grace)) * time.Second,
-		before: preferences.number("MaxHealthyPercentage", 100) > 100,
+		id: "refresh-" + hex16(c.random.Uint64()), began: c.now, preferences: preferences, template: in.Sub("DesiredConfiguration"),
+		warmUp: time.Duration(preferences.Number("InstanceWarmup", g.grace)) * time.Second,
+		before: preferences.Number("MaxHealthyPercentage", 100) > 100,
 	}
 	_, t, n, err := c.region.asked(g.template, fields{})
 	if err != nil {
 		return nil, wrongScaling("You must use a valid fully-formed launch template. %v", err)
 	}
 	for _, i := range g.there() {
-		same := i.template.text("LaunchTemplateId") == t.id && i.template.text("Version") == strconv.Itoa(n)
-		if !same || !preferences.flag("SkipMatching") {
+		same := i.template.Text("LaunchTemplateId") == t.id && i.template.Text("Version") == strconv.Itoa(n)
+		if !same || !preferences.Flag("SkipMatching") {
 			r.old = append(r.old, i)
 		}
 	}
@@ -109,7 +109,7 @@ func describeInstanceRefreshes(c *call, in fields) (fields, error) {
 	}
 	out := []fields{}
 	for _, r := range slices.Backward(g.refreshes) {
-		if ids := in.texts("InstanceRefreshIds"); len(ids) > 0 && !slices.Contains(ids, r.id) {
+		if ids := in.Texts("InstanceRefreshIds"); len(ids) > 0 && !slices.Contains(ids, r.id) {
 			continue
 		}
 		f := fields{

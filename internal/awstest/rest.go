@@ -4,6 +4,7 @@
 package awstest
 
 import (
+	"cmp"
 	"encoding/xml"
 	"maps"
 	"net"
@@ -13,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
 // restProtocol is what S3 speaks: what is asked for is in the method and the
@@ -221,12 +224,9 @@ func (p restProtocol) payload(m *model, s *shape, body []byte, out fields) error
 }
 
 // answer writes what goes into headers there, and the rest as XML, or as it is.
-func (p restProtocol) answer(m *model, action, request string, out fields) (reply, error) {
+func (p restProtocol) answer(m *model, action, request string, out fields) (cloudtest.Answer, error) {
 	o := m.Operations[action]
-	got := reply{status: http.StatusOK, header: http.Header{"X-Amz-Request-Id": {request}}}
-	if o.HTTP.ResponseCode != 0 {
-		got.status = o.HTTP.ResponseCode
-	}
+	got := cloudtest.Answer{Status: cmp.Or(o.HTTP.ResponseCode, http.StatusOK), Header: http.Header{"X-Amz-Request-Id": {request}}}
 	if o.Output == nil {
 		return got, nil
 	}
@@ -237,10 +237,10 @@ func (p restProtocol) answer(m *model, action, request string, out fields) (repl
 		switch {
 		case absent(out[name]):
 		case !ok:
-			return reply{}, broken(action, "%s has no %s", o.Output.Shape, name)
+			return cloudtest.Answer{}, broken(action, "%s has no %s", o.Output.Shape, name)
 		case r.Location != "":
-			if err := got.setHeader(m, name, r, out[name]); err != nil {
-				return reply{}, err
+			if err := m.setHeader(got.Header, name, r, out[name]); err != nil {
+				return cloudtest.Answer{}, err
 			}
 		default:
 			rest[name] = out[name]
@@ -251,33 +251,33 @@ func (p restProtocol) answer(m *model, action, request string, out fields) (repl
 }
 
 // setHeader writes a value to the header that it has in an answer, or the headers.
-func (r reply) setHeader(m *model, name string, to reference, value any) error {
+func (m *model) setHeader(header http.Header, name string, to reference, value any) error {
 	if to.Location == "headers" {
 		texts, _ := value.(map[string]string)
 		for _, key := range sortedKeys(texts) {
-			r.header.Set(to.LocationName+key, texts[key])
+			header.Set(to.LocationName+key, texts[key])
 		}
 		return nil
 	}
 	s := m.Shapes[to.Shape]
 	if t, ok := value.(time.Time); ok && s.Type == "timestamp" {
-		r.header.Set(to.LocationName, t.UTC().Format(http.TimeFormat))
+		header.Set(to.LocationName, t.UTC().Format(http.TimeFormat))
 		return nil
 	}
 	text, err := s.write(name, value)
-	r.header.Set(to.LocationName, text)
+	header.Set(to.LocationName, text)
 	return err
 }
 
 // write writes the body of an answer, if it has one.
-func (p restProtocol) write(m *model, shape string, value fields, got *reply) error {
+func (p restProtocol) write(m *model, shape string, value fields, got *cloudtest.Answer) error {
 	s := m.Shapes[shape]
 	payload := s.Members[s.Payload]
 	x := &xmlWriter{model: m, list: "member"}
 	var err error
 	switch {
 	case payload.Shape != "" && m.Shapes[payload.Shape].Type == "blob":
-		got.body, _ = value[s.Payload].([]byte)
+		got.Body, _ = value[s.Payload].([]byte)
 		return nil
 	case payload.Shape != "":
 		err = x.value(payload.Shape, s.Payload, value[s.Payload])
@@ -286,18 +286,19 @@ func (p restProtocol) write(m *model, shape string, value fields, got *reply) er
 	default:
 		return nil
 	}
-	got.kind, got.body = "application/xml", x.bytes()
+	got.Header.Set("Content-Type", "application/xml")
+	got.Body = x.bytes()
 	return err
 }
 
-func (p restProtocol) refuse(request string, e *Error) reply {
+func (p restProtocol) refuse(request string, e *Error) cloudtest.Answer {
 	x := new(xmlWriter)
 	x.open("Error", "")
 	x.text("Code", e.Code)
 	x.text("Message", e.Message)
 	x.text("RequestId", request)
 	x.close("Error")
-	return reply{status: e.Status, kind: "application/xml", body: x.bytes()}
+	return cloudtest.Said(e.Status, "application/xml", x.bytes())
 }
 
 func (p restProtocol) code(f fault) string {
@@ -350,10 +351,10 @@ func (e element) structure(m *model, s *shape, path string) (any, error) {
 	for _, inner := range e.Elements {
 		name, r := s.called(inner.XMLName.Local)
 		if name == "" {
-			return nil, depart(unknown, join(path, inner.XMLName.Local), "The element %s is not recognized", join(path, inner.XMLName.Local))
+			return nil, depart(unknown, cloudtest.Join(path, inner.XMLName.Local), "The element %s is not recognized", cloudtest.Join(path, inner.XMLName.Local))
 		}
 		if list := m.Shapes[r.Shape]; list.Type == "list" && list.Flattened {
-			v, err := inner.value(m, list.Member.Shape, join(path, name))
+			v, err := inner.value(m, list.Member.Shape, cloudtest.Join(path, name))
 			if err != nil {
 				return nil, err
 			}
@@ -361,7 +362,7 @@ func (e element) structure(m *model, s *shape, path string) (any, error) {
 			out[name] = append(before, v)
 			continue
 		}
-		v, err := inner.value(m, r.Shape, join(path, name))
+		v, err := inner.value(m, r.Shape, cloudtest.Join(path, name))
 		if err != nil {
 			return nil, err
 		}

@@ -62,7 +62,7 @@ const tokensLast = 48 * time.Hour
 
 // repeated gives what was launched with the client token before, if it was.
 func (c *call) repeated(in fields) (*launched, error) {
-	token := in.text("ClientToken")
+	token := in.Text("ClientToken")
 	if token == "" {
 		return nil, nil
 	}
@@ -96,8 +96,8 @@ func runInstances(c *call, in fields) (fields, error) {
 	}
 	if before == nil {
 		ask := in
-		if in.has("LaunchTemplate") {
-			if ask, _, _, err = c.region.asked(in.sub("LaunchTemplate"), in); err != nil {
+		if in.Has("LaunchTemplate") {
+			if ask, _, _, err = c.region.asked(in.Sub("LaunchTemplate"), in); err != nil {
 				return nil, err
 			}
 		}
@@ -105,7 +105,7 @@ func runInstances(c *call, in fields) (fields, error) {
 		if err != nil {
 			return nil, err
 		}
-		least, most := in.number("MinCount", 1), in.number("MaxCount", 1)
+		least, most := in.Number("MinCount", 1), in.Number("MaxCount", 1)
 		if least < 1 || most < least {
 			return nil, refusal(400, "InvalidParameterCombination", "MinCount %d and MaxCount %d are no range", least, most)
 		}
@@ -127,7 +127,7 @@ func runInstances(c *call, in fields) (fields, error) {
 
 // plan understands a request to launch, and refuses what EC2 would refuse.
 func (c *call) plan(in fields) (plan, error) {
-	p := plan{token: in.text("ClientToken"), market: OnDemand, public: true}
+	p := plan{token: in.Text("ClientToken"), market: OnDemand, public: true}
 	for _, step := range []func(*call, *plan, fields) error{
 		planUnsupported, planKind, planMarket, planNetwork, planDisks, planUserData, planTags, planProfile,
 	} {
@@ -135,33 +135,33 @@ func (c *call) plan(in fields) (plan, error) {
 			return plan{}, err
 		}
 	}
-	p.protected = in.flag("DisableApiTermination")
-	p.stopsOnHalt = in.text("InstanceInitiatedShutdownBehavior") != "terminate"
-	metadata := in.sub("MetadataOptions")
+	p.protected = in.Flag("DisableApiTermination")
+	p.stopsOnHalt = in.Text("InstanceInitiatedShutdownBehavior") != "terminate"
+	metadata := in.Sub("MetadataOptions")
 	p.tokens, p.metadataTags = "required", "disabled"
-	p.hops, p.mute = metadata.number("HttpPutResponseHopLimit", 2), metadata.text("HttpEndpoint") == "disabled"
+	p.hops, p.mute = metadata.Number("HttpPutResponseHopLimit", 2), metadata.Text("HttpEndpoint") == "disabled"
 	if p.hops < 1 || p.hops > 64 {
 		return plan{}, invalid("Value (%d) for parameter HttpPutResponseHopLimit is invalid. It must be between 1 and 64.", p.hops)
 	}
-	if metadata.has("HttpTokens") {
-		p.tokens = metadata.text("HttpTokens")
+	if metadata.Has("HttpTokens") {
+		p.tokens = metadata.Text("HttpTokens")
 	}
-	if metadata.has("InstanceMetadataTags") {
-		p.metadataTags = metadata.text("InstanceMetadataTags")
+	if metadata.Has("InstanceMetadataTags") {
+		p.metadataTags = metadata.Text("InstanceMetadataTags")
 	}
 	return p, nil
 }
 
 // planUnsupported refuses what names things that cannot be made here.
 func planUnsupported(_ *call, _ *plan, in fields) error {
-	if in.has("KeyName") {
-		return refusal(400, "InvalidKeyPair.NotFound", "The key pair '%s' does not exist", in.text("KeyName"))
+	if in.Has("KeyName") {
+		return refusal(400, "InvalidKeyPair.NotFound", "The key pair '%s' does not exist", in.Text("KeyName"))
 	}
 	return nil
 }
 
 func planKind(c *call, p *plan, in fields) error {
-	name := in.text("InstanceType")
+	name := in.Text("InstanceType")
 	if name == "" {
 		name = "m1.small" // EC2's own default, which nobody should want
 	}
@@ -170,13 +170,13 @@ func planKind(c *call, p *plan, in fields) error {
 		return invalid("Invalid value '%s' for InstanceType.", name)
 	}
 	p.kind = k
-	if !in.has("ImageId") {
+	if !in.Has("ImageId") {
 		return refusal(400, "MissingParameter", "The request must contain the parameter ImageId")
 	}
 	images := imagesOf(c.region.name)
-	at := slices.IndexFunc(images, func(i image) bool { return i.id == in.text("ImageId") })
+	at := slices.IndexFunc(images, func(i image) bool { return i.id == in.Text("ImageId") })
 	if at < 0 {
-		return refusal(400, "InvalidAMIID.NotFound", "The image id '[%s]' does not exist", in.text("ImageId"))
+		return refusal(400, "InvalidAMIID.NotFound", "The image id '[%s]' does not exist", in.Text("ImageId"))
 	}
 	p.image = images[at]
 	if p.image.arch != k.arch {
@@ -187,19 +187,19 @@ func planKind(c *call, p *plan, in fields) error {
 }
 
 func planMarket(_ *call, p *plan, in fields) error {
-	options := in.sub("InstanceMarketOptions")
+	options := in.Sub("InstanceMarketOptions")
 	if options == nil {
 		return nil
 	}
-	if market := options.text("MarketType"); market != Spot {
+	if market := options.Text("MarketType"); market != Spot {
 		return refusal(400, "InvalidParameterCombination", "The market type '%s' cannot be had without a reservation", market)
 	}
 	p.market = Spot
-	spot := options.sub("SpotOptions")
-	if behavior := spot.text("InstanceInterruptionBehavior"); behavior != "" && behavior != "terminate" && spot.text("SpotInstanceType") != "persistent" {
+	spot := options.Sub("SpotOptions")
+	if behavior := spot.Text("InstanceInterruptionBehavior"); behavior != "" && behavior != "terminate" && spot.Text("SpotInstanceType") != "persistent" {
 		return refusal(400, "InvalidParameterCombination", "The interruption behavior '%s' is for persistent requests", behavior)
 	}
-	if raw := spot.text("MaxPrice"); raw != "" {
+	if raw := spot.Text("MaxPrice"); raw != "" {
 		price, err := strconv.ParseFloat(raw, 64)
 		if err != nil || price <= 0 {
 			return invalid("Invalid value '%s' for MaxPrice", raw)
@@ -212,18 +212,18 @@ func planMarket(_ *call, p *plan, in fields) error {
 // planNetwork finds the zones and the groups. A launch that names neither a zone
 // nor a subnet may be in any zone of the default VPC.
 func planNetwork(c *call, p *plan, in fields) error {
-	subnet, groups, names := in.text("SubnetId"), in.texts("SecurityGroupIds"), in.texts("SecurityGroups")
-	if nics := in.subs("NetworkInterfaces"); len(nics) > 0 {
+	subnet, groups, names := in.Text("SubnetId"), in.Texts("SecurityGroupIds"), in.Texts("SecurityGroups")
+	if nics := in.Subs("NetworkInterfaces"); len(nics) > 0 {
 		if subnet != "" || len(groups) > 0 || len(names) > 0 {
 			return refusal(400, "InvalidParameterCombination",
 				"Network interfaces and an instance-level subnet ID or security groups may not be specified on the same request")
 		}
-		subnet, groups = nics[0].text("SubnetId"), nics[0].texts("Groups")
-		if nics[0].has("AssociatePublicIpAddress") {
-			p.public = nics[0].flag("AssociatePublicIpAddress")
+		subnet, groups = nics[0].Text("SubnetId"), nics[0].Texts("Groups")
+		if nics[0].Has("AssociatePublicIpAddress") {
+			p.public = nics[0].Flag("AssociatePublicIpAddress")
 		}
 	}
-	if err := planZones(c.region, p, subnet, in.sub("Placement").text("AvailabilityZone")); err != nil {
+	if err := planZones(c.region, p, subnet, in.Sub("Placement").Text("AvailabilityZone")); err != nil {
 		return err
 	}
 	for _, name := range names {
@@ -278,19 +278,19 @@ func planZones(r *region, p *plan, subnet, name string) error {
 func planDisks(_ *call, p *plan, in fields) error {
 	root := disk{device: p.image.device, kind: "gp3", sizeGB: p.image.sizeGB, deleted: true}
 	var more []disk
-	for _, m := range in.subs("BlockDeviceMappings") {
-		ebs, device := m.sub("Ebs"), m.text("DeviceName")
+	for _, m := range in.Subs("BlockDeviceMappings") {
+		ebs, device := m.Sub("Ebs"), m.Text("DeviceName")
 		d := disk{device: device, kind: "gp2"}
 		if device == root.device {
 			d = root
 		}
-		if ebs.has("VolumeType") {
-			d.kind = ebs.text("VolumeType")
+		if ebs.Has("VolumeType") {
+			d.kind = ebs.Text("VolumeType")
 		}
-		if ebs.has("DeleteOnTermination") {
-			d.deleted = ebs.flag("DeleteOnTermination")
+		if ebs.Has("DeleteOnTermination") {
+			d.deleted = ebs.Flag("DeleteOnTermination")
 		}
-		d.sizeGB = ebs.number("VolumeSize", d.sizeGB)
+		d.sizeGB = ebs.Number("VolumeSize", d.sizeGB)
 		switch {
 		case device == root.device && d.sizeGB < root.sizeGB:
 			return refusal(400, "InvalidBlockDeviceMapping", "Volume of size %dGB is smaller than snapshot '%s', expect size >= %dGB",
@@ -311,7 +311,7 @@ func planDisks(_ *call, p *plan, in fields) error {
 const userDataLimit = 16384
 
 func planUserData(_ *call, p *plan, in fields) error {
-	data, err := base64.StdEncoding.DecodeString(in.text("UserData"))
+	data, err := base64.StdEncoding.DecodeString(in.Text("UserData"))
 	if err != nil {
 		return refusal(400, "InvalidUserData.Malformed", "Invalid BASE64 encoding of user data.")
 	}

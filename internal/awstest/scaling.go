@@ -143,7 +143,7 @@ func (c *call) growIn(g *scalingGroup, z zone) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	if nics := ask.subs("NetworkInterfaces"); len(nics) > 0 {
+	if nics := ask.Subs("NetworkInterfaces"); len(nics) > 0 {
 		nic := maps.Clone(nics[0])
 		nic["SubnetId"] = z.subnet
 		ask["NetworkInterfaces"] = []any{nic}

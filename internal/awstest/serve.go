@@ -14,14 +14,17 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
+// fields is a structure of an API: what was asked, or what is answered.
+type fields = cloudtest.Fields
+
 // protocol is how a service is spoken to.
 type protocol interface {
 	// action tells what is asked for, and gives what is to be decoded.
 	action(m *model, r *http.Request, body []byte) (action string, content any, err error)
 	// decode reads content as a shape. It fails with a *departure.
 	decode(m *model, shape string, content any) (fields, error)
-	answer(m *model, action, request string, out fields) (reply, error)
-	refuse(request string, e *Error) reply
+	answer(m *model, action, request string, out fields) (cloudtest.Answer, error)
+	refuse(request string, e *Error) cloudtest.Answer
 	// code is what the service calls a departure from its model.
 	code(f fault) string
 	unauthorized() *Error
@@ -51,27 +54,6 @@ type call struct {
 	session Session
 }
 
-// reply is what goes back over the wire.
-type reply struct {
-	status int
-	kind   string // of the content
-	header http.Header
-	body   []byte
-	lost   bool // instead of going back
-}
-
-// answered is the reply as it goes over the wire.
-func (r reply) answered() cloudtest.Answer {
-	h := r.header.Clone()
-	if h == nil {
-		h = http.Header{}
-	}
-	if r.kind != "" {
-		h.Set("Content-Type", r.kind)
-	}
-	return cloudtest.Answer{Status: r.status, Header: h, Body: r.body, Lost: r.lost}
-}
-
 // newServices gives every API that there is here, with its model. A new one
 // needs its row, and its actions.
 func newServices() (map[string]*service, error) {
@@ -90,7 +72,7 @@ func newServices() (map[string]*service, error) {
 		{"pricing", "pricing/2017-10-15", jsonProtocol{}, pricingActions()},
 		{"servicequotas", "service-quotas/2019-06-24", jsonProtocol{}, quotaActions()},
 	} {
-		m, err := models.read(row.path)
+		m, err := models.Read(row.path)
 		if err != nil {
 			return nil, err
 		}
@@ -100,9 +82,7 @@ func newServices() (map[string]*service, error) {
 }
 
 // ServeHTTP implements [http.Handler].
-func (a *AWS) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.answered(r).Write(w) }
-
-func (a *AWS) answered(r *http.Request) cloudtest.Answer { return a.answer(r).answered() }
+func (a *AWS) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.answer(r).Write(w) }
 
 // scope is what a request was signed for.
 type scope struct{ key, region, service string }
@@ -120,12 +100,12 @@ func signedFor(r *http.Request) (scope, bool) {
 
 // answer does what a request asks for, and fails the test if the request could
 // not have been meant for AWS, or the answer could not have come from it.
-func (a *AWS) answer(r *http.Request) reply {
+func (a *AWS) answer(r *http.Request) cloudtest.Answer {
 	var body []byte
 	if r.Body != nil {
 		var err error
 		if body, err = io.ReadAll(r.Body); err != nil {
-			return reply{status: http.StatusBadRequest, kind: "text/plain"}
+			return cloudtest.Said(http.StatusBadRequest, "text/plain", nil)
 		}
 	}
 	s, signed := signedFor(r)
@@ -134,7 +114,7 @@ func (a *AWS) answer(r *http.Request) reply {
 		srv = a.services["ec2"]
 	} else if srv == nil {
 		a.errorf("a request was signed for %q, which is no service here", s.service)
-		return reply{status: http.StatusNotFound, kind: "text/plain"}
+		return cloudtest.Said(http.StatusNotFound, "text/plain", nil)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -145,7 +125,7 @@ func (a *AWS) answer(r *http.Request) reply {
 	if !signed || by == "" || region == nil {
 		return srv.protocol.refuse(request, srv.protocol.unauthorized())
 	}
-	if a.faults.down {
+	if a.faults.Down {
 		return srv.protocol.refuse(request, Unavailable())
 	}
 	if !genuine(r, body, s) {
@@ -154,12 +134,12 @@ func (a *AWS) answer(r *http.Request) reply {
 	}
 	got := a.perform(&call{AWS: a, region: region, now: time.Now(), by: by, session: session}, srv, request, r, body)
 	if r.Method == http.MethodHead {
-		got.body = nil
+		got.Body = nil
 	}
 	return got
 }
 
-func (a *AWS) perform(c *call, srv *service, request string, r *http.Request, body []byte) reply {
+func (a *AWS) perform(c *call, srv *service, request string, r *http.Request, body []byte) cloudtest.Answer {
 	action, content, err := srv.protocol.action(srv.model, r, body)
 	a.books.calls[srv.name+":"+action]++
 	var in fields
@@ -180,17 +160,17 @@ func (a *AWS) perform(c *call, srv *service, request string, r *http.Request, bo
 		a.errorf("%s:%s: the model of AWS does not allow this answer: %v", srv.name, action, err)
 		got = srv.protocol.refuse(request, refusal(http.StatusInternalServerError, "InternalFailure", "%v", err))
 	}
-	got.lost = verdict.Lose
+	got.Lost = verdict.Lose
 	return got
 }
 
-func (a *AWS) conclude(srv *service, action, request string, out fields, err error) (reply, error) {
+func (a *AWS) conclude(srv *service, action, request string, out fields, err error) (cloudtest.Answer, error) {
 	if err == nil {
 		return srv.protocol.answer(srv.model, action, request, out)
 	}
 	var e *Error
 	if !errors.As(err, &e) {
-		return reply{}, err
+		return cloudtest.Answer{}, err
 	}
 	return srv.protocol.refuse(request, e), nil
 }
@@ -226,7 +206,7 @@ func (a *AWS) refused(srv *service, action string, err error) *Error {
 	}
 	told := fmt.Sprintf("%s:%s: %s: %v", srv.name, action, code, err)
 	a.books.refused = append(a.books.refused, told)
-	if !a.faults.expectRefusals {
+	if !a.faults.Departures {
 		a.errorf("a request departs from AWS' own model: %s", told)
 	}
 	return refusal(http.StatusBadRequest, code, "%v", err)

@@ -41,12 +41,12 @@ func (c *call) chooseRequests(ids []string) ([]*spotRequest, error) {
 }
 
 func describeSpotInstanceRequests(c *call, in fields) (fields, error) {
-	list, err := c.chooseRequests(in.texts("SpotInstanceRequestIds"))
+	list, err := c.chooseRequests(in.Texts("SpotInstanceRequestIds"))
 	if err != nil {
 		return nil, err
 	}
 	at := c.seen()
-	list, err = pick(list, in.subs("Filters"), func(s *spotRequest) facets {
+	list, err = pick(list, in.Subs("Filters"), func(s *spotRequest) facets {
 		state, code := s.status(at)
 		return facets{
 			"state": {state}, "status-code": {code}, "instance-id": {s.instance.id}, "spot-instance-request-id": {s.id},
@@ -77,7 +77,7 @@ func describeSpotInstanceRequests(c *call, in fields) (fields, error) {
 
 // cancelSpotInstanceRequests cancels requests, and leaves their instances alone.
 func cancelSpotInstanceRequests(c *call, in fields) (fields, error) {
-	list, err := c.chooseRequests(in.texts("SpotInstanceRequestIds"))
+	list, err := c.chooseRequests(in.Texts("SpotInstanceRequestIds"))
 	if err != nil {
 		return nil, err
 	}

@@ -59,19 +59,19 @@ func newTags(now time.Time, list []fields) (tags, error) {
 	var out tags
 	seen := map[string]bool{}
 	for _, tag := range list {
-		key := tag.text("Key")
+		key := tag.Text("Key")
 		switch {
 		case key == "":
 			return nil, refusal(400, "InvalidParameterValue", "Tag keys must not be empty")
 		case strings.HasPrefix(strings.ToLower(key), "aws:"):
 			return nil, invalid("Tag keys starting with 'aws:' are reserved for internal use")
-		case len(key) > 128 || len(tag.text("Value")) > 256:
+		case len(key) > 128 || len(tag.Text("Value")) > 256:
 			return nil, invalid("Tag %q exceeds the maximum length of its key (128) or value (256)", key)
 		case seen[key]:
 			return nil, invalid("Duplicate tag key '%s' specified.", key)
 		}
 		seen[key] = true
-		out = append(out, tagging{at: now, key: key, value: tag.text("Value")})
+		out = append(out, tagging{at: now, key: key, value: tag.Text("Value")})
 	}
 	if len(seen) > 50 {
 		return nil, refusal(400, "TagLimitExceeded", "The maximum number of Tags for a resource has been reached.")
@@ -82,8 +82,8 @@ func newTags(now time.Time, list []fields) (tags, error) {
 // specified reads the tags that TagSpecifications has for a type of things.
 func specified(now time.Time, in fields, resource string, allowed ...string) (tags, error) {
 	var out []fields
-	for _, s := range in.subs("TagSpecifications") {
-		kind := s.text("ResourceType")
+	for _, s := range in.Subs("TagSpecifications") {
+		kind := s.Text("ResourceType")
 		known := kind == resource
 		for _, other := range allowed {
 			known = known || kind == other
@@ -92,7 +92,7 @@ func specified(now time.Time, in fields, resource string, allowed ...string) (ta
 			return nil, invalid("'%s' is not a valid taggable resource type for this operation.", kind)
 		}
 		if kind == resource {
-			out = append(out, s.subs("Tags")...)
+			out = append(out, s.Subs("Tags")...)
 		}
 	}
 	return newTags(now, out)
@@ -151,22 +151,22 @@ func find[T any](list []*T, is func(*T) bool) *T {
 }
 
 func createTags(c *call, in fields) (fields, error) {
-	changes, err := newTags(c.now, in.subs("Tags"))
+	changes, err := newTags(c.now, in.Subs("Tags"))
 	if err != nil {
 		return nil, err
 	}
-	return nil, c.retag(in.texts("Resources"), func(tags) tags { return changes })
+	return nil, c.retag(in.Texts("Resources"), func(tags) tags { return changes })
 }
 
 // deleteTags drops tags by their key, and only while they have the given value
 // if one is given.
 func deleteTags(c *call, in fields) (fields, error) {
-	return nil, c.retag(in.texts("Resources"), func(have tags) tags {
+	return nil, c.retag(in.Texts("Resources"), func(have tags) tags {
 		var changes tags
 		now := have.last()
-		for _, tag := range in.subs("Tags") {
-			key := tag.text("Key")
-			if !tag.has("Value") || now[key] == tag.text("Value") {
+		for _, tag := range in.Subs("Tags") {
+			key := tag.Text("Key")
+			if !tag.Has("Value") || now[key] == tag.Text("Value") {
 				changes = append(changes, tagging{at: c.now, key: key, dropped: true})
 			}
 		}

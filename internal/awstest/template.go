@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
 // template is a launch template: what a launch asks for, kept under a name. It has
@@ -37,7 +39,7 @@ func (t *template) describe() fields {
 func (t *template) describeVersion(n int) fields {
 	v := t.versions[n-1]
 	return fields{
-		"LaunchTemplateId": t.id, "LaunchTemplateName": t.name, "VersionNumber": n, "VersionDescription": orNil(v.description),
+		"LaunchTemplateId": t.id, "LaunchTemplateName": t.name, "VersionNumber": n, "VersionDescription": cloudtest.OrNil(v.description),
 		"CreateTime": v.made, "CreatedBy": user, "DefaultVersion": n == t.standard, "LaunchTemplateData": v.data,
 	}
 }
@@ -66,7 +68,7 @@ func noTemplate(name string) error {
 
 // template finds the template that a request is about.
 func (r *region) template(in fields) (*template, error) {
-	id, name := in.text("LaunchTemplateId"), in.text("LaunchTemplateName")
+	id, name := in.Text("LaunchTemplateId"), in.Text("LaunchTemplateName")
 	t := find(r.templates, func(t *template) bool { return id != "" && t.id == id || name != "" && t.name == name })
 	if t == nil {
 		return nil, noTemplate(cmp.Or(id, name))
@@ -81,7 +83,7 @@ func (r *region) asked(spec, in fields) (fields, *template, int, error) {
 	if err != nil {
 		return nil, nil, 0, err
 	}
-	n, err := t.number(spec.text("Version"))
+	n, err := t.number(spec.Text("Version"))
 	if err != nil {
 		return nil, nil, 0, err
 	}
@@ -97,7 +99,7 @@ func (r *region) asked(spec, in fields) (fields, *template, int, error) {
 }
 
 func createLaunchTemplate(c *call, in fields) (fields, error) {
-	name, token := in.text("LaunchTemplateName"), in.text("ClientToken")
+	name, token := in.Text("LaunchTemplateName"), in.Text("ClientToken")
 	if t := find(c.region.templates, func(t *template) bool { return t.name == name }); t != nil {
 		if token == "" || t.token != token {
 			return nil, refusal(400, "InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use.")
@@ -110,7 +112,7 @@ func createLaunchTemplate(c *call, in fields) (fields, error) {
 	}
 	t := &template{
 		id: c.id("lt"), name: name, token: token, made: c.now, standard: 1, tags: labels,
-		versions: []templateVersion{{c.now, in.text("VersionDescription"), in.sub("LaunchTemplateData")}},
+		versions: []templateVersion{{c.now, in.Text("VersionDescription"), in.Sub("LaunchTemplateData")}},
 	}
 	c.region.templates = append(c.region.templates, t)
 	return fields{"LaunchTemplate": t.describe()}, nil
@@ -124,15 +126,15 @@ func createLaunchTemplateVersion(c *call, in fields) (fields, error) {
 		return nil, err
 	}
 	data := fields{}
-	if in.has("SourceVersion") {
-		n, err := t.number(in.text("SourceVersion"))
+	if in.Has("SourceVersion") {
+		n, err := t.number(in.Text("SourceVersion"))
 		if err != nil {
 			return nil, err
 		}
 		maps.Copy(data, t.versions[n-1].data)
 	}
-	maps.Copy(data, in.sub("LaunchTemplateData"))
-	t.versions = append(t.versions, templateVersion{c.now, in.text("VersionDescription"), data})
+	maps.Copy(data, in.Sub("LaunchTemplateData"))
+	t.versions = append(t.versions, templateVersion{c.now, in.Text("VersionDescription"), data})
 	return fields{"LaunchTemplateVersion": t.describeVersion(len(t.versions))}, nil
 }
 
@@ -141,24 +143,24 @@ func modifyLaunchTemplate(c *call, in fields) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.standard, err = t.number(in.text("DefaultVersion")); err != nil {
+	if t.standard, err = t.number(in.Text("DefaultVersion")); err != nil {
 		return nil, err
 	}
 	return fields{"LaunchTemplate": t.describe()}, nil
 }
 
 func describeLaunchTemplates(c *call, in fields) (fields, error) {
-	list, err := require(c.region.templates, in.texts("LaunchTemplateIds"), func(t *template) string { return t.id }, noTemplate)
+	list, err := require(c.region.templates, in.Texts("LaunchTemplateIds"), func(t *template) string { return t.id }, noTemplate)
 	if err != nil {
 		return nil, err
 	}
-	list, err = require(list, in.texts("LaunchTemplateNames"), func(t *template) string { return t.name }, func(name string) error {
+	list, err = require(list, in.Texts("LaunchTemplateNames"), func(t *template) string { return t.name }, func(name string) error {
 		return refusal(400, "InvalidLaunchTemplateName.NotFoundException", "At least one of the launch templates specified in the request does not exist: %s", name)
 	})
 	if err != nil {
 		return nil, err
 	}
-	list, err = pick(list, in.subs("Filters"), func(t *template) facets {
+	list, err = pick(list, in.Subs("Filters"), func(t *template) facets {
 		return facets{"launch-template-name": {t.name}, "create-time": nil}.tagged(t.tags.last())
 	})
 	if err != nil {
@@ -182,7 +184,7 @@ func describeLaunchTemplateVersions(c *call, in fields) (fields, error) {
 		return nil, err
 	}
 	var numbers []int
-	for _, name := range in.texts("Versions") {
+	for _, name := range in.Texts("Versions") {
 		n, err := t.number(name)
 		if err != nil {
 			return nil, err

@@ -14,13 +14,13 @@ func describeInstanceTypes(c *call, in fields) (fields, error) {
 		_, ok := c.region.zone(k.offered)
 		return !ok
 	})
-	list, err := require(offered, in.texts("InstanceTypes"), func(k kind) string { return k.name }, func(name string) error {
+	list, err := require(offered, in.Texts("InstanceTypes"), func(k kind) string { return k.name }, func(name string) error {
 		return refusal(400, "InvalidInstanceType", "The following supplied instance types do not exist: [%s]", name)
 	})
 	if err != nil {
 		return nil, err
 	}
-	if list, err = pick(list, in.subs("Filters"), kind.facets); err != nil {
+	if list, err = pick(list, in.Subs("Filters"), kind.facets); err != nil {
 		return nil, err
 	}
 	list, next, err := page(list, in, 5, 100, nil)
@@ -90,7 +90,7 @@ func (k kind) describe() fields {
 type offering struct{ kind, location string }
 
 func describeInstanceTypeOfferings(c *call, in fields) (fields, error) {
-	by := in.text("LocationType")
+	by := in.Text("LocationType")
 	var list []offering
 	for _, k := range kinds() {
 		places := map[string]bool{}
@@ -106,7 +106,7 @@ func describeInstanceTypeOfferings(c *call, in fields) (fields, error) {
 			list = append(list, offering{k.name, at})
 		}
 	}
-	list, err := pick(list, in.subs("Filters"), func(o offering) facets {
+	list, err := pick(list, in.Subs("Filters"), func(o offering) facets {
 		return facets{"instance-type": {o.kind}, "location": {o.location}}
 	})
 	if err != nil {
@@ -133,14 +133,14 @@ type quoted struct {
 }
 
 func describeSpotPriceHistory(c *call, in fields) (fields, error) {
-	list := c.region.history(in.moment("StartTime"), in.moment("EndTime"), c.now)
-	filters := in.subs("Filters")
+	list := c.region.history(in.Moment("StartTime"), in.Moment("EndTime"), c.now)
+	filters := in.Subs("Filters")
 	for parameter, facet := range map[string]string{"InstanceTypes": "instance-type", "ProductDescriptions": "product-description"} {
-		if in.has(parameter) {
+		if in.Has(parameter) {
 			filters = append(filters, fields{"Name": facet, "Values": in[parameter]})
 		}
 	}
-	if in.has("AvailabilityZone") {
+	if in.Has("AvailabilityZone") {
 		filters = append(filters, fields{"Name": "availability-zone", "Values": []any{in["AvailabilityZone"]}})
 	}
 	list, err := pick(list, filters, func(q quoted) facets {

@@ -35,13 +35,13 @@ func (v *volume) state(at time.Time) string {
 func describeVolumes(c *call, in fields) (fields, error) {
 	at := c.seen()
 	list := slices.DeleteFunc(slices.Clone(c.region.volumes), func(v *volume) bool { return v.state(at) == "" })
-	list, err := require(list, in.texts("VolumeIds"), func(v *volume) string { return v.id }, func(id string) error {
+	list, err := require(list, in.Texts("VolumeIds"), func(v *volume) string { return v.id }, func(id string) error {
 		return refusal(400, "InvalidVolume.NotFound", "The volume '%s' does not exist.", id)
 	})
 	if err != nil {
 		return nil, err
 	}
-	list, err = pick(list, in.subs("Filters"), func(v *volume) facets {
+	list, err = pick(list, in.Subs("Filters"), func(v *volume) facets {
 		f := facets{
 			"volume-id": {v.id}, "availability-zone": {v.zone}, "status": {v.state(at)}, "volume-type": {v.kind},
 			"attachment.instance-id": nil, "attachment.device": nil, "attachment.status": nil,
@@ -77,7 +77,7 @@ func describeVolumes(c *call, in fields) (fields, error) {
 }
 
 func deleteVolume(c *call, in fields) (fields, error) {
-	id := in.text("VolumeId")
+	id := in.Text("VolumeId")
 	for _, v := range c.region.volumes {
 		switch {
 		case v.id != id:

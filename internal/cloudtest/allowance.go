@@ -5,18 +5,17 @@ package cloudtest
 
 import "time"
 
-// Allowances say how often something may be asked. Each is a bucket of tokens, which
+// allowances say how often something may be asked. Each is a bucket of tokens, which
 // fills up at its rate.
-type Allowances map[string]*allowance
+type allowances map[string]*allowance
 
 type allowance struct {
 	tokens, size, rate float64
 	filled             time.Time
 }
 
-// Draw takes n tokens of the allowance of a name, which holds so many at most and
-// gains so many a second, and reports whether there were enough.
-func (a Allowances) Draw(now time.Time, name string, n, size, rate float64) bool {
+// draw takes tokens of the allowance of a name, and reports whether there were enough.
+func (a allowances) draw(now time.Time, name string, n, size, rate float64) bool {
 	b := a[name]
 	if b == nil {
 		b = &allowance{tokens: size, size: size, rate: rate, filled: now}

@@ -19,6 +19,11 @@ type Answer struct {
 	Lost   bool // instead of going back
 }
 
+// Said gives an answer whose body is of a kind, as HTTP names it.
+func Said(status int, kind string, body []byte) Answer {
+	return Answer{Status: status, Header: http.Header{"Content-Type": {kind}}, Body: body}
+}
+
 // Write writes an answer to whoever has asked. One that is lost is not written, but
 // the connection is cut.
 func (a Answer) Write(w http.ResponseWriter) {

@@ -4,7 +4,6 @@
 package gcptest
 
 import (
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -22,10 +21,8 @@ type address struct {
 	made                          time.Time
 	labels                        map[string]string
 	instance                      *instance
-	// claim keeps others from the address, where it is one of loopback, and ways pass
-	// on what comes.
-	claim net.Listener
-	ways  []net.Listener
+	// way passes on what comes, with machines.
+	way *machinetest.Way
 }
 
 func (a *address) path() string { return regional(a.region, "addresses", a.name) }
@@ -39,25 +36,20 @@ func (a *address) leads(now time.Time) *instance {
 	return a.instance
 }
 
+// lead has an address lead to the machine of its instance, if there is one.
+func (g *GCP) lead(a *address) {
+	if a.instance.machine == nil {
+		return
+	}
+	if err := a.way.Lead(a.instance.private, g.options.Ports, &g.machines); err != nil {
+		g.errorf("leading %s to instance %s: %v", a.ip, a.instance.plan.name, err)
+	}
+}
+
 // part has an address lead nowhere.
 func (a *address) part() {
-	a.close()
+	a.way.Part()
 	a.instance = nil
-}
-
-// close has nothing more be passed on.
-func (a *address) close() {
-	for _, l := range a.ways {
-		_ = l.Close() // nobody is to come any more
-	}
-	a.ways = nil
-}
-
-// release makes the address anybody's.
-func (a *address) release() {
-	if a.claim != nil {
-		_ = a.claim.Close()
-	}
 }
 
 func (a *address) describe(at time.Time) fields {
@@ -102,15 +94,15 @@ func insertAddress(c *call, in fields) (*operation, error) {
 	if err := c.only(in, "resource", "name", "description", "addressType", "networkTier", "labels", "ipVersion"); err != nil {
 		return nil, err
 	}
-	if in.text("addressType") == "INTERNAL" || in.text("networkTier") == "STANDARD" || in.text("ipVersion") == "IPV6" {
+	if in.Text("addressType") == "INTERNAL" || in.Text("networkTier") == "STANDARD" || in.Text("ipVersion") == "IPV6" {
 		return nil, c.undone("resource.addressType")
 	}
-	if err := holdLabels(in.labels()); err != nil {
+	if err := holdLabels(labelsOf(in)); err != nil {
 		return nil, err
 	}
 	region := c.param("region")
 	a := &address{
-		name: in.text("name"), region: region, id: c.id(), made: c.now, description: in.text("description"), labels: in.labels(),
+		name: in.Text("name"), region: region, id: c.id(), made: c.now, description: in.Text("description"), labels: labelsOf(in),
 	}
 	if slices.ContainsFunc(c.addressesIn(region), func(o *address) bool { return o.name == a.name }) {
 		return nil, exists(a.path())
@@ -121,10 +113,10 @@ func insertAddress(c *call, in fields) (*operation, error) {
 	_, a.ip = c.host(region)
 	if c.options.Machines {
 		var err error
-		if a.claim, err = machinetest.Settle(metadataPort); err != nil {
+		if a.way, err = machinetest.NewWay(metadataPort); err != nil {
 			return nil, err
 		}
-		a.ip = machinetest.Host(a.claim)
+		a.ip = a.way.Host()
 	}
 	c.compute.addresses = append(c.compute.addresses, a)
 	return c.begin(a.path(), a.id, c.now), nil
@@ -139,7 +131,7 @@ func deleteAddress(c *call, _ fields) (*operation, error) {
 		return nil, refusal(400, "resourceInUseByAnotherResource", "The address resource '%s' is already being used by '%s'", a.path(), i.path())
 	}
 	a.part()
-	a.release()
+	a.way.Close()
 	c.compute.addresses = slices.DeleteFunc(c.compute.addresses, func(o *address) bool { return o == a })
 	return c.begin(a.path(), a.id, c.now), nil
 }

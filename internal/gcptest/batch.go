@@ -42,9 +42,7 @@ func (g *GCP) batch(r *http.Request, body []byte) cloudtest.Answer {
 	if err := parts.Close(); err != nil {
 		return InternalError().answer()
 	}
-	return cloudtest.Answer{
-		Status: http.StatusOK, Header: http.Header{"Content-Type": {"multipart/mixed; boundary=" + parts.Boundary()}}, Body: out.Bytes(),
-	}
+	return cloudtest.Said(http.StatusOK, "multipart/mixed; boundary="+parts.Boundary(), out.Bytes())
 }
 
 // answerPart answers one request of a batch. Who calls may be said for all of them.

@@ -151,7 +151,7 @@ func listSKUs(c *call, _ fields) (fields, error) {
 		}
 	}
 	// An answer may have fewer than were asked for.
-	most := min(int(c.parameters.number("pageSize", 5000)), 1+c.random.IntN(len(all)))
+	most := min(c.parameters.Number("pageSize", 5000), 1+c.random.IntN(len(all)))
 	to := min(from+most, len(all))
 	out := fields{}
 	var page []fields

@@ -15,11 +15,11 @@ func setLabels(c *call, in fields) (*operation, error) {
 	if err != nil {
 		return nil, err
 	}
-	labels := in.labels()
+	labels := labelsOf(in)
 	if err := holdLabels(labels); err != nil {
 		return nil, err
 	}
-	if in.text("labelFingerprint") != i.labelFingerprint() {
+	if in.Text("labelFingerprint") != i.labelFingerprint() {
 		return nil, refusal(412, "conditionNotMet", "Labels fingerprint either invalid or resource labels have changed")
 	}
 	i.labels = labels
@@ -35,7 +35,7 @@ func setMetadata(c *call, in fields) (*operation, error) {
 	if err != nil {
 		return nil, err
 	}
-	if in.text("fingerprint") != i.metadataFingerprint() {
+	if in.Text("fingerprint") != i.metadataFingerprint() {
 		return nil, stale()
 	}
 	i.items = items
@@ -48,10 +48,10 @@ func setTags(c *call, in fields) (*operation, error) {
 	if err != nil {
 		return nil, err
 	}
-	if in.text("fingerprint") != fingerprint(append([]string{"tags"}, i.plan.tags...)...) {
+	if in.Text("fingerprint") != fingerprint(append([]string{"tags"}, i.plan.tags...)...) {
 		return nil, stale()
 	}
-	i.plan.tags = in.texts("items")
+	i.plan.tags = in.Texts("items")
 	return c.begin(i.path(), i.id, c.now), nil
 }
 
@@ -77,7 +77,7 @@ func addAccessConfig(c *call, in fields) (*operation, error) {
 		return nil, invalid("Invalid value for field 'resource': ''. At most one access config currently supported.")
 	}
 	region := regionOf(i.plan.zone)
-	if ip := in.text("natIP"); ip != "" {
+	if ip := in.Text("natIP"); ip != "" {
 		a, err := c.claimed(region, ip, i)
 		if err != nil {
 			return nil, err
@@ -91,7 +91,7 @@ func addAccessConfig(c *call, in fields) (*operation, error) {
 			i.public = i.private
 		}
 	}
-	i.plan.external, i.plan.access = true, in.text("name")
+	i.plan.external, i.plan.access = true, in.Text("name")
 	i.tell()
 	return c.begin(i.path(), i.id, c.now), nil
 }

@@ -16,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
 // departure is an error of the caller that the model alone can tell.
@@ -64,7 +66,7 @@ func (m *model) parameters(o *method, path map[string]string, query url.Values) 
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.Parameters)) {
-		if o.Parameters[name].Required && !out.has(name) {
+		if o.Parameters[name].Required && !out.Has(name) {
 			return nil, depart("Required parameter is missing: %s", name)
 		}
 	}
@@ -192,17 +194,17 @@ func (m *model) decodeObject(s *schema, path string, object map[string]any, of s
 			continue
 		}
 		if m.resolve(p).output() || p.output() {
-			return nil, depart("The field '%s' is only for output", join(path, name))
+			return nil, depart("The field '%s' is only for output", cloudtest.Join(path, name))
 		}
-		value, err := m.decode(p, join(path, name), object[name], of)
+		value, err := m.decode(p, cloudtest.Join(path, name), object[name], of)
 		if err != nil {
 			return nil, err
 		}
 		out[name] = value
 	}
 	for name, p := range s.Properties {
-		if slices.Contains(p.Annotations.Required, of) && !out.has(name) {
-			return nil, depart("Required field '%s' not specified", join("resource", join(path, name)))
+		if slices.Contains(p.Annotations.Required, of) && !out.Has(name) {
+			return nil, depart("Required field '%s' not specified", cloudtest.Join("resource", cloudtest.Join(path, name)))
 		}
 	}
 	return out, nil
@@ -272,11 +274,4 @@ func (s *schema) decodeNumber(path, raw string) (any, error) {
 		return nil, depart("Invalid value at '%s' (%s between %d and %d), \"%s\"", path, s.Format, least, most, raw)
 	}
 	return n, nil
-}
-
-func join(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "." + name
 }

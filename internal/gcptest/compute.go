@@ -44,7 +44,7 @@ func (g *GCP) endCompute() {
 	}
 	for _, a := range g.compute.addresses {
 		a.part()
-		a.release()
+		a.way.Close()
 	}
 }
 
@@ -119,7 +119,7 @@ func placed(h handler) handler {
 		if zone := c.param("zone"); c.method.Parameters["zone"] != nil && regionOf(zone) == "" {
 			return nil, invalid("Invalid value for field 'zone': '%s'. Unknown zone.", zone)
 		}
-		if c.faults.lost[c.param("zone")] {
+		if c.lost[c.param("zone")] {
 			return nil, Unavailable()
 		}
 		if region := c.param("region"); c.method.Parameters["region"] != nil && !slices.Contains(regionNames(), region) {
@@ -199,8 +199,8 @@ func (c *call) undone(what string) error {
 // only holds what is asked for to what is done here.
 func (c *call) only(in fields, where string, names ...string) error {
 	for _, name := range slices.Sorted(maps.Keys(in)) {
-		if in.has(name) && !slices.Contains(names, name) {
-			return c.undone(join(where, name))
+		if in.Has(name) && !slices.Contains(names, name) {
+			return c.undone(cloudtest.Join(where, name))
 		}
 	}
 	return nil

@@ -56,7 +56,7 @@ func (g *GCP) fail(i *instance, now time.Time) {
 		switch {
 		case i.plan.market == Spot && i.plan.action == "DELETE":
 			i.turns(at, turn{at, gone})
-		case i.plan.restarts && !g.faults.down:
+		case i.plan.restarts && !g.faults.Down:
 			g.begin(system, "compute.instances.automaticRestart", i.path(), i.id, at, at)
 			g.boot(i, at)
 		}

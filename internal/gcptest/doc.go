@@ -34,7 +34,8 @@
 // instances be taken back, break or freeze, and a zone or all of the cloud be lost. Lists
 // come in pages that are smaller than they need be, by chance. What there is
 // not enough of is told by the operation of an insert and not by its answer. The books
-// say what there really is.
+// say what there really is, and an instance that is asked for by its name is described
+// as it is.
 //
 // # Machines
 //

@@ -58,7 +58,7 @@ func (e *Error) answer() cloudtest.Answer {
 	if err != nil {
 		body = []byte(err.Error())
 	}
-	return cloudtest.Answer{Status: e.Code, Header: http.Header{"Content-Type": {"application/json; charset=UTF-8"}}, Body: body}
+	return cloudtest.Said(e.Code, "application/json; charset=UTF-8", body)
 }
 
 // refusal makes an error.
@@ -115,74 +115,8 @@ type Call struct {
 // Verdict says what becomes of a call. The zero value lets it be.
 type Verdict = cloudtest.Verdict[Error]
 
-// faults are what goes wrong, with the cloud locked.
-type faults struct {
-	cloudtest.Faults[Call, Error]
-
-	allowances     cloudtest.Allowances
-	throttled      bool
-	lag            time.Duration
-	expectRefusals bool
-	down           bool
-	lost           map[string]bool // zones that nobody is told of
-}
-
-// Fault has hook judge every call from now on. It is called with the cloud locked, in
-// the order of the calls, and must not call methods of it. Nil judges no more.
-func (g *GCP) Fault(hook func(Call) Verdict) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.faults.Faults.Fault(hook)
-}
-
-// FailNext has the next calls of a method, such as compute.instances.insert, fail
-// with errs, one after the other.
-func (g *GCP) FailNext(method string, errs ...*Error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.faults.Faults.FailNext(method, errs...)
-}
-
-// LoseNext has the answer of the next call of a method be lost: what was asked is
-// done, but the connection is cut.
-func (g *GCP) LoseNext(method string) { g.FailNext(method, nil) }
-
-// Forbid takes permissions, such as compute.instances.create, away from everybody.
-func (g *GCP) Forbid(permissions ...string) { g.permit(false, permissions) }
-
-// Allow gives them back.
-func (g *GCP) Allow(permissions ...string) { g.permit(true, permissions) }
-
-func (g *GCP) permit(allowed bool, permissions []string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.faults.Permit(allowed, permissions)
-}
-
-// Throttle has Compute Engine limit how often it is asked as it does for every
-// project, or not. It does not at first.
-func (g *GCP) Throttle(on bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.faults.throttled = on
-	g.faults.allowances = cloudtest.Allowances{}
-}
-
-// Lag is for how long a new instance is not in lists, and one that ends is there as
-// before. Whoever asks for it by its name is told the truth.
-func (g *GCP) Lag(d time.Duration) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.faults.lag = d
-}
-
-// ExpectRefusals has requests that depart from the model be refused without the test
-// failing: for tests of just that.
-func (g *GCP) ExpectRefusals() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.faults.expectRefusals = true
-}
+// Controls are how a test has things go wrong.
+type Controls = cloudtest.Controls[Call, Error]
 
 // judge says what becomes of a call: whether it is allowed, too much, or to go wrong
 // because the test says so.
@@ -190,7 +124,7 @@ func (g *GCP) judge(c *call, in fields) Verdict {
 	if err := c.permitted(in); err != nil {
 		return Verdict{Err: err}
 	}
-	if g.faults.throttled && c.service.name == "compute" && !g.take(c) {
+	if c.service.name == "compute" && !g.take(c) {
 		return Verdict{Err: Throttled()}
 	}
 	return g.faults.Judge(c.method.ID, nil, func() Call {
@@ -210,5 +144,5 @@ func (g *GCP) take(c *call) bool {
 	case c.method.HTTPMethod == http.MethodGet:
 		group = "reads"
 	}
-	return g.faults.allowances.Draw(c.now, group, 1, minute, minute/60)
+	return g.faults.Draw(c.now, group, 1, minute, minute/60)
 }

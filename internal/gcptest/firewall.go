@@ -62,11 +62,11 @@ func (c *call) understood(rule fields) (fields, error) {
 		"network": link(networkPath()), "direction": "INGRESS", "priority": int64(1000), "disabled": false, "logConfig": fields{"enable": false},
 	}
 	maps.Copy(out, rule)
-	out["network"] = link(c.path(out.text("network")))
-	if out.text("network") != link(networkPath()) {
-		return nil, invalid("Invalid value for field 'resource.network': '%s'. The referenced network resource cannot be found.", rule.text("network"))
+	out["network"] = link(c.path(out.Text("network")))
+	if out.Text("network") != link(networkPath()) {
+		return nil, invalid("Invalid value for field 'resource.network': '%s'. The referenced network resource cannot be found.", rule.Text("network"))
 	}
-	allowed, denied := out.subs("allowed"), out.subs("denied")
+	allowed, denied := out.Subs("allowed"), out.Subs("denied")
 	if (len(allowed) == 0) == (len(denied) == 0) {
 		return nil, invalid("Invalid value for field 'resource.allowed': ''. Either allowed or denied must be set, and not both.")
 	}
@@ -75,14 +75,14 @@ func (c *call) understood(rule fields) (fields, error) {
 			return nil, err
 		}
 	}
-	if priority := out.number("priority", 0); priority < 0 || priority > 65535 {
+	if priority := out.Number("priority", 0); priority < 0 || priority > 65535 {
 		return nil, invalid("Invalid value for field 'resource.priority': '%d'. Must be between 0 and 65535.", priority)
 	}
-	if out.text("direction") == "INGRESS" && len(out.texts("sourceRanges"))+len(out.texts("sourceTags")) == 0 {
+	if out.Text("direction") == "INGRESS" && len(out.Texts("sourceRanges"))+len(out.Texts("sourceTags")) == 0 {
 		out["sourceRanges"] = []any{"0.0.0.0/0"}
 	}
 	for _, name := range []string{"sourceRanges", "destinationRanges"} {
-		for _, block := range out.texts(name) {
+		for _, block := range out.Texts(name) {
 			if _, err := netip.ParsePrefix(block); err != nil {
 				return nil, invalid("Invalid value for field 'resource.%s': '%s'. Must be a valid CIDR range.", name, block)
 			}
@@ -93,11 +93,11 @@ func (c *call) understood(rule fields) (fields, error) {
 
 // holdPorts holds ports to their protocol, of which not all have any.
 func holdPorts(a fields) error {
-	protocol := strings.ToLower(a.text("IPProtocol"))
+	protocol := strings.ToLower(a.Text("IPProtocol"))
 	if protocol == "" {
 		return invalid("Invalid value for field 'resource.allowed[0].IPProtocol': ''.")
 	}
-	for _, port := range a.texts("ports") {
+	for _, port := range a.Texts("ports") {
 		if !slices.Contains([]string{"tcp", "udp", "sctp", "6", "17", "132"}, protocol) {
 			return invalid("Invalid value for field 'resource.allowed[0].ports': '%s'. The protocol %s has no ports.", port, protocol)
 		}
@@ -129,7 +129,7 @@ func getFirewall(c *call, _ fields) (fields, error) {
 }
 
 func insertFirewall(c *call, in fields) (*operation, error) {
-	f := &firewall{id: c.id(), name: in.text("name"), made: c.now}
+	f := &firewall{id: c.id(), name: in.Text("name"), made: c.now}
 	if _, err := c.firewall(f.name); err == nil {
 		return nil, exists(f.path())
 	}
@@ -147,8 +147,8 @@ func patchFirewall(c *call, in fields) (*operation, error) {
 	if err != nil {
 		return nil, err
 	}
-	if in.text("name") != f.name {
-		return nil, invalid("Invalid value for field 'resource.name': '%s'. The name of a firewall cannot be changed.", in.text("name"))
+	if in.Text("name") != f.name {
+		return nil, invalid("Invalid value for field 'resource.name': '%s'. The name of a firewall cannot be changed.", in.Text("name"))
 	}
 	rule := maps.Clone(f.rule)
 	for name, value := range in {

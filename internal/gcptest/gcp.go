@@ -56,6 +56,8 @@ type Options struct {
 // GCP is one project in three regions of Google Cloud. Its methods may be called from
 // several goroutines.
 type GCP struct {
+	Controls
+
 	t        testing.TB
 	options  Options
 	services []*service
@@ -63,7 +65,8 @@ type GCP struct {
 	mu       sync.Mutex
 	random   *rand.Rand
 	books    books
-	faults   faults
+	faults   cloudtest.Faults[Call, Error]
+	lost     map[string]bool // zones that nobody is told of
 	serial   uint64
 	accounts map[string]*account // by address
 	tokens   map[string]grant
@@ -95,11 +98,12 @@ func New(t testing.TB, options Options) *GCP {
 	g := &GCP{
 		t: t, options: options, services: services,
 		random:   rand.New(rand.NewPCG(options.Seed, 0x6c9)), //nolint:gosec // ids for tests, the same in each run
-		faults:   faults{allowances: cloudtest.Allowances{}, lost: map[string]bool{}},
+		lost:     map[string]bool{},
 		books:    books{calls: map[string]int{}, asked: map[string]map[string]bool{}},
 		accounts: map[string]*account{}, tokens: map[string]grant{},
 		roles: map[string]*role{}, policies: map[string]*policy{}, storage: storage{buckets: map[string]*bucket{}, uploads: map[string]*upload{}},
 	}
+	g.Controls = cloudtest.NewControls(&g.mu, &g.faults)
 	for _, address := range []string{Account, defaultAccount} {
 		g.accounts[address] = &account{address: address, id: g.id()}
 	}

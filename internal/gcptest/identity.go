@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
 // role is one of the project's own.
@@ -69,7 +71,7 @@ func (c *call) accountNamed(name string) (*account, error) {
 }
 
 func createAccount(c *call, in fields) (fields, error) {
-	name := in.text("accountId")
+	name := in.Text("accountId")
 	if !regexp.MustCompile(`^[a-z]([-a-z0-9]{4,28}[a-z0-9])$`).MatchString(name) {
 		return nil, invalid("The account ID %q does not have a length between 6 and 30.", name)
 	}
@@ -77,8 +79,8 @@ func createAccount(c *call, in fields) (fields, error) {
 	if c.accounts[address] != nil {
 		return nil, exists(project + "/serviceAccounts/" + address)
 	}
-	about := in.sub("serviceAccount")
-	a := &account{address: address, id: c.id(), title: about.text("displayName"), description: about.text("description")}
+	about := in.Sub("serviceAccount")
+	a := &account{address: address, id: c.id(), title: about.Text("displayName"), description: about.Text("description")}
 	c.accounts[address] = a
 	return a.describe(), nil
 }
@@ -114,18 +116,18 @@ func getAccountPolicy(c *call, _ fields) (fields, error) {
 	if _, err := c.accountNamed(c.param("resource")); err != nil {
 		return nil, err
 	}
-	return c.describePolicy(c.param("resource"), c.parameters.number("options.requestedPolicyVersion", 1))
+	return c.describePolicy(c.param("resource"), c.parameters.Number("options.requestedPolicyVersion", 1))
 }
 
 func setAccountPolicy(c *call, in fields) (fields, error) {
 	if _, err := c.accountNamed(c.param("resource")); err != nil {
 		return nil, err
 	}
-	return c.changePolicy(c.param("resource"), in.sub("policy"))
+	return c.changePolicy(c.param("resource"), in.Sub("policy"))
 }
 
 func (r *role) describe(name string) fields {
-	out := fields{"name": name, "title": r.title, "description": r.description, "stage": orNil(r.stage), "etag": "BwYB", "includedPermissions": r.permissions}
+	out := fields{"name": name, "title": r.title, "description": r.description, "stage": cloudtest.OrNil(r.stage), "etag": "BwYB", "includedPermissions": r.permissions}
 	if r.deleted {
 		out["deleted"] = true
 	}
@@ -142,7 +144,7 @@ func (c *call) roleNamed() (*role, error) {
 }
 
 func createRole(c *call, in fields) (fields, error) {
-	id := in.text("roleId")
+	id := in.Text("roleId")
 	if !regexp.MustCompile(`^[a-zA-Z0-9_.]{3,64}$`).MatchString(id) {
 		return nil, invalid("The role ID %q must be 3 to 64 letters, digits, underscores and periods.", id)
 	}
@@ -154,7 +156,7 @@ func createRole(c *call, in fields) (fields, error) {
 		return nil, exists("A role named " + id + " in " + project)
 	}
 	r := &role{}
-	if err := r.become(in.sub("role")); err != nil {
+	if err := r.become(in.Sub("role")); err != nil {
 		return nil, err
 	}
 	c.roles[name] = r
@@ -163,12 +165,12 @@ func createRole(c *call, in fields) (fields, error) {
 
 // become takes over what is said of a role.
 func (r *role) become(in fields) error {
-	for _, p := range in.texts("includedPermissions") {
+	for _, p := range in.Texts("includedPermissions") {
 		if !regexp.MustCompile(`^[a-z]+(\.[a-zA-Z]+){2}$`).MatchString(p) {
 			return invalid("Permission %s is not valid.", p)
 		}
 	}
-	r.title, r.description, r.stage, r.permissions = in.text("title"), in.text("description"), in.text("stage"), in.texts("includedPermissions")
+	r.title, r.description, r.stage, r.permissions = in.Text("title"), in.Text("description"), in.Text("stage"), in.Texts("includedPermissions")
 	return nil
 }
 

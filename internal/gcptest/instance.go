@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 	"github.com/serve-infra/terraform-provider-serve/internal/machinetest"
 )
 
@@ -127,7 +128,7 @@ func (c *call) describe(i *instance, at time.Time) fields {
 		items = append(items, fields{"key": m.key, "value": m.value})
 	}
 	out := fields{
-		"kind": "compute#instance", "id": i.id, "name": p.name, "description": orNil(p.description), "status": i.state(at),
+		"kind": "compute#instance", "id": i.id, "name": p.name, "description": cloudtest.OrNil(p.description), "status": i.state(at),
 		"zone": link("projects/" + Project + "/zones/" + p.zone), "machineType": link(zonal(p.zone, "machineTypes", p.kind.name)),
 		"cpuPlatform": "Unknown CPU Platform", "creationTimestamp": stamp(i.launched), "selfLink": link(i.path()),
 		"lastStartTimestamp": stamp(i.started), "lastStopTimestamp": stamp(i.stopped),
@@ -137,7 +138,7 @@ func (c *call) describe(i *instance, at time.Time) fields {
 		"metadata": fields{"kind": "compute#metadata", "items": items, "fingerprint": i.metadataFingerprint()},
 		"scheduling": fields{
 			"onHostMaintenance": p.maintenance, "automaticRestart": p.restarts, "preemptible": p.market == Spot,
-			"provisioningModel": p.market, "instanceTerminationAction": orNil(p.action),
+			"provisioningModel": p.market, "instanceTerminationAction": cloudtest.OrNil(p.action),
 		},
 		"networkInterfaces": []fields{c.describeNIC(i)}, "disks": i.describeDisks(),
 		"shieldedInstanceConfig":          fields{"enableSecureBoot": p.secureBoot, "enableVtpm": true, "enableIntegrityMonitoring": true},
@@ -179,7 +180,7 @@ func (c *call) describeNIC(i *instance) fields {
 	if p.external {
 		out["accessConfigs"] = []fields{{
 			"kind": "compute#accessConfig", "type": "ONE_TO_ONE_NAT", "name": cmp.Or(p.access, "external-nat"), "networkTier": "PREMIUM",
-			"natIP": orNil(c.reached(i)),
+			"natIP": cloudtest.OrNil(c.reached(i)),
 		}}
 	}
 	return out

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
 // write writes an answer, and says how it departs from the model if it does.
@@ -73,7 +75,7 @@ func (m *model) encodeObject(s *schema, path string, value any) (any, error) {
 			p = s.Others
 		}
 		if p == nil && (len(s.Properties) > 0 || path == "") {
-			return nil, fmt.Errorf("there is no field %s", join(path, name))
+			return nil, fmt.Errorf("there is no field %s", cloudtest.Join(path, name))
 		}
 		v := object[name]
 		if v == nil {
@@ -81,7 +83,7 @@ func (m *model) encodeObject(s *schema, path string, value any) (any, error) {
 		}
 		if p != nil {
 			var err error
-			if v, err = m.encode(p, join(path, name), v); err != nil {
+			if v, err = m.encode(p, cloudtest.Join(path, name), v); err != nil {
 				return nil, err
 			}
 		}

@@ -47,8 +47,8 @@ func (c *call) room(p plan) int {
 // insertInstance makes an instance. What there is not enough of is noticed by the
 // operation, when the name is taken already.
 func insertInstance(c *call, in fields) (*operation, error) {
-	if c.instance(c.param("zone"), in.text("name")) != nil {
-		return nil, exists(zonal(c.param("zone"), "instances", in.text("name")))
+	if c.instance(c.param("zone"), in.Text("name")) != nil {
+		return nil, exists(zonal(c.param("zone"), "instances", in.Text("name")))
 	}
 	p, err := c.plan(in)
 	if err != nil {
@@ -114,11 +114,11 @@ func getInstance(c *call, _ fields) (fields, error) {
 
 // seen gives the instances of a zone, or of all, that lists have.
 func (c *call) seen(zone string) []*instance {
-	at := c.now.Add(-c.faults.lag)
+	at := c.now.Add(-c.faults.Behind)
 	return slices.DeleteFunc(slices.Clone(c.compute.instances), func(i *instance) bool { return zone != "" && i.plan.zone != zone || !i.held(at) })
 }
 
-func (c *call) describeSeen(i *instance) fields { return c.describe(i, c.now.Add(-c.faults.lag)) }
+func (c *call) describeSeen(i *instance) fields { return c.describe(i, c.now.Add(-c.faults.Behind)) }
 
 func listInstances(c *call, _ fields) (fields, error) {
 	return listed(c, "compute#instanceList", "Instance", c.seen(c.param("zone")), c.describeSeen)

@@ -9,6 +9,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
 // listed answers a list as the parameters of every list have it: filtered, in order,
@@ -24,7 +26,7 @@ func listed[T any](c *call, kind, schema string, things []T, describe func(T) fi
 	}
 	out := fields{
 		"kind": kind, "id": strings.TrimPrefix(strings.TrimPrefix(c.request.URL.Path, "/"), "compute/v1/"),
-		"selfLink": "https://www.googleapis.com" + c.request.URL.Path, "nextPageToken": orNil(next),
+		"selfLink": "https://www.googleapis.com" + c.request.URL.Path, "nextPageToken": cloudtest.OrNil(next),
 	}
 	if len(page) > 0 {
 		out["items"] = page
@@ -36,7 +38,7 @@ func listed[T any](c *call, kind, schema string, things []T, describe func(T) fi
 // a warning that there is nothing, or that nobody knows.
 func aggregated[T any](c *call, kind, schema, name string, things []T, zone func(T) string, describe func(T) fields) (fields, error) {
 	var all []fields
-	things = slices.DeleteFunc(slices.Clone(things), func(t T) bool { return c.faults.lost[zone(t)] })
+	things = slices.DeleteFunc(slices.Clone(things), func(t T) bool { return c.lost[zone(t)] })
 	for _, t := range things {
 		all = append(all, describe(t))
 	}
@@ -46,7 +48,7 @@ func aggregated[T any](c *call, kind, schema, name string, things []T, zone func
 	}
 	where := map[string]string{} // by the links of things
 	for i, t := range things {
-		where[all[i].text("selfLink")] = zone(t)
+		where[all[i].Text("selfLink")] = zone(t)
 	}
 	page, _ := out["items"].([]fields)
 	items := fields{}
@@ -54,7 +56,7 @@ func aggregated[T any](c *call, kind, schema, name string, things []T, zone func
 	for _, z := range zoneNames() {
 		var here []fields
 		for _, f := range page {
-			if where[f.text("selfLink")] == z {
+			if where[f.Text("selfLink")] == z {
 				here = append(here, f)
 			}
 		}
@@ -63,7 +65,7 @@ func aggregated[T any](c *call, kind, schema, name string, things []T, zone func
 			continue
 		}
 		code, message := "NO_RESULTS_ON_PAGE", "There are no results for scope 'zones/"+z+"' on this page."
-		if c.faults.lost[z] {
+		if c.lost[z] {
 			code, message = "UNREACHABLE", "The scope 'zones/"+z+"' is not reachable."
 			lost = append(lost, "projects/"+Project+"/zones/"+z)
 		}
@@ -89,7 +91,7 @@ func (c *call) page(schema string, all []fields) ([]fields, string, error) {
 		all = slices.DeleteFunc(all, func(thing fields) bool { return !f(thing) })
 	}
 	// The name, and what else tells things in several places apart.
-	rank := func(f fields) string { return f.text("name") + " " + f.text("selfLink") }
+	rank := func(f fields) string { return f.Text("name") + " " + f.Text("selfLink") }
 	switch order := c.param("orderBy"); order {
 	case "", "name":
 		slices.SortStableFunc(all, func(a, b fields) int { return strings.Compare(rank(a), rank(b)) })
@@ -98,9 +100,9 @@ func (c *call) page(schema string, all []fields) ([]fields, string, error) {
 		slices.Reverse(all)
 		place := map[string]string{}
 		for i, f := range all {
-			place[f.text("selfLink")] = fmt.Sprintf("%09d", i)
+			place[f.Text("selfLink")] = fmt.Sprintf("%09d", i)
 		}
-		rank = func(f fields) string { return place[f.text("selfLink")] }
+		rank = func(f fields) string { return place[f.Text("selfLink")] }
 	default:
 		return nil, "", invalid("Invalid value for field 'orderBy': '%s'.", order)
 	}
@@ -112,7 +114,7 @@ func (c *call) page(schema string, all []fields) ([]fields, string, error) {
 		}
 		all = slices.DeleteFunc(all, func(f fields) bool { return rank(f) < from })
 	}
-	most := int(c.parameters.number("maxResults", 500))
+	most := c.parameters.Number("maxResults", 500)
 	if most == 0 || most > 500 {
 		most = 500
 	}

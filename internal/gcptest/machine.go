@@ -60,7 +60,7 @@ func (g *GCP) over(i *instance, err error) {
 	i.machine = nil
 	i.unplanned()
 	if a := g.addressOf(i); a != nil {
-		a.close()
+		a.way.Part()
 	}
 	then := i.then
 	i.then = nil
@@ -107,7 +107,7 @@ func getSerialPortOutput(c *call, _ fields) (fields, error) {
 		return nil, err
 	}
 	text := i.console.Text()
-	start := min(max(c.parameters.number("start", 0), 0), int64(len(text)))
+	start := min(max(c.parameters.Number("start", 0), 0), len(text))
 	return fields{
 		"kind": "compute#serialPortOutput", "contents": text[start:], "start": start, "next": len(text), "selfLink": link(i.path() + "/serialPort"),
 	}, nil

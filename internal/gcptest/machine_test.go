@@ -13,6 +13,7 @@ import (
 	compute "cloud.google.com/go/compute/apiv1"
 	"cloud.google.com/go/compute/apiv1/computepb"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 	"github.com/serve-infra/terraform-provider-serve/internal/gcptest"
 )
 
@@ -47,19 +48,16 @@ func boot(t *testing.T, options gcptest.Options, change ...func(*computepb.Inser
 	return b
 }
 
+// entry is what the books have of the instance.
+func (b *booted) entry() gcptest.Instance {
+	i, _ := b.gcp.Books().Instance(b.name)
+	return i
+}
+
 // await waits until the books have an instance as it is wanted.
 func (b *booted) await(what string, is func(gcptest.Instance) bool) gcptest.Instance {
 	b.Helper()
-	for end := time.Now().Add(20 * time.Second); ; {
-		i, _ := b.gcp.Books().Instance(b.name)
-		if is(i) {
-			return i
-		}
-		if time.Now().After(end) {
-			b.Fatalf("%s never came: %+v\n%s", what, i, b.gcp.Console(b.name))
-		}
-		<-time.After(5 * time.Millisecond)
-	}
+	return cloudtest.Await(b, what, b.entry, is, func() string { return b.gcp.Console(b.name) })
 }
 
 // printed waits until something was printed on the machine.
@@ -71,22 +69,11 @@ func (b *booted) printed(what string) {
 // ask asks the metadata server, which is on loopback, too.
 func (b *booted) ask(path string, header ...string) (int, string) {
 	b.Helper()
-	i, _ := b.gcp.Books().Instance(b.name)
-	r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, "http://"+i.PrivateIP+":1338"+path, nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	for at := 0; at < len(header); at += 2 {
-		r.Header.Set(header[at], header[at+1])
-	}
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		b.Fatal(err)
-	}
+	res, text := cloudtest.Ask(b, http.MethodGet, "http://"+b.entry().PrivateIP+":1338"+path, header...)
 	if res.Header.Get("Metadata-Flavor") != "Google" {
 		b.Errorf("the answer for %s is not Google's", path)
 	}
-	return res.StatusCode, read(b.T, res)
+	return res.StatusCode, text
 }
 
 // metadata asks as it is to be asked.
@@ -110,7 +97,7 @@ func TestAMachineCanAskAboutItself(t *testing.T) {
 				Email: new(gcptest.Account), Scopes: []string{"https://www.googleapis.com/auth/cloud-platform"},
 			}}
 		})
-	i, _ := b.gcp.Books().Instance(b.name)
+	i := b.entry()
 	b.printed(b.name + " at " + i.PrivateIP + ":1338")
 	if !strings.HasPrefix(i.PrivateIP, "127.") || i.PublicIP != i.PrivateIP {
 		t.Errorf("its addresses are %s and %s, want one of loopback", i.PrivateIP, i.PublicIP)
@@ -266,13 +253,13 @@ func TestAReservedAddressPassesOnWhatComes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := read(t, res); got != want+"\n" {
+		if got := cloudtest.Read(t, res); got != want+"\n" {
 			t.Errorf("at the address somebody says %q, want %q", got, want)
 		}
 	}
 	listens := func() {
 		t.Helper()
-		i, _ := b.gcp.Books().Instance(b.name)
+		i := b.entry()
 		b.printed(fmt.Sprintf("Serving HTTP on %s port %d (http://%[1]s:%[2]d/) ...", i.PrivateIP, port))
 	}
 	b.name = "site-1"
@@ -286,7 +273,7 @@ func TestAReservedAddressPassesOnWhatComes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if res, err := client.Get(fmt.Sprintf("http://%s:%d/says", ip, port)); err == nil {
-		t.Errorf("it leads to what is gone: %s", read(t, res))
+		t.Errorf("it leads to what is gone: %s", cloudtest.Read(t, res))
 	}
 	b.name = "site-2"
 	b.run(b.name, serve("two"), at)

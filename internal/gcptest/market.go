@@ -99,8 +99,8 @@ func (g *GCP) Down(down bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
-	was := g.faults.down
-	g.faults.down = down
+	was := g.faults.Down
+	g.faults.Down = down
 	for _, i := range g.compute.instances {
 		switch {
 		case down && !was && i.live(now):
@@ -118,11 +118,11 @@ func (g *GCP) Down(down bool) {
 func (g *GCP) LoseZone(zone string, lost bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.faults.lost[zone] = lost
+	g.lost[zone] = lost
 }
 
 func (g *GCP) isDown() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.faults.down
+	return g.faults.Down
 }

@@ -4,16 +4,11 @@
 package gcptest
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
 // model is an API as Google itself describes it, in the words of a discovery
@@ -83,7 +78,6 @@ type schema struct {
 		Required []string `json:"required"` // by which methods
 	} `json:"annotations"`
 
-	// matches compiles the pattern when it is first needed.
 	matches func() *regexp.Regexp
 }
 
@@ -93,43 +87,14 @@ func (s *schema) output() bool {
 	return s.ReadOnly || strings.HasPrefix(s.Description, "[Output Only]") || strings.HasPrefix(s.Description, "Output only.")
 }
 
-// library has the models that this process has read. Compute Engine's has a thousand
-// methods, so it is read once for all tests.
-type library struct {
-	mu     sync.Mutex
-	dir    string
-	models map[string]*model
-}
-
 //nolint:gochecknoglobals // what Google publishes is the same for every test of a process
-var models = library{models: map[string]*model{}}
-
-// read gives the model that a path names, as in "compute/v1".
-func (l *library) read(path string) (*model, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if m := l.models[path]; m != nil {
-		return m, nil
-	}
-	if l.dir == "" {
-		dir, err := locate()
-		if err != nil {
-			return nil, err
-		}
-		l.dir = dir
-	}
-	name, _, _ := strings.Cut(path, "/")
-	content, err := os.ReadFile(filepath.Join(l.dir, filepath.FromSlash(path), name+"-api.json"))
-	if err != nil {
-		return nil, fmt.Errorf("reading what Google says of its API: %w", err)
-	}
-	m := new(model)
-	if err := json.Unmarshal(content, m); err != nil {
-		return nil, fmt.Errorf("reading what Google says of its API %q: %w", path, err)
-	}
-	m.prepare()
-	l.models[path] = m
-	return m, nil
+var models = cloudtest.Library[model]{
+	Vendor: "Google", Module: "google.golang.org/api", // which is that of Google's own clients
+	File: func(api string) string {
+		name, _, _ := strings.Cut(api, "/")
+		return api + "/" + name + "-api.json"
+	},
+	Prepare: (*model).prepare,
 }
 
 // prepare readies patterns and the paths of methods.
@@ -169,55 +134,11 @@ func (s *schema) prepare() {
 	if s == nil {
 		return
 	}
-	s.matches = sync.OnceValue(func() *regexp.Regexp {
-		r, err := regexp.Compile("^(?:" + s.Pattern + ")$")
-		if err != nil {
-			return nil
-		}
-		return r
-	})
+	s.matches = cloudtest.Expression("^(?:" + s.Pattern + ")$")
 	s.Items.prepare()
 	s.Others.prepare()
 	for _, p := range s.Properties {
 		p.prepare()
-	}
-}
-
-// locate has the go command fetch the module that the discovery documents are in,
-// which is that of Google's own clients, and says where it is.
-func locate() (string, error) {
-	root, err := repository()
-	if err != nil {
-		return "", err
-	}
-	cmd := exec.Command("go", "mod", "download", "-json", "google.golang.org/api")
-	cmd.Dir = root
-	out, err := cmd.Output()
-	var told struct{ Dir, Error string }
-	if json.Unmarshal(out, &told) == nil && told.Error != "" {
-		return "", fmt.Errorf("fetching what Google says of its APIs: %s", told.Error)
-	} else if err != nil {
-		return "", fmt.Errorf("fetching what Google says of its APIs: %w", err)
-	}
-	return told.Dir, nil
-}
-
-// repository is where our go.mod is. Tests run where their package is, so it is
-// looked for from there upwards.
-func repository() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", fmt.Errorf("finding this repository: %w", err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, nil
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			return "", errors.New("finding go.mod: this test runs outside of the repository")
-		}
-		dir = up
 	}
 }
 

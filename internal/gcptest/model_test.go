@@ -61,7 +61,7 @@ func TestARequestIsForTheMethodThatItsPathIsOf(t *testing.T) {
 
 func TestAnAnswerIsOneThatGoogleCouldGive(t *testing.T) {
 	t.Parallel()
-	m, err := models.read("compute/v1")
+	m, err := models.Read("compute/v1")
 	if err != nil {
 		t.Fatal(err)
 	}

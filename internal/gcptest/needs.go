@@ -14,7 +14,7 @@ func computeNeeds(c *call, in fields) []need {
 	at := project
 	if zone, name := c.param("zone"), c.param("instance"); strings.HasPrefix(c.method.ID, "compute.instances.") && zone != "" {
 		if name == "" {
-			name = in.text("name")
+			name = in.Text("name")
 		}
 		if name != "" {
 			at = zonal(zone, "instances", name)
@@ -30,12 +30,12 @@ func computeNeeds(c *call, in fields) []need {
 	case "compute.firewalls.insert", "compute.firewalls.patch", "compute.firewalls.delete":
 		add("compute.networks.updatePolicy")
 	case "compute.addresses.insert":
-		if in.has("labels") {
+		if in.Has("labels") {
 			add("compute.addresses.setLabels")
 		}
 	case "compute.instances.addAccessConfig":
 		add("compute.subnetworks.useExternalIp")
-		if in.has("natIP") {
+		if in.Has("natIP") {
 			add("compute.addresses.use")
 		}
 	case "compute.instances.insert":
@@ -53,28 +53,28 @@ func insertNeeds(in fields, at string) []need {
 		}
 	}
 	add("compute.disks.create", "compute.subnetworks.use")
-	for _, d := range in.subs("disks") {
-		if d.sub("initializeParams").has("labels") {
+	for _, d := range in.Subs("disks") {
+		if d.Sub("initializeParams").Has("labels") {
 			add("compute.disks.setLabels")
 		}
 	}
-	for _, nic := range in.subs("networkInterfaces") {
-		for _, access := range nic.subs("accessConfigs") {
+	for _, nic := range in.Subs("networkInterfaces") {
+		for _, access := range nic.Subs("accessConfigs") {
 			add("compute.subnetworks.useExternalIp")
-			if access.has("natIP") {
+			if access.Has("natIP") {
 				add("compute.addresses.use")
 			}
 		}
 	}
 	for _, name := range []string{"labels", "metadata", "tags"} {
-		if in.has(name) {
+		if in.Has(name) {
 			needs = append(needs, need{"compute.instances.set" + strings.ToUpper(name[:1]) + name[1:], at})
 		}
 	}
-	for _, a := range in.subs("serviceAccounts") {
+	for _, a := range in.Subs("serviceAccounts") {
 		needs = append(needs,
 			need{"compute.instances.setServiceAccount", at},
-			need{"iam.serviceAccounts.actAs", project + "/serviceAccounts/" + a.text("email")})
+			need{"iam.serviceAccounts.actAs", project + "/serviceAccounts/" + a.Text("email")})
 	}
 	return needs
 }

@@ -18,6 +18,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
 // object is what was written last under a name.
@@ -44,7 +46,7 @@ func (o *object) describe() fields {
 	sum := md5.Sum(o.data) //nolint:gosec // as above
 	return fields{
 		"kind": "storage#object", "id": o.bucket + "/" + o.name + "/" + strconv.FormatInt(o.generation, 10), "name": o.name, "bucket": o.bucket,
-		"generation": o.generation, "metageneration": 1, "contentType": orNil(o.kind), "storageClass": "STANDARD", "size": len(o.data),
+		"generation": o.generation, "metageneration": 1, "contentType": cloudtest.OrNil(o.kind), "storageClass": "STANDARD", "size": len(o.data),
 		"md5Hash": base64.StdEncoding.EncodeToString(sum[:]), "crc32c": checksum(o.data), "etag": "C" + strconv.FormatInt(o.generation, 36),
 		"timeCreated": o.made, "updated": o.made, "timeStorageClassUpdated": o.made, "timeFinalized": o.made,
 	}
@@ -64,7 +66,7 @@ func (c *call) describeObject(o *object) fields {
 
 // objectName is the name of the object that a call is to write.
 func (c *call) objectName(in fields) string {
-	if name := in.text("name"); name != "" {
+	if name := in.Text("name"); name != "" {
 		return name
 	}
 	return c.param("name")
@@ -72,7 +74,7 @@ func (c *call) objectName(in fields) string {
 
 // unmet says that an object is not as a call has it.
 func (c *call) unmet(o *object) error {
-	want := c.parameters.number("ifGenerationMatch", -1)
+	want := int64(c.parameters.Number("ifGenerationMatch", -1))
 	has := int64(0)
 	if o != nil {
 		has = o.generation
@@ -103,7 +105,7 @@ func insertObject(c *call, in fields) (fields, error) {
 
 // writeObject writes an object that is here as a whole.
 func (c *call) writeObject(b *bucket, in fields, content *content) (fields, error) {
-	o := &object{bucket: b.name, name: c.objectName(in), kind: in.text("contentType"), data: content.data, made: c.now}
+	o := &object{bucket: b.name, name: c.objectName(in), kind: in.Text("contentType"), data: content.data, made: c.now}
 	if o.kind == "" {
 		o.kind = content.kind
 	}
@@ -114,10 +116,10 @@ func (c *call) writeObject(b *bucket, in fields, content *content) (fields, erro
 		return nil, err
 	}
 	sum := md5.Sum(o.data) //nolint:gosec // as above
-	if got, want := checksum(o.data), in.text("crc32c"); want != "" && want != got {
+	if got, want := checksum(o.data), in.Text("crc32c"); want != "" && want != got {
 		return nil, invalid("Provided CRC32C %q doesn't match calculated CRC32C %q.", want, got)
 	}
-	if got, want := base64.StdEncoding.EncodeToString(sum[:]), in.text("md5Hash"); want != "" && want != got {
+	if got, want := base64.StdEncoding.EncodeToString(sum[:]), in.Text("md5Hash"); want != "" && want != got {
 		return nil, invalid("Provided MD5 hash %q doesn't match calculated MD5 hash %q.", want, got)
 	}
 	o.generation = c.generation()
@@ -196,7 +198,7 @@ func listObjects(c *call, _ fields) (fields, error) {
 		}
 	}
 	items, next := c.some(items)
-	out := fields{"kind": "storage#objects", "nextPageToken": orNil(next)}
+	out := fields{"kind": "storage#objects", "nextPageToken": cloudtest.OrNil(next)}
 	if items != nil {
 		out["items"] = items
 	}

@@ -171,7 +171,7 @@ func waitOperation(c *call, _ fields) (fields, error) {
 		timer.Stop()
 		c.mu.Lock()
 	}
-	if c.faults.down || c.faults.lost[o.scope] {
+	if c.faults.Down || c.lost[o.scope] {
 		return nil, Unavailable()
 	}
 	return o.describe(c.now), nil

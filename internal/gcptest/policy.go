@@ -86,7 +86,7 @@ func (g *GCP) holds(condition fields, resource string) bool {
 	if condition == nil {
 		return true
 	}
-	text := condition.text("expression")
+	text := condition.Text("expression")
 	got := regexp.MustCompile(`^resource\.name(?:\.extract\("([^"{]*)\{name\}"\))?\.startsWith\("([^"]*)"\)$`).FindStringSubmatch(text)
 	if got == nil {
 		g.errorf("the condition %s is not understood by package gcptest", text)
@@ -101,7 +101,7 @@ func (g *GCP) holds(condition fields, resource string) bool {
 
 // describePolicy gives a policy to somebody who asks for a version of it: those that
 // know nothing of conditions are not told of any.
-func (c *call) describePolicy(path string, version int64) (fields, error) {
+func (c *call) describePolicy(path string, version int) (fields, error) {
 	p := c.policyOf(path)
 	out := fields{"etag": p.tag(), "version": 1}
 	var list []fields
@@ -124,13 +124,13 @@ func (c *call) describePolicy(path string, version int64) (fields, error) {
 // changePolicy puts a policy in place of one that is still the one that was seen.
 func (c *call) changePolicy(path string, in fields) (fields, error) {
 	p := c.policyOf(path)
-	if tag := in.text("etag"); tag != "" && tag != p.tag() {
+	if tag := in.Text("etag"); tag != "" && tag != p.tag() {
 		return nil, refusal(http.StatusConflict, "aborted", "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.")
 	}
 	var bindings []binding
 	conditional := slices.ContainsFunc(p.bindings, func(b binding) bool { return b.condition != nil })
-	for _, f := range in.subs("bindings") {
-		b := binding{role: f.text("role"), members: f.texts("members"), condition: f.sub("condition")}
+	for _, f := range in.Subs("bindings") {
+		b := binding{role: f.Text("role"), members: f.Texts("members"), condition: f.Sub("condition")}
 		conditional = conditional || b.condition != nil
 		if strings.HasPrefix(b.role, project+"/roles/") && c.roles[b.role] == nil {
 			return nil, refusal(http.StatusBadRequest, "badRequest", "Role %s does not exist in the resource's hierarchy.", b.role)
@@ -145,7 +145,7 @@ func (c *call) changePolicy(path string, in fields) (fields, error) {
 			bindings = append(bindings, b)
 		}
 	}
-	if conditional && in.number("version", 0) != 3 {
+	if conditional && in.Number("version", 0) != 3 {
 		return nil, refusal(http.StatusBadRequest, "badRequest", "To set a policy with conditions, its version must be 3.")
 	}
 	p.bindings, p.changes = bindings, p.changes+1
@@ -200,16 +200,16 @@ func describeProject(*call, fields) (fields, error) {
 }
 
 func getProjectPolicy(c *call, in fields) (fields, error) {
-	return c.describePolicy(project, in.sub("options").number("requestedPolicyVersion", 1))
+	return c.describePolicy(project, in.Sub("options").Number("requestedPolicyVersion", 1))
 }
 
 func setProjectPolicy(c *call, in fields) (fields, error) {
-	return c.changePolicy(project, in.sub("policy"))
+	return c.changePolicy(project, in.Sub("policy"))
 }
 
 func testProjectPermissions(c *call, in fields) (fields, error) {
 	var granted []string
-	for _, p := range in.texts("permissions") {
+	for _, p := range in.Texts("permissions") {
 		if !c.faults.Forbids(p) && c.may(c.by, p, project) {
 			granted = append(granted, p)
 		}

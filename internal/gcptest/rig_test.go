@@ -6,7 +6,6 @@ package gcptest_test
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"testing"
 
@@ -180,15 +179,4 @@ func reason(err error) string {
 		return e.Errors[0].Reason
 	}
 	return err.Error()
-}
-
-// read reads an answer to its end.
-func read(t *testing.T, res *http.Response) string {
-	t.Helper()
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }

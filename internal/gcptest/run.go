@@ -71,8 +71,8 @@ type diskPlan struct {
 // refuse.
 func (c *call) plan(in fields) (plan, error) {
 	p := plan{
-		name: in.text("name"), description: in.text("description"), zone: c.param("zone"), labels: in.labels(),
-		protected: in.flag("deletionProtection"), forwards: in.flag("canIpForward"), secureBoot: in.sub("shieldedInstanceConfig").flag("enableSecureBoot"),
+		name: in.Text("name"), description: in.Text("description"), zone: c.param("zone"), labels: labelsOf(in),
+		protected: in.Flag("deletionProtection"), forwards: in.Flag("canIpForward"), secureBoot: in.Sub("shieldedInstanceConfig").Flag("enableSecureBoot"),
 	}
 	if err := c.only(in, "resource", "name", "description", "machineType", "disks", "networkInterfaces", "scheduling", "labels", "metadata", "tags",
 		"serviceAccounts", "guestAccelerators", "deletionProtection", "canIpForward", "shieldedInstanceConfig"); err != nil {
@@ -94,32 +94,32 @@ func (c *call) plan(in fields) (plan, error) {
 }
 
 func planKind(c *call, p *plan, in fields) error {
-	path := c.path(in.text("machineType"))
+	path := c.path(in.Text("machineType"))
 	name := last(path)
 	if path != zonal(p.zone, "machineTypes", name) {
-		return invalid("Invalid value for field 'resource.machineType': '%s'. The URL is malformed, or not of zone '%s'.", in.text("machineType"), p.zone)
+		return invalid("Invalid value for field 'resource.machineType': '%s'. The URL is malformed, or not of zone '%s'.", in.Text("machineType"), p.zone)
 	}
 	k, ok := kindNamed(name)
 	if !ok || !k.offered(p.zone) {
 		return invalid("Invalid value for field 'resource.machineType': '%s'. Machine type with name '%s' does not exist in zone '%s'.",
-			in.text("machineType"), name, p.zone)
+			in.Text("machineType"), name, p.zone)
 	}
 	p.kind = k
 	return nil
 }
 
 func planGPU(c *call, p *plan, in fields) error {
-	list := in.subs("guestAccelerators")
+	list := in.Subs("guestAccelerators")
 	if len(list) == 0 {
 		return nil
 	}
-	path := c.path(list[0].text("acceleratorType"))
+	path := c.path(list[0].Text("acceleratorType"))
 	g, ok := gpuNamed(last(path))
-	n := int(list[0].number("acceleratorCount", 0))
+	n := list[0].Number("acceleratorCount", 0)
 	switch {
 	case len(list) > 1 || !ok || path != zonal(p.zone, "acceleratorTypes", g.name) || !g.offered(p.zone):
 		return invalid("Invalid value for field 'resource.guestAccelerators[0].acceleratorType': '%s'. Accelerator type does not exist in zone '%s'.",
-			list[0].text("acceleratorType"), p.zone)
+			list[0].Text("acceleratorType"), p.zone)
 	case p.kind.gpu == g.name && p.kind.gpus == n:
 		return nil // which goes without saying
 	case !g.apart || !strings.HasPrefix(p.kind.name, "n1-") && !strings.HasPrefix(p.kind.name, "custom-"):
@@ -132,38 +132,38 @@ func planGPU(c *call, p *plan, in fields) error {
 }
 
 func planMarket(c *call, p *plan, in fields) error {
-	s := in.sub("scheduling")
+	s := in.Sub("scheduling")
 	if err := c.only(s, "resource.scheduling", "preemptible", "automaticRestart", "onHostMaintenance", "provisioningModel",
 		"instanceTerminationAction", "preemptionNoticeDuration"); err != nil {
 		return err
 	}
 	p.market, p.maintenance, p.restarts = Standard, "MIGRATE", true
-	if s.has("provisioningModel") {
-		p.market = s.text("provisioningModel")
+	if s.Has("provisioningModel") {
+		p.market = s.Text("provisioningModel")
 	}
 	if p.market != Standard && p.market != Spot {
 		return c.undone("resource.scheduling.provisioningModel")
 	}
-	if s.flag("preemptible") && p.market != Spot {
+	if s.Flag("preemptible") && p.market != Spot {
 		return c.undone("resource.scheduling.preemptible") // which are spot machines of old
 	}
 	if p.market == Spot {
 		p.maintenance, p.restarts, p.action = "TERMINATE", false, "STOP"
 	}
-	if s.has("onHostMaintenance") {
-		p.maintenance = s.text("onHostMaintenance")
+	if s.Has("onHostMaintenance") {
+		p.maintenance = s.Text("onHostMaintenance")
 	}
-	if s.has("automaticRestart") {
-		p.restarts = s.flag("automaticRestart")
+	if s.Has("automaticRestart") {
+		p.restarts = s.Flag("automaticRestart")
 	}
-	if action := s.text("instanceTerminationAction"); action != "" {
+	if action := s.Text("instanceTerminationAction"); action != "" {
 		if p.market != Spot {
 			return invalid("Invalid value for field 'resource.scheduling': ''. You cannot specify a termination action for a VM instance that has the " +
 				"standard provisioning model (default). To use instance termination action, the VM instance must use the spot provisioning model.")
 		}
 		p.action = action
 	}
-	p.notice = time.Duration(s.sub("preemptionNoticeDuration").number("seconds", 0)) * time.Second
+	p.notice = time.Duration(s.Sub("preemptionNoticeDuration").Number("seconds", 0)) * time.Second
 	return p.agree()
 }
 
@@ -187,7 +187,7 @@ func (p *plan) agree() error {
 // planNetwork finds the network and the address. An instance without a way to the world
 // that is asked for has none.
 func planNetwork(c *call, p *plan, in fields) error {
-	nics := in.subs("networkInterfaces")
+	nics := in.Subs("networkInterfaces")
 	if len(nics) != 1 {
 		return invalid("Invalid value for field 'resource.networkInterfaces': ''. At least one network interface is required, and no more are done here.")
 	}
@@ -196,24 +196,24 @@ func planNetwork(c *call, p *plan, in fields) error {
 		return err
 	}
 	region := regionOf(p.zone)
-	if name := nic.text("network"); name != "" && c.path(name) != networkPath() {
+	if name := nic.Text("network"); name != "" && c.path(name) != networkPath() {
 		return invalid("Invalid value for field 'resource.networkInterfaces[0].network': '%s'. The referenced network resource cannot be found.", name)
 	}
-	if name := nic.text("subnetwork"); name != "" && c.path(name) != subnetPath(region) {
+	if name := nic.Text("subnetwork"); name != "" && c.path(name) != subnetPath(region) {
 		return invalid("Invalid value for field 'resource.networkInterfaces[0].subnetwork': '%s'. The referenced subnetwork resource cannot be found.", name)
 	}
-	for _, access := range nic.subs("accessConfigs") {
+	for _, access := range nic.Subs("accessConfigs") {
 		if err := c.only(access, "resource.networkInterfaces[0].accessConfigs[0]", "type", "name", "natIP", "networkTier"); err != nil {
 			return err
 		}
-		p.external, p.access, p.reserved = true, access.text("name"), access.text("natIP")
+		p.external, p.access, p.reserved = true, access.Text("name"), access.Text("natIP")
 	}
 	if p.reserved != "" {
 		if _, err := c.claimed(region, p.reserved, nil); err != nil {
 			return err
 		}
 	}
-	p.tags = in.sub("tags").texts("items")
+	p.tags = in.Sub("tags").Texts("items")
 	if len(p.tags) > 64 || len(slices.Compact(slices.Sorted(slices.Values(p.tags)))) < len(p.tags) {
 		return invalid("Invalid value for field 'resource.tags': ''. There are too many tags, or the same one twice.")
 	}
@@ -222,8 +222,8 @@ func planNetwork(c *call, p *plan, in fields) error {
 
 // planDisks gives the boot disk the size of the image, and what else is asked for.
 func planDisks(c *call, p *plan, in fields) error {
-	list := in.subs("disks")
-	if len(list) == 0 || !list[0].flag("boot") {
+	list := in.Subs("disks")
+	if len(list) == 0 || !list[0].Flag("boot") {
 		return invalid("Invalid value for field 'resource.disks': ''. Boot disk must be specified.")
 	}
 	for at, d := range list {
@@ -231,18 +231,18 @@ func planDisks(c *call, p *plan, in fields) error {
 		if err := c.only(d, where, "boot", "autoDelete", "deviceName", "initializeParams", "mode", "type", "interface"); err != nil {
 			return err
 		}
-		made := d.sub("initializeParams")
+		made := d.Sub("initializeParams")
 		if err := c.only(made, where+".initializeParams", "sourceImage", "diskSizeGb", "diskType", "diskName", "labels", "description"); err != nil {
 			return err
 		}
-		if at > 0 || d.text("type") == "SCRATCH" || d.text("mode") == "READ_ONLY" {
+		if at > 0 || d.Text("type") == "SCRATCH" || d.Text("mode") == "READ_ONLY" {
 			return c.undone("a disk beside the boot disk")
 		}
 		planned, err := c.planDisk(p, made)
 		if err != nil {
 			return err
 		}
-		planned.device, planned.deleted = d.text("deviceName"), d.flag("autoDelete")
+		planned.device, planned.deleted = d.Text("deviceName"), d.Flag("autoDelete")
 		if planned.device == "" {
 			planned.device = "persistent-disk-0"
 		}
@@ -252,7 +252,7 @@ func planDisks(c *call, p *plan, in fields) error {
 }
 
 func (c *call) planDisk(p *plan, made fields) (diskPlan, error) {
-	source := made.text("sourceImage")
+	source := made.Text("sourceImage")
 	i, ok := imageAt(c.path(source))
 	switch {
 	case source == "":
@@ -263,11 +263,11 @@ func (c *call) planDisk(p *plan, made fields) (diskPlan, error) {
 		return diskPlan{}, invalid("Invalid value for field 'resource.disks[0]': ''. Requested boot disk architecture (%s) is not compatible with "+
 			"machine type architecture (%s).", i.arch, p.kind.arch)
 	}
-	d := diskPlan{name: made.text("diskName"), image: i, kind: "pd-standard", sizeGB: made.number("diskSizeGb", int64(i.sizeGB)), labels: made.labels()}
+	d := diskPlan{name: made.Text("diskName"), image: i, kind: "pd-standard", sizeGB: int64(made.Number("diskSizeGb", i.sizeGB)), labels: labelsOf(made)}
 	if d.name == "" {
 		d.name = p.name
 	}
-	if kind := made.text("diskType"); kind != "" {
+	if kind := made.Text("diskType"); kind != "" {
 		if d.kind = last(kind); c.path(kind) != zonal(p.zone, "diskTypes", d.kind) || !slices.Contains(diskKinds(), d.kind) {
 			return d, invalid("Invalid value for field 'resource.disks[0].initializeParams.diskType': '%s'. The referenced diskType resource cannot be found.", kind)
 		}
@@ -289,8 +289,8 @@ func (c *call) planDisk(p *plan, made fields) (diskPlan, error) {
 func diskKinds() []string { return []string{"pd-standard", "pd-balanced", "pd-ssd"} }
 
 func planAccount(c *call, p *plan, in fields) error {
-	for _, a := range in.subs("serviceAccounts") {
-		p.account, p.scopes = a.text("email"), a.texts("scopes")
+	for _, a := range in.Subs("serviceAccounts") {
+		p.account, p.scopes = a.Text("email"), a.Texts("scopes")
 		if p.account == "default" {
 			p.account = defaultAccount
 		}
@@ -306,7 +306,7 @@ func planAccount(c *call, p *plan, in fields) error {
 
 func planMetadata(_ *call, p *plan, in fields) error {
 	var err error
-	p.items, err = readItems(in.sub("metadata"))
+	p.items, err = readItems(in.Sub("metadata"))
 	return err
 }
 
@@ -319,8 +319,8 @@ const (
 func readItems(metadata fields) ([]item, error) {
 	var out []item
 	size := 0
-	for _, m := range metadata.subs("items") {
-		key, value := m.text("key"), m.text("value")
+	for _, m := range metadata.Subs("items") {
+		key, value := m.Text("key"), m.Text("value")
 		size += len(key) + len(value)
 		switch {
 		case slices.ContainsFunc(out, func(o item) bool { return o.key == key }):

@@ -25,6 +25,7 @@ import (
 	"cloud.google.com/go/compute/apiv1/computepb"
 	"google.golang.org/api/option"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 	"github.com/serve-infra/terraform-provider-serve/internal/gcptest"
 )
 
@@ -211,7 +212,7 @@ func TestARequestThatGoogleDoesNotKnowIsRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := read(t, res)
+		text := cloudtest.Read(t, res)
 		if res.StatusCode < 400 || !strings.Contains(text, strings.ReplaceAll(row.want, `"`, `\"`)) {
 			t.Errorf("%s: got %d %s, want %s", row.name, res.StatusCode, text, row.want)
 		}

@@ -54,7 +54,7 @@ type content struct {
 	session bool
 }
 
-func (c *call) param(name string) string { return c.parameters.text(name) }
+func (c *call) param(name string) string { return c.parameters.Text(name) }
 
 // newServices gives every API that there is here, with its model. A new one needs its
 // row, its methods, and what it asks of those who call.
@@ -72,7 +72,7 @@ func newServices() ([]*service, error) {
 		{"storage/v1", storageMethods(), storageNeeds},
 		{"cloudbilling/v1", billingMethods(), billingNeeds},
 	} {
-		m, err := models.read(row.path)
+		m, err := models.Read(row.path)
 		if err != nil {
 			return nil, err
 		}
@@ -111,12 +111,12 @@ func (g *GCP) answer(r *http.Request) cloudtest.Answer {
 		return g.resume(r, body)
 	}
 	found, ok := g.find(r)
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if !ok {
 		g.depart(fmt.Sprintf("there is no method for %s %s", r.Method, r.URL))
 		return refusal(http.StatusNotFound, "notFound", "Not Found").answer()
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	c := &call{GCP: g, service: found.service, method: found.method, request: r, now: time.Now()}
 	g.books.calls[found.method.ID]++
 	who, ok := g.caller(r, c.now)
@@ -169,9 +169,7 @@ func (c *call) conclude(out fields, err error) (cloudtest.Answer, error) {
 	if body == nil {
 		return cloudtest.Answer{Status: http.StatusNoContent, Header: http.Header{}}, nil
 	}
-	return cloudtest.Answer{
-		Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json; charset=UTF-8"}}, Body: body,
-	}, nil
+	return cloudtest.Said(http.StatusOK, "application/json; charset=UTF-8", body), nil
 }
 
 // read holds a request to the model.
@@ -232,20 +230,14 @@ func (c *call) parts(body []byte) ([]byte, error) {
 // refused notes a request that departs from the model, and says how Google would
 // refuse it. The cloud is locked.
 func (g *GCP) refused(c *call, err error) *Error {
-	told := c.method.ID + ": " + err.Error()
-	g.books.refused = append(g.books.refused, told)
-	if !g.faults.expectRefusals {
-		g.errorf("a request departs from Google's own model: %s", told)
-	}
+	g.depart(c.method.ID + ": " + err.Error())
 	return refusal(http.StatusBadRequest, "badRequest", "%v", err)
 }
 
-// depart notes a request that is for nothing of Google's.
+// depart notes that a request is none of Google's. The cloud is locked.
 func (g *GCP) depart(told string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	g.books.refused = append(g.books.refused, told)
-	if !g.faults.expectRefusals {
+	if !g.faults.Departures {
 		g.errorf("a request departs from Google's own model: %s", told)
 	}
 }

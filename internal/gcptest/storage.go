@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/cloudtest"
 )
 
 // storage is what Cloud Storage has of the project, and of others that only have names.
@@ -29,7 +31,7 @@ type bucket struct {
 	objects                map[string]*object
 	uniform, versions      bool
 	prevention             string
-	kept                   int64 // seconds for which objects that were deleted can be had back
+	kept                   int // seconds for which objects that were deleted can be had back
 	generation, changedSeq int64
 }
 
@@ -105,7 +107,7 @@ func insertBucket(c *call, in fields) (fields, error) {
 	if p := c.param("project"); p != Project && p != ProjectNumber {
 		return nil, forbidden("storage.buckets.create", "projects/"+p)
 	}
-	name := in.text("name")
+	name := in.Text("name")
 	switch {
 	case !regexp.MustCompile(`^[a-z0-9][-_.a-z0-9]{1,61}[a-z0-9]$`).MatchString(name) || strings.HasPrefix(name, "goog"):
 		return nil, invalid("Invalid bucket name: '%s'", name)
@@ -115,7 +117,7 @@ func insertBucket(c *call, in fields) (fields, error) {
 		return nil, refusal(http.StatusConflict, "conflict", "The requested bucket name is not available. The bucket namespace is shared by all users of the system. "+
 			"Please select a different name and try again.")
 	}
-	location := strings.ToUpper(in.text("location"))
+	location := strings.ToUpper(in.Text("location"))
 	if location == "" {
 		location = "US"
 	}
@@ -135,28 +137,28 @@ func (c *call) become(b *bucket, in fields) error {
 	if err := c.only(in, "", "name", "location", "labels", "iamConfiguration", "softDeletePolicy", "versioning", "storageClass"); err != nil {
 		return err
 	}
-	if in.has("labels") {
-		b.labels = in.labels()
+	if in.Has("labels") {
+		b.labels = labelsOf(in)
 		if err := holdLabels(b.labels); err != nil {
 			return err
 		}
 	}
-	if access := in.sub("iamConfiguration"); access != nil {
-		if p := access.text("publicAccessPrevention"); p != "" {
+	if access := in.Sub("iamConfiguration"); access != nil {
+		if p := access.Text("publicAccessPrevention"); p != "" {
 			b.prevention = p
 		}
-		if u := access.sub("uniformBucketLevelAccess"); u != nil {
-			b.uniform = u.flag("enabled")
+		if u := access.Sub("uniformBucketLevelAccess"); u != nil {
+			b.uniform = u.Flag("enabled")
 		}
 	}
-	if soft := in.sub("softDeletePolicy"); soft != nil {
-		b.kept = soft.number("retentionDurationSeconds", b.kept)
+	if soft := in.Sub("softDeletePolicy"); soft != nil {
+		b.kept = soft.Number("retentionDurationSeconds", b.kept)
 		if b.kept != 0 && (b.kept < 604800 || b.kept > 7776000) {
 			return invalid("The retention of what was deleted is between 7 and 90 days, or 0.")
 		}
 	}
-	if v := in.sub("versioning"); v != nil {
-		b.versions = v.flag("enabled")
+	if v := in.Sub("versioning"); v != nil {
+		b.versions = v.Flag("enabled")
 	}
 	b.changedSeq++
 	return nil
@@ -206,7 +208,7 @@ func listBuckets(c *call, _ fields) (fields, error) {
 	if items != nil {
 		out["items"] = items
 	}
-	out["nextPageToken"] = orNil(next)
+	out["nextPageToken"] = cloudtest.OrNil(next)
 	return out, nil
 }
 
@@ -216,7 +218,7 @@ func (c *call) some(items []fields) (page []fields, next string) {
 	if token := c.param("pageToken"); token != "" {
 		from, _ = strconv.Atoi(token) // which was given here
 	}
-	to := min(len(items), from+int(c.parameters.number("maxResults", 1000)))
+	to := min(len(items), from+c.parameters.Number("maxResults", 1000))
 	if to < len(items) {
 		next = strconv.Itoa(to)
 	}
@@ -228,7 +230,7 @@ func getBucketPolicy(c *call, _ fields) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.describePolicy(bucketPath(b.name), c.parameters.number("optionsRequestedPolicyVersion", 1))
+	return c.describePolicy(bucketPath(b.name), c.parameters.Number("optionsRequestedPolicyVersion", 1))
 }
 
 func setBucketPolicy(c *call, in fields) (fields, error) {

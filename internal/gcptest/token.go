@@ -159,7 +159,7 @@ func told(status int, what map[string]any) cloudtest.Answer {
 	if err != nil {
 		body = []byte(err.Error())
 	}
-	return cloudtest.Answer{Status: status, Header: http.Header{"Content-Type": {"application/json; charset=utf-8"}}, Body: body}
+	return cloudtest.Said(status, "application/json; charset=utf-8", body)
 }
 
 func credentialMethods() map[string]handler {
@@ -180,15 +180,15 @@ func generateAccessToken(c *call, in fields) (fields, error) {
 		return nil, refusal(http.StatusNotFound, "notFound", "Not found; Gaia id not found for email %s", address)
 	}
 	last := tokensLast
-	if text := in.text("lifetime"); text != "" {
+	if text := in.Text("lifetime"); text != "" {
 		var err error
 		if last, err = time.ParseDuration(text); err != nil || last <= 0 || last > tokensLast {
 			return nil, invalid("The lifetime %s is not between 0s and 3600s", text)
 		}
 	}
-	if len(in.texts("scope")) == 0 || slices.Contains(in.texts("scope"), "") {
+	if len(in.Texts("scope")) == 0 || slices.Contains(in.Texts("scope"), "") {
 		return nil, invalid("Scope required.")
 	}
 	until := c.now.Add(last)
-	return fields{"accessToken": c.grant(address, in.texts("scope"), until), "expireTime": until.Truncate(time.Second)}, nil
+	return fields{"accessToken": c.grant(address, in.Texts("scope"), until), "expireTime": until.Truncate(time.Second)}, nil
 }
