@@ -97,6 +97,8 @@ type estate struct {
 	s3      *s3.Client
 	iam     *iam.Client
 	groups  *autoscaling.Client
+	// made are the addresses that were made by this hand.
+	made []headquarters.Address
 }
 
 func (d *Deployer) estate(ctx context.Context, service string) (*estate, error) {

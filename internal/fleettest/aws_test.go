@@ -4,6 +4,7 @@
 package fleettest_test
 
 import (
+	"context"
 	"math/rand/v2"
 	"net/http"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	keys "github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
@@ -19,6 +21,7 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/fleettest"
+	"github.com/serve-infra/terraform-provider-serve/internal/headquarters"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -26,7 +29,11 @@ import (
 // so often and answer so long after their launch.
 func onAWS(t *testing.T, seed uint64, every, boot time.Duration) (*fleettest.World, *awstest.AWS) {
 	t.Helper()
-	a := awstest.New(t, awstest.Options{Seed: seed, Pending: 8 * time.Second, Stopping: 20 * time.Second})
+	return awsWorld(t, awstest.New(t, awstest.Options{Seed: seed, Pending: 8 * time.Second, Stopping: 20 * time.Second}), every, boot)
+}
+
+func awsWorld(t *testing.T, a *awstest.AWS, every, boot time.Duration) (*fleettest.World, *awstest.AWS) {
+	t.Helper()
 	known, err := aws.Brief("", aws.Config{Region: "us-east-1", Regions: []string{"us-east-1"}})
 	if err != nil {
 		t.Fatal(err)
@@ -132,4 +139,43 @@ func troublesOfS3(d *fleettest.Day, a *awstest.AWS) []fleettest.Trouble {
 			a.Fault(nil)
 		}},
 	}
+}
+
+// groundOfAWS is an AWS that controllers are put into.
+func groundOfAWS(t *testing.T) *ground {
+	t.Helper()
+	a := awstest.New(t, awstest.Options{Pending: 8 * time.Second, Stopping: 20 * time.Second})
+	conf := aws.Config{Region: "us-east-1", Regions: []string{"us-east-1"}}
+	way := a.Client().Transport
+	g := &ground{T: t, transport: way, left: func() []string { return a.Books().Left() }}
+	g.new = func(way http.RoundTripper, m headquarters.Means) serve.Deployer {
+		return aws.NewDeployer(aws.DeployerOptions{Config: conf, Means: m, Transport: way})
+	}
+	g.hosts = func() (all []host) {
+		for _, i := range a.Live() {
+			if i.Tags["serve-infra:controller"] == service {
+				all = append(all, host{i.ID, i.PublicIP, i.State == "running"})
+			}
+		}
+		return all
+	}
+	g.named = func() string {
+		for _, b := range a.Books().Buckets {
+			return b.Name
+		}
+		return ""
+	}
+	g.open = func(ctx context.Context, name string) (bucket.Bucket, error) {
+		return aws.OpenBucket(ctx, aws.BucketOptions{Config: conf, Name: name, Transport: way})
+	}
+	client := ec2.New(ec2.Options{Region: conf.Region, HTTPClient: a.Client(), Credentials: keys.NewStaticCredentialsProvider(awstest.AccessKey, awstest.SecretKey, "")})
+	g.take = func(ctx context.Context, to headquarters.Address, id string) error {
+		_, err := client.AssociateAddress(ctx, &ec2.AssociateAddressInput{AllocationId: &to.ID, InstanceId: &id, AllowReassociation: sdk.Bool(true)})
+		return err
+	}
+	g.launched = func() {
+		w, _ := awsWorld(t, a, every, boot)
+		g.launch(w)
+	}
+	return g.boots()
 }

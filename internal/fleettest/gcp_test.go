@@ -4,6 +4,7 @@
 package fleettest_test
 
 import (
+	"context"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/fleettest"
 	"github.com/serve-infra/terraform-provider-serve/internal/gcp"
 	"github.com/serve-infra/terraform-provider-serve/internal/gcptest"
+	"github.com/serve-infra/terraform-provider-serve/internal/headquarters"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -26,7 +28,11 @@ const preemption = 30 * time.Second
 // every so often and answer so long after their launch.
 func onGCP(t *testing.T, seed uint64, every, boot time.Duration) (*fleettest.World, *gcptest.GCP) {
 	t.Helper()
-	g := gcptest.New(t, gcptest.Options{Seed: seed, Pending: 8 * time.Second, Stopping: 20 * time.Second})
+	return gcpWorld(t, gcptest.New(t, gcptest.Options{Seed: seed, Pending: 8 * time.Second, Stopping: 20 * time.Second}), every, boot)
+}
+
+func gcpWorld(t *testing.T, g *gcptest.GCP, every, boot time.Duration) (*fleettest.World, *gcptest.GCP) {
+	t.Helper()
 	known, err := gcp.Brief("", gcp.Config{Regions: []string{"us-east1"}})
 	if err != nil {
 		t.Fatal(err)
@@ -131,4 +137,39 @@ func troublesOfCloudStorage(d *fleettest.Day, g *gcptest.GCP) []fleettest.Troubl
 			g.Fault(nil)
 		}},
 	}
+}
+
+// groundOfGCP is a Google Cloud that controllers are put into.
+func groundOfGCP(t *testing.T) *ground {
+	t.Helper()
+	c := gcptest.New(t, gcptest.Options{Pending: 8 * time.Second, Stopping: 20 * time.Second})
+	conf := gcp.Config{Project: gcptest.Project, Region: "us-east1", Regions: []string{"us-east1"}, Credentials: string(c.ClientCredentials())}
+	way := c.Client().Transport
+	g := &ground{T: t, transport: way, left: func() []string { return c.Books().Left() }}
+	g.new = func(way http.RoundTripper, m headquarters.Means) serve.Deployer {
+		return gcp.NewDeployer(gcp.DeployerOptions{Config: conf, Means: m, Transport: way})
+	}
+	g.hosts = func() (all []host) {
+		for _, i := range c.Live() {
+			if i.Labels["serve-infra-controller"] == service {
+				all = append(all, host{i.Name, i.PublicIP, i.State == "RUNNING"})
+			}
+		}
+		return all
+	}
+	g.named = func() string {
+		for name := range c.Books().Buckets {
+			return name
+		}
+		return ""
+	}
+	g.open = func(ctx context.Context, name string) (bucket.Bucket, error) {
+		return gcp.OpenBucket(ctx, gcp.BucketOptions{Config: conf, Name: name, Transport: way})
+	}
+	g.take = func(context.Context, headquarters.Address, string) error { return nil }
+	g.launched = func() {
+		w, _ := gcpWorld(t, c, every, boot)
+		g.launch(w)
+	}
+	return g.boots()
 }

@@ -48,6 +48,9 @@ func (e *estate) MakeAddress(ctx context.Context, _ headquarters.Address) (headq
 	return a, err
 }
 
+// KeepAddress implements [headquarters.Estate]. There is no other.
+func (*estate) KeepAddress(context.Context, headquarters.Address) error { return nil }
+
 // releaseAddress gives the controller's address back.
 func (e *estate) releaseAddress(ctx context.Context) error {
 	for {

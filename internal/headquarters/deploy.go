@@ -110,8 +110,8 @@ func (p programs) close() {
 
 // furnish has the bucket hold all that the controller needs.
 func (d *Deployer) furnish(ctx context.Context, e Estate, b bucket.Bucket, all programs) (settings, error) {
-	var before settings
-	if err := bucket.Read(ctx, b, settingsKey, &before); err != nil && !errors.Is(err, serve.ErrNotFound) {
+	before, _, err := told(ctx, b)
+	if err != nil {
 		return settings{}, err
 	}
 	config, err := json.Marshal(e.Config())
@@ -135,10 +135,44 @@ func (d *Deployer) furnish(ctx context.Context, e Estate, b bucket.Bucket, all p
 			return settings{}, fmt.Errorf("bringing the controller's program into its bucket: %w", err)
 		}
 	}
-	if s.Address, err = e.MakeAddress(ctx, before.Address); err != nil {
-		return settings{}, err
+	return settle(ctx, e, b, s)
+}
+
+// settle gives the controller an address, and tells it that with all else. Of those who
+// deploy at the same moment, each may have made one: whose settings are there first has
+// chosen for all, and only when that is clear are others given back.
+func settle(ctx context.Context, e Estate, b bucket.Bucket, s settings) (settings, error) {
+	for {
+		before, tag, err := told(ctx, b)
+		if err != nil {
+			return settings{}, err
+		}
+		if s.Address, err = e.MakeAddress(ctx, before.Address); err != nil {
+			return settings{}, err
+		}
+		err = bucket.Write(ctx, b, settingsKey, s, bucket.Condition{Absent: tag == "", Still: tag})
+		if errors.Is(err, serve.ErrConflict) {
+			continue // somebody else was faster
+		}
+		if err != nil {
+			return settings{}, err
+		}
+		return s, e.KeepAddress(ctx, s.Address)
 	}
-	return s, bucket.Write(ctx, b, settingsKey, s, bucket.Condition{})
+}
+
+// told gives the settings that there are, with the tag of that object; none of both if
+// there are none.
+func told(ctx context.Context, b bucket.Bucket) (settings, string, error) {
+	var s settings
+	content, tag, err := b.Get(ctx, settingsKey)
+	if errors.Is(err, serve.ErrNotFound) {
+		return s, "", nil
+	}
+	if err == nil {
+		err = json.Unmarshal(content, &s)
+	}
+	return s, tag, err
 }
 
 // credentials gives those of the controller, which whoever was first has made.

@@ -46,6 +46,9 @@ type Estate interface {
 	MakeBucket(ctx context.Context) (bucket.Bucket, error)
 	// MakeAddress gives the controller's address: the one that it has, or a new one.
 	MakeAddress(ctx context.Context, before Address) (Address, error)
+	// KeepAddress gives all other addresses of the controller back, of which there are
+	// some when an answer was lost, or when somebody else has deployed at the same moment.
+	KeepAddress(ctx context.Context, settled Address) error
 	// Config is how the controller is to reach its cloud, which has no secret in it.
 	Config() any
 	// Nowhere is what is noted of where there are machines before there are any.

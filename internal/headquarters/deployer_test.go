@@ -68,6 +68,11 @@ func (e *estate) MakeAddress(_ context.Context, before Address) (Address, error)
 	return Address{"a-1", "198.51.100.1"}, nil
 }
 
+func (e *estate) KeepAddress(_ context.Context, settled Address) error {
+	e.note("keep " + settled.ID)
+	return nil
+}
+
 func (e *estate) Config() any     { return map[string]string{"region": "here"} }
 func (e *estate) Nowhere() string { return "{}" }
 
@@ -138,7 +143,7 @@ func TestAControllerIsDeployedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d, e := newDeployer(t)
-		for _, want := range []string{"bucket, address, machine for amd64", "bucket, address, machine for amd64"} {
+		for _, want := range []string{"bucket, address, keep a-1, machine for amd64", "bucket, address, keep a-1, machine for amd64"} {
 			c, err := d.Deploy(t.Context(), "web", serve.DeployOptions{})
 			if err != nil {
 				t.Fatal(err)

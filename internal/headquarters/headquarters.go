@@ -28,6 +28,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
@@ -129,15 +130,21 @@ func bring(ctx context.Context, b bucket.Bucket, p *agent.Program) error {
 	return b.PutFile(ctx, key, content, sum.Sum(nil))
 }
 
-// Empty removes everything from a bucket. What is written meanwhile may be left.
+// Empty removes everything from a bucket, and last what the controller is found by: as
+// long as there is anything else it is not taken for gone. What is written meanwhile may
+// be left.
 func Empty(ctx context.Context, b bucket.Bucket) error {
 	keys, err := b.List(ctx, "")
-	for _, key := range keys {
-		if err == nil {
-			err = b.Remove(ctx, key)
+	if err != nil {
+		return err
+	}
+	last := func(key string) bool { return key == settingsKey || key == credentialsKey }
+	for _, key := range append(slices.DeleteFunc(slices.Clone(keys), last), settingsKey, credentialsKey) {
+		if err := b.Remove(ctx, key); err != nil {
+			return err
 		}
 	}
-	return err
+	return nil
 }
 
 // Whereabouts gives where a controller has had machines, by what it has noted and by
