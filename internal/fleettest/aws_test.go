@@ -147,7 +147,7 @@ func groundOfAWS(t *testing.T) *ground {
 	a := awstest.New(t, awstest.Options{Pending: 8 * time.Second, Stopping: 20 * time.Second})
 	conf := aws.Config{Region: "us-east-1", Regions: []string{"us-east-1"}}
 	way := a.Client().Transport
-	g := &ground{T: t, transport: way, left: func() []string { return a.Books().Left() }}
+	g := &ground{T: t, transport: way, lag: a.Lag, left: func() []string { return a.Books().Left() }}
 	g.new = func(way http.RoundTripper, m headquarters.Means) serve.Deployer {
 		return aws.NewDeployer(aws.DeployerOptions{Config: conf, Means: m, Transport: way})
 	}

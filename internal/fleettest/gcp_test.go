@@ -145,7 +145,7 @@ func groundOfGCP(t *testing.T) *ground {
 	c := gcptest.New(t, gcptest.Options{Pending: 8 * time.Second, Stopping: 20 * time.Second})
 	conf := gcp.Config{Project: gcptest.Project, Region: "us-east1", Regions: []string{"us-east1"}, Credentials: string(c.ClientCredentials())}
 	way := c.Client().Transport
-	g := &ground{T: t, transport: way, left: func() []string { return c.Books().Left() }}
+	g := &ground{T: t, transport: way, lag: c.Lag, left: func() []string { return c.Books().Left() }}
 	g.new = func(way http.RoundTripper, m headquarters.Means) serve.Deployer {
 		return gcp.NewDeployer(gcp.DeployerOptions{Config: conf, Means: m, Transport: way})
 	}

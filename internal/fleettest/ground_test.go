@@ -52,6 +52,8 @@ type ground struct {
 	// launched has there be a machine of the service.
 	launched func()
 	left     func() []string
+	// lag is how long a change stays unseen by those who describe things.
+	lag func(time.Duration)
 
 	mu sync.Mutex
 	// runs has what the controller on each machine was told last, by ids.
