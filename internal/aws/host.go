@@ -4,15 +4,19 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/bootstrap"
 	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
@@ -80,6 +84,47 @@ func (h *Host) Cloud(ctx context.Context, o CloudOptions) (serve.Cloud, error) {
 		return nil, err
 	}
 	return NewCloud(o), nil
+}
+
+// GiveWay waits for as long as the controller has a machine that is newer than this one.
+// That is where it is to be, as this one was given up, or is about to be ended: but for
+// it the two would take the address from each other, again and again.
+func (h *Host) GiveWay(ctx context.Context) error {
+	for {
+		newer, err := h.newer(ctx)
+		if err != nil {
+			h.log.WarnContext(ctx, "whether there is a newer machine of this controller is not known; going on", "error", err)
+		}
+		if newer == "" {
+			return ctx.Err()
+		}
+		h.log.InfoContext(ctx, "there is a newer machine of this controller; waiting for its end", "instance", newer)
+		if !turns.Sleep(ctx, givePause) {
+			return ctx.Err()
+		}
+	}
+}
+
+// givePause is how often a machine that gives way looks whether it still has to.
+const givePause = 10 * time.Second
+
+// newer gives the machine of the controller that was launched last, if it is another one
+// than this.
+func (h *Host) newer(ctx context.Context) (string, error) {
+	all, err := describe(ctx, h.ec2, append(filters(map[string]string{tagController: h.Told.Service}), types.Filter{
+		Name: aws.String("instance-state-name"), Values: []string{string(types.InstanceStateNamePending), string(types.InstanceStateNameRunning)},
+	}))
+	if err != nil {
+		return "", err
+	}
+	slices.SortFunc(all, func(a, b types.Instance) int {
+		return cmp.Or(aws.ToTime(a.LaunchTime).Compare(aws.ToTime(b.LaunchTime)), cmp.Compare(aws.ToString(a.InstanceId), aws.ToString(b.InstanceId)))
+	})
+	own := slices.IndexFunc(all, func(i types.Instance) bool { return aws.ToString(i.InstanceId) == h.ID })
+	if own < 0 || own == len(all)-1 { // one that is not described yet is new
+		return "", nil
+	}
+	return aws.ToString(all[len(all)-1].InstanceId), nil
 }
 
 // Take has the controller's address lead to this machine from now on, and says in

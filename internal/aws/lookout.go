@@ -43,8 +43,12 @@ func (s *site) describeAll(ctx context.Context, ids []string) (map[string]types.
 
 // describe gives the instances that the filters let through.
 func (s *site) describe(ctx context.Context, by []types.Filter) ([]types.Instance, error) {
+	return describe(ctx, s.ec2, by)
+}
+
+func describe(ctx context.Context, client *ec2.Client, by []types.Filter) ([]types.Instance, error) {
 	var all []types.Instance
-	pages := ec2.NewDescribeInstancesPaginator(s.ec2, &ec2.DescribeInstancesInput{Filters: by})
+	pages := ec2.NewDescribeInstancesPaginator(client, &ec2.DescribeInstancesInput{Filters: by})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {

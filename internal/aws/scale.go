@@ -142,9 +142,16 @@ func (e *estate) makeGroup(ctx context.Context, architecture string, subnets map
 				MinSize: aws.Int32(1), MaxSize: aws.Int32(1), DesiredCapacity: aws.Int32(1), VPCZoneIdentifier: aws.String(strings.Join(in, ",")),
 			})
 		}
-		// A profile that was made just now may not be known to EC2 yet, and a group
-		// that is being deleted has to be gone.
-		if hasCode(err, "ValidationError", "ScalingActivityInProgress") && time.Since(began) < hostPatience && turns.Sleep(ctx, lookPause) {
+		if err == nil {
+			// Nor is it to make another machine beside one that works, to move it to
+			// another zone: there is one address.
+			_, err = e.groups.SuspendProcesses(ctx, &autoscaling.SuspendProcessesInput{
+				AutoScalingGroupName: aws.String(e.name()), ScalingProcesses: []string{"AZRebalance"},
+			})
+		}
+		// A profile that was made just now may not be known to EC2 yet, a group that is
+		// being deleted has to be gone, and somebody else may be changing it.
+		if hasCode(err, "ValidationError", "ScalingActivityInProgress", "ResourceContention", "ResourceContentionFault") && time.Since(began) < hostPatience && turns.Sleep(ctx, lookPause) {
 			continue
 		}
 		if err != nil {

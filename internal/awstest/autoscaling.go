@@ -18,6 +18,7 @@ func autoscalingActions() map[string]handler {
 		"DescribeAutoScalingGroups":           describeScalingGroups,
 		"DeleteAutoScalingGroup":              deleteScalingGroup,
 		"SetDesiredCapacity":                  setDesiredCapacity,
+		"SuspendProcesses":                    suspendProcesses,
 		"CreateOrUpdateTags":                  createOrUpdateTags,
 		"DescribeScalingActivities":           describeScalingActivities,
 		"StartInstanceRefresh":                startInstanceRefresh,
@@ -41,6 +42,8 @@ type scalingGroup struct {
 	again                time.Time // when to try again what has failed
 	activities           []activity
 	refreshes            []*refresh
+	// settled is that the process AZRebalance is suspended.
+	settled bool
 }
 
 // groupTag is a tag of a group, which its instances may get too.
@@ -189,6 +192,21 @@ func setDesiredCapacity(c *call, in fields) (fields, error) {
 	return nil, nil
 }
 
+// azRebalance is the process by which a group is spread evenly over its zones.
+const azRebalance = "AZRebalance"
+
+func suspendProcesses(c *call, in fields) (fields, error) {
+	g, err := c.scalingGroup(in)
+	if err != nil {
+		return nil, err
+	}
+	if names := in.Texts("ScalingProcesses"); len(names) != 1 || names[0] != azRebalance {
+		return nil, wrongScaling("To suspend the processes %v is not done by package awstest", names)
+	}
+	g.settled = true
+	return nil, nil
+}
+
 func createOrUpdateTags(c *call, in fields) (fields, error) {
 	for _, t := range in.Subs("Tags") {
 		if t.Text("ResourceType") != "auto-scaling-group" {
@@ -285,6 +303,9 @@ func (g *scalingGroup) describe(c *call) fields {
 		"DesiredCapacity": g.desired, "DefaultCooldown": 300, "AvailabilityZones": zones, "VPCZoneIdentifier": strings.Join(subnets, ","),
 		"HealthCheckType": "EC2", "HealthCheckGracePeriod": g.grace, "LaunchTemplate": g.template, "Tags": tags, "Instances": instances,
 		"NewInstancesProtectedFromScaleIn": false, "TerminationPolicies": []string{"Default"},
+	}
+	if g.settled {
+		out["SuspendedProcesses"] = []fields{{"ProcessName": azRebalance, "SuspensionReason": "User suspended at " + c.now.UTC().Format(time.RFC3339)}}
 	}
 	if g.deleted {
 		out["Status"] = "Delete in progress"

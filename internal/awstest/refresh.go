@@ -12,7 +12,7 @@ import (
 
 // refresh replaces the instances of a group, one after the other.
 type refresh struct {
-	id          string
+	id          string // none if it is AWS that wants it; see [AWS.Redistribute]
 	began, over time.Time
 	old         []*instance // that are still to be replaced
 	all         int
@@ -65,6 +65,23 @@ func (c *call) renew(g *scalingGroup) {
 	r.old = r.old[1:]
 }
 
+// Redistribute has groups move what they have to other zones, as they do when those
+// have capacity again: what is new is launched first, and what is old is ended when that
+// runs. A group whose process AZRebalance is suspended stays as it is.
+func (a *AWS) Redistribute() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := time.Now()
+	a.scale(now)
+	for _, r := range a.regions {
+		for _, g := range r.scaling {
+			if old := g.there(); !g.settled && g.refreshing() == nil {
+				g.refreshes = append(g.refreshes, &refresh{began: now, old: old, all: len(old), before: true})
+			}
+		}
+	}
+}
+
 func startInstanceRefresh(c *call, in fields) (fields, error) {
 	g, err := c.scalingGroup(in)
 	if err != nil {
@@ -109,7 +126,7 @@ func describeInstanceRefreshes(c *call, in fields) (fields, error) {
 	}
 	out := []fields{}
 	for _, r := range slices.Backward(g.refreshes) {
-		if ids := in.Texts("InstanceRefreshIds"); len(ids) > 0 && !slices.Contains(ids, r.id) {
+		if ids := in.Texts("InstanceRefreshIds"); r.id == "" || len(ids) > 0 && !slices.Contains(ids, r.id) {
 			continue
 		}
 		f := fields{

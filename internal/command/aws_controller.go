@@ -18,6 +18,9 @@ func (p *Program) awsController(ctx context.Context, args []string) error {
 		if err != nil {
 			return post{}, err
 		}
+		if err := host.GiveWay(ctx); err != nil {
+			return post{}, err
+		}
 		cloud, err := host.Cloud(ctx, aws.CloudOptions{Log: log})
 		if err != nil {
 			return post{}, err
