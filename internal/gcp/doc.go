@@ -43,7 +43,7 @@
 // deployer.go. Then there are besides a bucket, which has all that the controller
 // remembers, a reserved address, a firewall rule, and a service account with two roles of
 // the project: one for what cannot be limited, and one for ending and changing the
-// instances whose names begin as those of the service do. The machine is told by its
+// instances whose names end as those of the service do. The machine is told by its
 // startup script where the bucket is, and fetches its program from there with a token of
 // its service account. It has the address from the first, so that there cannot be two
 // of it; when its host fails Compute Engine starts it again, and when it is gone whoever

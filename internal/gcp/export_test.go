@@ -38,7 +38,7 @@ func Settle(ctx context.Context, o DeployerOptions, service string) (Household, 
 	}
 	h := Household{Account: e.accountEmail(), Bucket: e.name()}
 	h.Conf, _ = e.Config().(Config)
-	for _, r := range e.rights() {
+	for _, r := range rights("") {
 		h.Rights = append(h.Rights, r.permissions...)
 	}
 	return h, nil

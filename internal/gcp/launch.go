@@ -37,10 +37,10 @@ type launch struct {
 	cloud *Cloud
 	*site
 	req serve.LaunchRequest
-	// asked is what Compute Engine was asked for and has not clearly answered; zone is
-	// where there is an instance of the replica.
-	asked *computepb.InsertInstanceRequest
-	zone  string
+	// asked is what Compute Engine was asked for and has not clearly answered; zone and
+	// name are where there is an instance of the replica.
+	asked      *computepb.InsertInstanceRequest
+	zone, name string
 }
 
 // Make finds the instance of the replica, or has Compute Engine make it.
@@ -61,7 +61,7 @@ func (l *launch) Make(ctx context.Context) (fleet.Up, error) {
 		if !turns.Sleep(ctx, fleet.LookPause) {
 			return fleet.Up{}, ctx.Err()
 		}
-		i, err = l.get(ctx, l.zone, i.GetName())
+		i, err = l.get(ctx, l.zone, l.name)
 		if errors.Is(err, serve.ErrNotFound) || err == nil && !alive(i) {
 			err = l.ended(ctx)
 		}
@@ -105,7 +105,7 @@ func (l *launch) have(ctx context.Context) (*computepb.Instance, error) {
 		case err != nil:
 			return nil, err
 		case alive(i):
-			l.zone = zone
+			l.zone, l.name = zone, name
 			return i, nil
 		}
 		// It is on its way out, and its name with it.
@@ -135,8 +135,8 @@ func (l *launch) make(ctx context.Context) (*computepb.Instance, error) {
 		if err != nil && !taken {
 			return nil, err
 		}
-		l.zone = zone
-		i, err := l.get(ctx, zone, plan.GetName())
+		l.zone, l.name = zone, plan.GetName()
+		i, err := l.get(ctx, l.zone, l.name)
 		switch gone := errors.Is(err, serve.ErrNotFound); {
 		case err != nil && !gone:
 			return nil, err
@@ -271,7 +271,7 @@ func (l *launch) script(machine fleet.Type, image machineImage) (string, error) 
 
 // Fallen gives why the instance has ended.
 func (l *launch) Fallen(ctx context.Context) error {
-	i, err := l.get(ctx, l.zone, l.instanceName(l.req.Ref))
+	i, err := l.get(ctx, l.zone, l.name)
 	if errors.Is(err, serve.ErrNotFound) || err == nil && !alive(i) {
 		return l.ended(ctx)
 	}
@@ -280,12 +280,11 @@ func (l *launch) Fallen(ctx context.Context) error {
 
 // ended is the error of an instance that has ended while it was being launched.
 func (l *launch) ended(ctx context.Context) error {
-	name := l.instanceName(l.req.Ref)
-	cause := l.cause(ctx, l.zone, name)
+	cause := l.cause(ctx, l.zone, l.name)
 	if cause.means != nil {
-		return fmt.Errorf("instance %s ended while it was being launched: %s: %w", name, cause.why, cause.means)
+		return fmt.Errorf("instance %s ended while it was being launched: %s: %w", l.name, cause.why, cause.means)
 	}
-	return fmt.Errorf("instance %s ended while it was being launched: %s", name, cause.why)
+	return fmt.Errorf("instance %s ended while it was being launched: %s", l.name, cause.why)
 }
 
 // Clear takes away what a failed launch has made. Of a call that has not been
@@ -293,15 +292,15 @@ func (l *launch) ended(ctx context.Context) error {
 // instance if there is one, and at worst makes it to be ended at once.
 func (l *launch) Clear(ctx context.Context) error {
 	if l.asked != nil {
-		zone := l.asked.GetZone()
-		err := l.insert(ctx, l.asked)
+		asked := l.asked
+		err := l.insert(ctx, asked)
 		if l.asked != nil {
 			return err
 		}
-		l.zone = zone
+		l.zone, l.name = asked.GetZone(), asked.GetInstanceResource().GetName()
 	}
 	if l.zone == "" {
 		return nil
 	}
-	return l.end(ctx, l.zone, l.instanceName(l.req.Ref))
+	return l.end(ctx, l.zone, l.name)
 }

@@ -49,7 +49,7 @@ func (c *Cloud) list(ctx context.Context, service string) ([]serve.Instance, err
 	if err != nil {
 		return nil, err
 	}
-	all, err := j.existing(ctx, j.serviceLabels(service))
+	all, err := j.existing(ctx, serviceLabels(j.scope, service))
 	if err != nil {
 		return nil, err
 	}

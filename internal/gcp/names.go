@@ -30,12 +30,19 @@ func named(about, end string, parts ...string) string {
 	return "serve-" + strings.Trim(about, "-") + end + "-" + fleet.Token(parts...)[:hashed]
 }
 
+// uidHashed is how much of the hash of a UID there is in the name of an instance.
+const uidHashed = 6
+
 // instanceName is what the instance of a replica is called. That it is one name is why
-// there are never two.
+// there are never two. It ends as those of all instances of the service do, and no other
+// service's.
 func (j *joined) instanceName(ref serve.Ref) string {
-	replica := strconv.FormatInt(ref.Replica, 10)
-	return named(ref.Service, "-"+replica, j.scope, ref.Service, ref.UID, replica)
+	end := "-" + strconv.FormatInt(ref.Replica, 10) + "-" + fleet.Token(ref.UID)[:uidHashed]
+	return named(ref.Service, end, j.scope, ref.Service)
 }
+
+// nameEnd is how the names of the instances of a service end.
+func nameEnd(scope, service string) string { return "-" + fleet.Token(scope, service)[:hashed] }
 
 // networkTag is what the instances of a service have for its firewall rule.
 func (j *joined) networkTag(service string) string { return named(service, "", j.scope, service) }

@@ -11,9 +11,11 @@ import (
 	"strings"
 	"time"
 
+	"cloud.google.com/go/compute/apiv1/computepb"
 	"google.golang.org/api/iam/v1"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
+	"github.com/serve-infra/terraform-provider-serve/internal/headquarters"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
@@ -32,9 +34,10 @@ type right struct {
 }
 
 // rights are what a controller may do in the project: have machines, and end and change
-// those of its service. What cannot be limited to those only looks, or is about what
-// it makes. What it may do in its bucket is in objectRole.
-func (e *estate) rights() []right {
+// those of its service, which are those that a condition holds for. What cannot be limited
+// to those only looks, or is about what it makes. What it may do in its bucket is in
+// objectRole.
+func rights(ours string) []right {
 	return []right{
 		{end: "looks", permissions: []string{
 			"compute.acceleratorTypes.list", "compute.disks.create", "compute.disks.setLabels", "compute.firewalls.create", "compute.firewalls.delete",
@@ -45,19 +48,34 @@ func (e *estate) rights() []right {
 		}},
 		{end: "ends", permissions: []string{
 			"compute.instances.delete", "compute.instances.setLabels", "compute.instances.setMetadata", "compute.instances.setTags",
-		}, condition: fmt.Sprintf(`resource.name.extract("/instances/{name}").startsWith(%q)`, e.replicas())},
+		}, condition: ours},
 	}
 }
 
-// replicas is how the names of the instances of the service begin. Of a long one there
-// is not everything in them, and those of a service whose name goes on after that of
-// this one begin so, too.
-func (e *estate) replicas() string {
-	if len(e.service) > 32 {
-		return "serve-" + e.service[:32]
+// ours is the condition that something is an instance of the service: by how its name
+// ends, as by how it begins it could be one of a service whose name goes on after that of
+// this one. Those that were made when names did not end so go by how they begin, for as
+// long as there are any.
+func (e *estate) ours(ctx context.Context) (string, error) {
+	scope, err := headquarters.Scope(e.region)()
+	if err != nil {
+		return "", err
 	}
-	return "serve-" + e.service + "-"
+	end := nameEnd(scope, e.service)
+	by := fmt.Sprintf(`resource.name.endsWith(%q)`, end)
+	replicas, err := e.existing(ctx, serviceLabels(scope, e.service))
+	if err != nil {
+		return "", err
+	}
+	if slices.ContainsFunc(replicas, func(i *computepb.Instance) bool { return !strings.HasSuffix(i.GetName(), end) }) {
+		begin := "serve-" + e.service + "-"
+		by += fmt.Sprintf(` || resource.name.extract("/instances/{name}").startsWith(%q)`, begin[:min(len(begin), onceKept)])
+	}
+	return by, nil
 }
+
+// onceKept is how much of its beginning the name of an instance once had for certain.
+const onceKept = len("serve-") + 32
 
 // objectRole is Google's own role for whoever reads and writes the objects of a bucket.
 const objectRole = "roles/storage.objectUser"
@@ -73,8 +91,12 @@ func (e *estate) makeRole(ctx context.Context) error {
 	if err = meaning(err); err != nil && !errors.Is(err, serve.ErrConflict) {
 		return fmt.Errorf("making the service account %s: %w", e.accountEmail(), err)
 	}
+	ours, err := e.ours(ctx)
+	if err != nil {
+		return fmt.Errorf("looking for the instances of the service: %w", err)
+	}
 	roles := map[string]string{} // conditions, by the names of roles
-	for _, r := range e.rights() {
+	for _, r := range rights(ours) {
 		name, err := e.makeOneRole(ctx, r)
 		if err != nil {
 			return err
@@ -154,7 +176,7 @@ func (e *estate) removeRole(ctx context.Context) error {
 	if err := e.grant(ctx, nil); err != nil {
 		return fmt.Errorf("taking the rights of the service account %s away: %w", e.accountEmail(), err)
 	}
-	for _, r := range e.rights() {
+	for _, r := range rights("") {
 		for _, name := range e.roleNames(r) {
 			there, err := e.services.iam.Projects.Roles.Get(name).Context(ctx).Do()
 			if err == nil && !there.Deleted {

@@ -149,20 +149,45 @@ func TestTheRolesOfAControllerAreTheLeast(t *testing.T) {
 }
 
 // A controller may end and change the instances of its own service, and those alone: no
-// other, and no controller's, its own included.
+// other's, not even of one whose name goes on after its own, and no controller's, its own
+// included.
 func TestAControllerCannotTouchWhatIsNotItsServices(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		e := newEmployed(t, "web")
-		if _, err := e.launch("shop", 1, serve.Resource{CPUs: "2+"}, serve.Spot); !errors.Is(err, serve.ErrUnauthorized) {
-			t.Errorf("launching a machine of another service: %v, want ErrUnauthorized", err)
-		}
-		c := e.Conf
-		c.Credentials = string(e.gcp.KeyOf(e.Account))
-		for _, i := range e.gcp.Books().Live() {
-			if err := gcp.EndInstance(t.Context(), c, e.gcp.Client().Transport, i.Zone, i.Name); !errors.Is(err, serve.ErrUnauthorized) {
-				t.Errorf("ending %s: %v, want ErrUnauthorized", i.Name, err)
-			}
-		}
-	})
+	for _, row := range []struct{ service, other string }{{"web", "shop"}, {"a", "a-b"}, {"a-b", "a"}, {"a", "a-1"}} {
+		t.Run(row.service+" and "+row.other, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				e := newEmployed(t, row.service)
+				if _, err := e.launch(row.other, 1, serve.Resource{CPUs: "2+"}, serve.Spot); !errors.Is(err, serve.ErrUnauthorized) {
+					t.Errorf("launching a machine of another service: %v, want ErrUnauthorized", err)
+				}
+				own, err := e.launch(row.service, 1, serve.Resource{CPUs: "2+"}, serve.Spot)
+				if err != nil {
+					t.Fatal(err)
+				}
+				o := options(t, e.gcp, e.Conf)
+				o.Scope = headquarters.Scope("us-east1")
+				theirs := &employed{t, e.gcp, e.Household, gcp.NewCloud(o)}
+				if _, err := theirs.launch(row.other, 1, serve.Resource{CPUs: "2+"}, serve.Spot); err != nil {
+					t.Fatal(err)
+				}
+				c := e.Conf
+				c.Credentials = string(e.gcp.KeyOf(e.Account))
+				for _, i := range e.gcp.Books().Live() {
+					if i.Labels["serve-infra-service"] == own.Ref.Service {
+						continue
+					}
+					if err := gcp.EndInstance(t.Context(), c, e.gcp.Client().Transport, i.Zone, i.Name); !errors.Is(err, serve.ErrUnauthorized) {
+						t.Errorf("ending %s: %v, want ErrUnauthorized", i.Name, err)
+					}
+				}
+				if n := len(e.gcp.Books().Live()); n != 3 {
+					t.Errorf("there are %d machines", n)
+				}
+				if err := e.cloud.Terminate(t.Context(), own.Ref); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
 }

@@ -52,14 +52,14 @@ type details struct {
 }
 
 // serviceLabels are those of everything of a service.
-func (j *joined) serviceLabels(service string) map[string]string {
+func serviceLabels(scope, service string) map[string]string {
 	// What has no value cannot be asked for.
-	return map[string]string{labelService: labelled(service), labelScope: labelled(cmp.Or(j.scope, "none"))}
+	return map[string]string{labelService: labelled(service), labelScope: labelled(cmp.Or(scope, "none"))}
 }
 
 // refLabels are those by which the instance of a replica is found.
 func (j *joined) refLabels(ref serve.Ref) map[string]string {
-	labels := j.serviceLabels(ref.Service)
+	labels := serviceLabels(j.scope, ref.Service)
 	labels[labelUID], labels[labelReplica] = labelled(ref.UID), strconv.FormatInt(ref.Replica, 10)
 	return labels
 }
