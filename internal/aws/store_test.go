@@ -54,7 +54,7 @@ func (d depot) bucket(way http.RoundTripper) *Bucket {
 	return b
 }
 
-func (d depot) store() *bucket.Store { return bucket.NewStore(d.bucket(nil)) }
+func (d depot) store() serve.Store { return bucket.NewStore(d.bucket(nil)) }
 
 func TestStore(t *testing.T) {
 	servetest.TestStore(t, func(t *testing.T) func() serve.Store {

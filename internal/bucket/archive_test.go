@@ -13,11 +13,12 @@ import (
 
 	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
 	"github.com/serve-infra/terraform-provider-serve/internal/buckettest"
+	"github.com/serve-infra/terraform-provider-serve/internal/record"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
 // read gives a kept log.
-func read(t *testing.T, a *bucket.Archive, replica int64, tail int) string {
+func read(t *testing.T, a *record.Archive, replica int64, tail int) string {
 	t.Helper()
 	log, err := a.Open(t.Context(), replica, serve.LogOptions{Tail: tail})
 	if err != nil {
@@ -36,29 +37,29 @@ func TestArchiveKeepsTheLastLogs(t *testing.T) {
 	if _, err := d.bucket.Put(t.Context(), "logs/of-somebody-else.log", nil, bucket.Condition{}); err != nil {
 		t.Fatal(err)
 	}
-	for id := range int64(2 * bucket.ArchivedLogs) {
+	for id := range int64(2 * record.ArchivedLogs) {
 		// Each by another controller, as if machines followed one another.
 		if err := bucket.NewArchive(d.bucket).Keep(t.Context(), id+1, strings.NewReader(fmt.Sprintf("hello from %d\n", id+1))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := strings.Count(strings.Join(d.held(), " "), "logs/replica-"); n != bucket.ArchivedLogs {
-		t.Errorf("there are %d logs; want %d", n, bucket.ArchivedLogs)
+	if n := strings.Count(strings.Join(d.held(), " "), "logs/replica-"); n != record.ArchivedLogs {
+		t.Errorf("there are %d logs; want %d", n, record.ArchivedLogs)
 	}
 	a := bucket.NewArchive(d.bucket)
-	if text := read(t, a, 2*bucket.ArchivedLogs, 0); text != fmt.Sprintf("hello from %d\n", 2*bucket.ArchivedLogs) {
+	if text := read(t, a, 2*record.ArchivedLogs, 0); text != fmt.Sprintf("hello from %d\n", 2*record.ArchivedLogs) {
 		t.Errorf("the last log is %q", text)
 	}
-	for _, forgotten := range []int64{1, bucket.ArchivedLogs, 99} {
+	for _, forgotten := range []int64{1, record.ArchivedLogs, 99} {
 		if _, err := a.Open(t.Context(), forgotten, serve.LogOptions{}); !errors.Is(err, serve.ErrNotFound) {
 			t.Errorf("the log of %d gives %v, want ErrNotFound", forgotten, err)
 		}
 	}
 	// A log that is kept again, as after an end that had to be tried twice.
-	if err := a.Keep(t.Context(), 2*bucket.ArchivedLogs, strings.NewReader("one\ntwo\nthree\n")); err != nil {
+	if err := a.Keep(t.Context(), 2*record.ArchivedLogs, strings.NewReader("one\ntwo\nthree\n")); err != nil {
 		t.Fatal(err)
 	}
-	if text := read(t, a, 2*bucket.ArchivedLogs, 2); text != "two\nthree\n" {
+	if text := read(t, a, 2*record.ArchivedLogs, 2); text != "two\nthree\n" {
 		t.Errorf("its last two lines are %q", text)
 	}
 }
@@ -68,7 +69,7 @@ func TestArchiveKeepsManyLogsAtOnce(t *testing.T) {
 	d := newDepot(t)
 	a := bucket.NewArchive(d.bucket)
 	var keeping sync.WaitGroup
-	for id := range int64(3 * bucket.ArchivedLogs) {
+	for id := range int64(3 * record.ArchivedLogs) {
 		keeping.Go(func() {
 			if err := a.Keep(t.Context(), id+1, strings.NewReader("hello\n")); err != nil {
 				t.Error(err)
@@ -76,8 +77,8 @@ func TestArchiveKeepsManyLogsAtOnce(t *testing.T) {
 		})
 	}
 	keeping.Wait()
-	if n := strings.Count(strings.Join(d.held(), " "), "logs/replica-"); n != bucket.ArchivedLogs {
-		t.Errorf("there are %d logs; want %d", n, bucket.ArchivedLogs)
+	if n := strings.Count(strings.Join(d.held(), " "), "logs/replica-"); n != record.ArchivedLogs {
+		t.Errorf("there are %d logs; want %d", n, record.ArchivedLogs)
 	}
 }
 

@@ -4,6 +4,7 @@
 package bucket_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
 	"github.com/serve-infra/terraform-provider-serve/internal/buckettest"
+	"github.com/serve-infra/terraform-provider-serve/internal/record"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
 )
@@ -25,7 +27,7 @@ type depot struct {
 
 func newDepot(t *testing.T) depot { return depot{t, buckettest.New()} }
 
-func (d depot) store() *bucket.Store { return bucket.NewStore(d.bucket) }
+func (d depot) store() *record.Store { return bucket.NewStore(d.bucket) }
 
 // held gives the keys of what the bucket holds.
 func (d depot) held() []string {
@@ -188,7 +190,7 @@ func TestARemovedServiceIsAConflict(t *testing.T) {
 	if err := d.bucket.Remove(t.Context(), bucket.StateKey); err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []*bucket.Store{s, d.store()} {
+	for _, s := range []*record.Store{s, d.store()} {
 		if _, _, err := s.Save(t.Context(), state, nil); !errors.Is(err, serve.ErrConflict) {
 			t.Errorf("Save: %v, want ErrConflict", err)
 		}
@@ -200,14 +202,23 @@ func TestARemovedServiceIsAConflict(t *testing.T) {
 	}
 }
 
+// shut is a bucket in which the state may not be written.
+type shut struct{ bucket.Bucket }
+
+func (s shut) Put(ctx context.Context, key string, body []byte, c bucket.Condition) (string, error) {
+	if key == bucket.StateKey {
+		return "", serve.ErrUnauthorized
+	}
+	return s.Bucket.Put(ctx, key, body, c)
+}
+
 func TestALoserWritesTheSamePage(t *testing.T) {
 	t.Parallel()
 	d := newDepot(t)
-	s := d.store()
-	state := buckettest.Save(d, s, serve.State{}, 300)
-	// One turns the page and dies before its save.
-	if err := s.TurnPage(t.Context(), state.Version); err != nil {
-		t.Fatal(err)
+	state := buckettest.Save(d, d.store(), serve.State{}, 300)
+	// One turns the page, and its save is refused.
+	if _, _, err := bucket.NewStore(shut{d.bucket}).Save(t.Context(), state, nil); !errors.Is(err, serve.ErrUnauthorized) {
+		t.Fatalf("Save: %v, want ErrUnauthorized", err)
 	}
 	buckettest.Save(d, d.store(), state, 1)
 	buckettest.Stored(d, d.bucket, 2, "", 301)
@@ -226,4 +237,21 @@ func TestAStateOfANewerProgramIsLeftAlone(t *testing.T) {
 	if _, _, err := s.Save(t.Context(), serve.State{Version: 7}, nil); err == nil {
 		t.Error("it was saved over")
 	}
+}
+
+func TestWhatOlderProgramsHaveStoredIsRead(t *testing.T) {
+	t.Parallel()
+	d := newDepot(t)
+	for key, body := range map[string]string{
+		"state.json": `{"format":1,"version":7,"id":"FIRST","save":"LAST","first":3,"last":3,"pages":[{"first":1,"last":2}],` +
+			`"events":[{"seq":3,"message":"three"}],"state":{"version":7,"name":"web"}}`,
+		"events/000000000001.json": `{"id":"FIRST","events":[{"seq":1,"message":"one"},{"seq":2,"message":"two"}]}`,
+	} {
+		if _, err := d.bucket.Put(t.Context(), key, []byte(body), bucket.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	buckettest.Stored(d, d.bucket, 7, "web", 3)
+	buckettest.Save(d, d.store(), serve.State{Version: 7, Name: "web"}, 1)
+	buckettest.Stored(d, d.bucket, 8, "web", 4)
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // Save saves a state with so many events, and expects it to succeed.
-func Save(t testing.TB, s *bucket.Store, state serve.State, events int) serve.State {
+func Save(t testing.TB, s serve.Store, state serve.State, events int) serve.State {
 	t.Helper()
 	version, _, err := s.Save(t.Context(), state, make([]serve.Event, events))
 	if err != nil {

@@ -210,8 +210,7 @@ func (c *Client) hide(ctx context.Context, s *ServeService, spec serve.Spec) (st
 	if err != nil || data == nil {
 		return "", err
 	}
-	store := Store{service: s.Name, owner: string(s.UID)}
-	secret := store.secret(s.Name+".secrets."+strings.ToLower(rand.Text()[:8]), data)
+	secret := secretOf(s.Name, string(s.UID), s.Name+".secrets."+strings.ToLower(rand.Text()[:8]), data)
 	secret.Labels[labelComponent] = componentSecrets
 	immutable := true
 	secret.Immutable = &immutable

@@ -6,25 +6,19 @@ package kube
 import (
 	"context"
 	"fmt"
-	"io"
-	"slices"
 	"strconv"
-	"strings"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 
-	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/record"
 )
 
 const (
-	// archivedLogs is how many logs of a service are kept, and archivedBytes how
-	// much of the end of each: it tells why a replica failed, and all of them
-	// together are to weigh little in the cluster's database.
-	archivedLogs  = 20
+	// archivedBytes is how much is kept of the end of each log: all of them together are
+	// to weigh little in the cluster's database.
 	archivedBytes = 128 << 10
 	// keyLog is the key of a log, which is compressed, in its Secret.
 	keyLog = "log.gz"
@@ -38,23 +32,9 @@ type ArchiveOptions struct {
 	Owner Owner
 }
 
-// Archive keeps the ends of the logs of replicas that are gone, in Secrets, as a
-// log may tell what is to be kept secret. Its methods may be called at the same
-// time.
-type Archive struct {
-	service string
-	owners  []metav1.OwnerReference
-	secrets typedcorev1.SecretInterface
-
-	mu sync.Mutex
-	// kept are the replicas whose logs there are, in order; nil before it was
-	// looked.
-	kept []int64
-}
-
-// NewArchive gives the archive of a service. Nothing is asked of the API server
-// yet.
-func NewArchive(o ArchiveOptions) (*Archive, error) {
+// NewArchive gives the archive of a service, in Secrets, as a log may tell what is to be
+// kept secret. Nothing is asked of the API server yet.
+func NewArchive(o ArchiveOptions) (*record.Archive, error) {
 	if err := CheckName(o.Service); err != nil {
 		return nil, err
 	}
@@ -62,11 +42,18 @@ func NewArchive(o ArchiveOptions) (*Archive, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Archive{service: o.Service, secrets: c.typed.CoreV1().Secrets(c.namespace)}
+	l := &logs{service: o.Service, secrets: c.typed.CoreV1().Secrets(c.namespace)}
 	if o.Owner != (Owner{}) {
-		a.owners = []metav1.OwnerReference{o.Owner.reference()}
+		l.owners = []metav1.OwnerReference{o.Owner.reference()}
 	}
-	return a, nil
+	return record.NewArchive(l, archivedBytes), nil
+}
+
+// logs are those of a service's replicas that are gone.
+type logs struct {
+	service string
+	owners  []metav1.OwnerReference
+	secrets typedcorev1.SecretInterface
 }
 
 // logName is the name of the Secret of a replica's log.
@@ -74,91 +61,63 @@ func logName(service string, replica int64) string {
 	return fmt.Sprintf("%s.log.%09d", service, replica)
 }
 
-// Keep stores the end of a replica's log and forgets the oldest ones.
-func (a *Archive) Keep(ctx context.Context, replica int64, log io.Reader) error {
-	text, err := serve.LastBytes(log, archivedBytes)
-	if err == nil {
-		err = a.put(ctx, replica, text)
-	}
-	if err == nil {
-		err = a.forget(ctx, replica)
-	}
-	if err != nil {
-		return fmt.Errorf("keeping the log of replica %d: %w", replica, err)
-	}
-	return nil
-}
-
-// put stores a log, in place of one that is there.
-func (a *Archive) put(ctx context.Context, replica int64, text []byte) error {
+// Put implements [record.Logs].
+func (l *logs) Put(ctx context.Context, replica int64, text []byte) error {
 	packed, err := compress(string(text))
 	if err != nil {
 		return err
 	}
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: logName(a.service, replica),
+			Name: logName(l.service, replica),
 			Labels: map[string]string{
-				labelManager: manager, labelComponent: componentLog, labelService: a.service,
+				labelManager: manager, labelComponent: componentLog, labelService: l.service,
 				labelReplica: strconv.FormatInt(replica, 10),
 			},
-			OwnerReferences: a.owners,
+			OwnerReferences: l.owners,
 		},
 		Data: map[string][]byte{keyLog: packed},
 	}
-	_, err = a.secrets.Create(ctx, secret, metav1.CreateOptions{FieldManager: fieldManager})
+	_, err = l.secrets.Create(ctx, secret, metav1.CreateOptions{FieldManager: fieldManager})
 	if apierrors.IsAlreadyExists(err) {
-		_, err = a.secrets.Update(ctx, secret, metav1.UpdateOptions{FieldManager: fieldManager})
+		_, err = l.secrets.Update(ctx, secret, metav1.UpdateOptions{FieldManager: fieldManager})
 	}
 	return meaning(err)
 }
 
-// forget removes the oldest logs. What there is, is asked for once: nobody else
-// keeps logs of the service meanwhile.
-func (a *Archive) forget(ctx context.Context, kept int64) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.kept == nil {
-		list, err := a.secrets.List(ctx, metav1.ListOptions{LabelSelector: ofService(a.service) + "," + labelComponent + "=" + componentLog})
-		if err != nil {
-			return meaning(err)
-		}
-		for _, secret := range list.Items {
-			if id, err := strconv.ParseInt(secret.Labels[labelReplica], 10, 64); err == nil {
-				a.kept = append(a.kept, id)
-			}
-		}
-	}
-	a.kept = append(a.kept, kept)
-	slices.Sort(a.kept)
-	a.kept = slices.Compact(a.kept)
-	for len(a.kept) > archivedLogs {
-		err := a.secrets.Delete(ctx, logName(a.service, a.kept[0]), metav1.DeleteOptions{})
-		if err != nil && !apierrors.IsNotFound(err) {
-			return meaning(err)
-		}
-		a.kept = a.kept[1:]
-	}
-	return nil
-}
-
-// Open gives a kept log; serve.ErrNotFound if there is none.
-func (a *Archive) Open(ctx context.Context, replica int64, opt serve.LogOptions) (io.ReadCloser, error) {
-	text, err := a.open(ctx, replica, opt)
+// Get implements [record.Logs].
+func (l *logs) Get(ctx context.Context, replica int64) ([]byte, error) {
+	secret, err := l.secrets.Get(ctx, logName(l.service, replica), metav1.GetOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("opening the log of replica %d: %w", replica, err)
-	}
-	return io.NopCloser(strings.NewReader(text)), nil
-}
-
-func (a *Archive) open(ctx context.Context, replica int64, opt serve.LogOptions) (string, error) {
-	secret, err := a.secrets.Get(ctx, logName(a.service, replica), metav1.GetOptions{})
-	if err != nil {
-		return "", meaning(err)
+		return nil, meaning(err)
 	}
 	var text string
 	if err := expand(secret.Data[keyLog], &text); err != nil {
-		return "", fmt.Errorf("reading Secret %q: %w", secret.Name, err)
+		return nil, fmt.Errorf("reading Secret %q: %w", secret.Name, err)
 	}
-	return opt.Last(strings.NewReader(text))
+	return []byte(text), nil
+}
+
+// List implements [record.Logs].
+func (l *logs) List(ctx context.Context) ([]int64, error) {
+	list, err := l.secrets.List(ctx, metav1.ListOptions{LabelSelector: ofService(l.service) + "," + labelComponent + "=" + componentLog})
+	if err != nil {
+		return nil, meaning(err)
+	}
+	var replicas []int64
+	for _, secret := range list.Items {
+		if id, err := strconv.ParseInt(secret.Labels[labelReplica], 10, 64); err == nil {
+			replicas = append(replicas, id)
+		}
+	}
+	return replicas, nil
+}
+
+// Remove implements [record.Logs].
+func (l *logs) Remove(ctx context.Context, replica int64) error {
+	err := l.secrets.Delete(ctx, logName(l.service, replica), metav1.DeleteOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return meaning(err)
 }

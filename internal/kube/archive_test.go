@@ -15,16 +15,18 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/record"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
 // archiveIn gives an archive that has seen nothing yet of what is there.
-func archiveIn(secrets typedcorev1.SecretInterface) *Archive {
-	return &Archive{service: "web", secrets: secrets, owners: []metav1.OwnerReference{ServiceOwner("web", "5f3c").reference()}}
+func archiveIn(secrets typedcorev1.SecretInterface) *record.Archive {
+	owners := []metav1.OwnerReference{ServiceOwner("web", "5f3c").reference()}
+	return record.NewArchive(&logs{service: "web", secrets: secrets, owners: owners}, archivedBytes)
 }
 
-// read gives a kept log.
-func (a *Archive) read(t *testing.T, replica int64, tail int) string {
+// readLog gives a kept log.
+func readLog(t *testing.T, a *record.Archive, replica int64, tail int) string {
 	t.Helper()
 	log, err := a.Open(t.Context(), replica, serve.LogOptions{Tail: tail})
 	if err != nil {
@@ -43,15 +45,15 @@ func TestArchiveKeepsTheLastLogs(t *testing.T) {
 		Namespace: "serve", Name: logName("api", 1),
 		Labels: map[string]string{labelManager: manager, labelComponent: componentLog, labelService: "api", labelReplica: "1"},
 	}}).CoreV1().Secrets("serve")
-	for id := range int64(2 * archivedLogs) {
+	for id := range int64(2 * record.ArchivedLogs) {
 		// Each by another controller, as if leaders followed one another.
 		if err := archiveIn(secrets).Keep(t.Context(), id+1, strings.NewReader(fmt.Sprintf("hello from %d\n", id+1))); err != nil {
 			t.Fatal(err)
 		}
 	}
 	list, err := secrets.List(t.Context(), metav1.ListOptions{})
-	if err != nil || len(list.Items) != archivedLogs+1 {
-		t.Errorf("there are %d Secrets, %v; want %d and one of another service", len(list.Items), err, archivedLogs)
+	if err != nil || len(list.Items) != record.ArchivedLogs+1 {
+		t.Errorf("there are %d Secrets, %v; want %d and one of another service", len(list.Items), err, record.ArchivedLogs)
 	}
 	for _, secret := range list.Items {
 		if secret.Labels[labelService] == "web" && len(secret.OwnerReferences) != 1 {
@@ -59,7 +61,7 @@ func TestArchiveKeepsTheLastLogs(t *testing.T) {
 		}
 	}
 	a := archiveIn(secrets)
-	if text := a.read(t, 2*archivedLogs, 0); text != fmt.Sprintf("hello from %d\n", 2*archivedLogs) {
+	if text := readLog(t, a, 2*record.ArchivedLogs, 0); text != fmt.Sprintf("hello from %d\n", 2*record.ArchivedLogs) {
 		t.Errorf("the last log is %q", text)
 	}
 	for _, forgotten := range []int64{1, 99} {
@@ -68,10 +70,10 @@ func TestArchiveKeepsTheLastLogs(t *testing.T) {
 		}
 	}
 	// A log that is kept again, as after an end that had to be tried twice.
-	if err := a.Keep(t.Context(), 2*archivedLogs, strings.NewReader("one\ntwo\nthree\n")); err != nil {
+	if err := a.Keep(t.Context(), 2*record.ArchivedLogs, strings.NewReader("one\ntwo\nthree\n")); err != nil {
 		t.Fatal(err)
 	}
-	if text := a.read(t, 2*archivedLogs, 2); text != "two\nthree\n" {
+	if text := readLog(t, a, 2*record.ArchivedLogs, 2); text != "two\nthree\n" {
 		t.Errorf("its last two lines are %q", text)
 	}
 }

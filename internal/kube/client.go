@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/record"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
@@ -40,7 +41,7 @@ type ClientOptions struct {
 	Bundles BundleStore
 	// Logs opens the logs of replicas that are there, and Archive those of others.
 	Logs    ReplicaLogs
-	Archive *Archive
+	Archive *record.Archive
 	// Alive says whether a controller is there that does what is asked for, with
 	// [serve.ErrUnreachable] when not; nil looks for its pods.
 	Alive func(ctx context.Context) error
@@ -51,7 +52,7 @@ type ClientOptions struct {
 type Client struct {
 	o     ClientOptions
 	c     *clients
-	store *Store
+	store *record.Store
 }
 
 var _ serve.Client = (*Client)(nil)

@@ -20,11 +20,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/record"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
 )
 
-func (p ground) store(config Config) *Store {
+func (p ground) store(config Config) *record.Store {
 	p.Helper()
 	s, err := NewStore(StoreOptions{Config: config, Service: "web"})
 	if err != nil {
@@ -34,7 +35,7 @@ func (p ground) store(config Config) *Store {
 }
 
 // save saves and expects it to succeed.
-func (p ground) save(s *Store, state serve.State, events int) serve.State {
+func (p ground) save(s *record.Store, state serve.State, events int) serve.State {
 	p.Helper()
 	version, _, err := s.Save(p.Context(), state, make([]serve.Event, events))
 	if err != nil {
@@ -190,7 +191,7 @@ func TestASaveOfUnknownOutcomeIsSavedAnew(t *testing.T) {
 	cut.Store(true)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	s.patience = 0
+	s.Patience = 0
 	state.Name = "lost"
 	if _, _, err := s.Save(ctx, state, make([]serve.Event, 2)); !errors.Is(err, serve.ErrUnreachable) {
 		t.Fatalf("Save: %v, want ErrUnreachable", err)
@@ -229,7 +230,7 @@ func TestARemovedServiceIsAConflict(t *testing.T) {
 	if err := p.typed.CoreV1().Secrets(p.config.Namespace).Delete(t.Context(), "web.state", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []*Store{s, p.store(p.config)} {
+	for _, s := range []*record.Store{s, p.store(p.config)} {
 		if _, _, err := s.Save(t.Context(), state, nil); !errors.Is(err, serve.ErrConflict) {
 			t.Errorf("Save: %v, want ErrConflict", err)
 		}
@@ -263,15 +264,12 @@ func TestTooMuchIsSaidBeforeItIsSent(t *testing.T) {
 
 func TestALoserWritesTheSamePage(t *testing.T) {
 	p := newPlace(t)
-	s := p.store(p.config)
-	state := p.save(s, serve.State{}, 300)
-	// One turns the page and dies before its save.
-	base, err := s.present(t.Context(), state.Version)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.turnPage(t.Context(), base); err != nil {
-		t.Fatal(err)
+	state := p.save(p.store(p.config), serve.State{}, 300)
+	// One turns the page and is cut off before its save.
+	s := p.store(p.relayed(&relay{before: func(req *http.Request) bool { return req.Method == http.MethodPut }}))
+	s.Patience = 0
+	if _, _, err := s.Save(t.Context(), state, nil); !errors.Is(err, serve.ErrUnreachable) {
+		t.Fatalf("Save: %v, want ErrUnreachable", err)
 	}
 	other := p.store(p.config)
 	p.save(other, state, 1)

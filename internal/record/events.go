@@ -1,11 +1,10 @@
 // Copyright (c) The terraform-provider-serve authors
 // SPDX-License-Identifier: MPL-2.0
 
-package bucket
+package record
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -22,16 +21,6 @@ const (
 	keepEvents = 1000
 )
 
-// page is what the object of a page of events holds.
-type page struct {
-	// ID is the mark of the state that the events are of.
-	ID     string        `json:"id"`
-	Events []serve.Event `json:"events"`
-}
-
-// pageKey is the key of the object of a page of events.
-func pageKey(first int64) string { return fmt.Sprintf("events/%012d.json", first) }
-
 // turnPage moves the events of a record into a page, and gives the record without
 // them, which is yet to be stored.
 //
@@ -39,21 +28,17 @@ func pageKey(first int64) string { return fmt.Sprintf("events/%012d.json", first
 // saves next finds the same events to move, so that it does not matter which of
 // several wrote the page, nor whether its save was accepted. So, too, it is
 // decided which pages are not needed any more.
-func (s *Store) turnPage(ctx context.Context, base *record) (*record, error) {
-	body, err := json.Marshal(page{ID: base.ID, Events: base.Events})
-	if err != nil {
-		return nil, err
-	}
-	if _, err := s.bucket.Put(ctx, pageKey(base.First), body, Condition{}); err != nil {
-		return nil, err
+func (s *Store) turnPage(ctx context.Context, base *Record) (*Record, error) {
+	if err := s.place.WritePage(ctx, base.ID, base.First, base.Events); err != nil {
+		return nil, fmt.Errorf("writing events from %d on: %w", base.First, err)
 	}
 	turned := *base
 	turned.Events, turned.Pages, turned.First = nil, nil, base.Last+1
-	for _, p := range append(slices.Clip(base.Pages), eventPage{base.First, base.Last}) {
+	for _, p := range append(slices.Clip(base.Pages), Page{base.First, base.Last}) {
 		if p.Last > base.Last-keepEvents {
 			turned.Pages = append(turned.Pages, p)
-		} else if err := s.bucket.Remove(ctx, pageKey(p.First)); err != nil {
-			return nil, err
+		} else if err := s.place.RemovePage(ctx, p.First); err != nil {
+			return nil, fmt.Errorf("removing events from %d on: %w", p.First, err)
 		}
 	}
 	return &turned, nil
@@ -64,7 +49,7 @@ func (s *Store) Events(ctx context.Context, after int64, limit int) ([]serve.Eve
 	if after = max(after, 0); after == math.MaxInt64 || limit <= 0 {
 		return nil, ctx.Err()
 	}
-	r, err := s.read(ctx)
+	r, err := s.place.Read(ctx)
 	if errors.Is(err, serve.ErrNotFound) {
 		return nil, nil
 	}
@@ -73,13 +58,13 @@ func (s *Store) Events(ctx context.Context, after int64, limit int) ([]serve.Eve
 		events, err = s.eventsOf(ctx, r, after, limit)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("loading events: %w", err)
+		return nil, fmt.Errorf("loading the events%s: %w", s.of, err)
 	}
 	return events, nil
 }
 
 // eventsOf gives events that a record holds and names.
-func (s *Store) eventsOf(ctx context.Context, r *record, after int64, limit int) ([]serve.Event, error) {
+func (s *Store) eventsOf(ctx context.Context, r *Record, after int64, limit int) ([]serve.Event, error) {
 	var found []serve.Event
 	take := func(events []serve.Event) {
 		for _, e := range events {
@@ -92,7 +77,7 @@ func (s *Store) eventsOf(ctx context.Context, r *record, after int64, limit int)
 		if p.Last <= after || len(found) == limit {
 			continue
 		}
-		events, err := s.page(ctx, p, r.ID)
+		events, err := s.place.ReadPage(ctx, r.ID, p.First)
 		if errors.Is(err, serve.ErrNotFound) {
 			// Forgotten meanwhile; what is older is forgotten as well.
 			found = nil
@@ -105,21 +90,4 @@ func (s *Store) eventsOf(ctx context.Context, r *record, after int64, limit int)
 	}
 	take(r.Events)
 	return found, nil
-}
-
-// page reads a page of events of the state with a mark.
-func (s *Store) page(ctx context.Context, p eventPage, id string) ([]serve.Event, error) {
-	key := pageKey(p.First)
-	body, _, err := s.bucket.Get(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	var there page
-	if err := json.Unmarshal(body, &there); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", key, err)
-	}
-	if there.ID != id {
-		return nil, fmt.Errorf("%w: %s is of another service", serve.ErrNotFound, key)
-	}
-	return there.Events, nil
 }
