@@ -20,6 +20,7 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
 	"github.com/serve-infra/terraform-provider-serve/internal/buckettest"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
 )
 
 func digestOf(content string) string {
@@ -271,9 +272,9 @@ func TestABucketOfAnotherRegionIsAFaultOfTheConfiguration(t *testing.T) {
 func TestWhatMayBeDoneWithABucket(t *testing.T) {
 	d := newDepot(t)
 	s := d.store()
-	state := buckettest.Save(d, s, serve.State{}, 300)
-	buckettest.Save(d, s, state, 1)
-	buckettest.Stored(d, d.bucket(nil), 2, "", 301)
+	state := servetest.Save(d, s, serve.State{}, 300)
+	servetest.Save(d, s, state, 1)
+	servetest.Stored(d, d.store(), 2, "", 301)
 	if err := bucket.NewBundles(d.bucket(nil), t.TempDir()).Put(digestOf("hello"), strings.NewReader("hello")); err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -59,7 +58,7 @@ func (d depot) store() serve.Store { return bucket.NewStore(d.bucket(nil)) }
 func TestStore(t *testing.T) {
 	servetest.TestStore(t, func(t *testing.T) func() serve.Store {
 		d := newDepot(t)
-		return func() serve.Store { return d.store() }
+		return d.store
 	})
 }
 
@@ -84,14 +83,7 @@ func TestTroubleOnTheWayIsNoConflict(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := newDepot(t)
-				s := d.store()
-				var state serve.State
-				for i := range 3 {
-					trouble(d.aws)
-					state.Name = fmt.Sprint("save-", i)
-					state = buckettest.Save(d, s, state, 1)
-				}
-				buckettest.Stored(d, d.bucket(nil), 3, "save-2", 3)
+				servetest.TestSavesInTrouble(t, d.store(), func() { trouble(d.aws) })
 			})
 		})
 	}
@@ -105,37 +97,13 @@ func TestASaveOfUnknownOutcomeIsSavedAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDepot(t)
 		way := &buckettest.Cut{RoundTripper: d.aws.Client().Transport}
-		s := bucket.NewStore(d.bucket(way))
-		state := buckettest.Save(d, s, serve.State{Name: "first"}, 1)
-		way.Off = true
-		state.Name = "lost"
-		began := time.Now()
-		if _, _, err := s.Save(t.Context(), state, make([]serve.Event, 2)); !errors.Is(err, serve.ErrUnreachable) {
-			t.Fatalf("Save: %v, want ErrUnreachable", err)
-		}
-		if took := time.Since(began); took > bucket.Patience+20*time.Second {
-			t.Errorf("the save has failed after %v", took)
-		}
-		way.Off = false
-		buckettest.Stored(d, d.bucket(nil), 2, "lost", 3)
-		state.Name = "anew"
-		state = buckettest.Save(d, s, state, 3)
-		buckettest.Stored(d, d.bucket(nil), 2, "anew", 4)
-		// Someone else's save in between is a conflict all the same.
-		way.Off = true
-		if _, _, err := s.Save(t.Context(), state, nil); !errors.Is(err, serve.ErrUnreachable) {
-			t.Fatalf("Save: %v, want ErrUnreachable", err)
-		}
-		way.Off = false
-		other := d.store()
-		theirs, err := other.Load(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		buckettest.Save(d, other, theirs, 0)
-		if _, _, err := s.Save(t.Context(), state, nil); !errors.Is(err, serve.ErrConflict) {
-			t.Errorf("Save: %v, want ErrConflict", err)
-		}
+		var began time.Time
+		servetest.TestLostSaves(t, bucket.NewStore(d.bucket(way)), func(off bool) {
+			if took := time.Since(began); !off && took > bucket.Patience+20*time.Second {
+				t.Errorf("the save has failed after %v", took)
+			}
+			way.Off, began = off, time.Now()
+		}, d.store)
 	})
 }
 
@@ -173,19 +141,19 @@ func TestASaveThatComesLateIsOverwrittenByTheOneThatTookItsPlace(t *testing.T) {
 		d := newDepot(t)
 		way := &late{RoundTripper: d.aws.Client().Transport}
 		s := bucket.NewStore(d.bucket(way))
-		state := buckettest.Save(d, s, serve.State{Name: "first"}, 1)
+		state := servetest.Save(d, s, serve.State{Name: "first"}, 1)
 		way.hold = true
 		state.Name = "late"
 		if _, _, err := s.Save(t.Context(), state, make([]serve.Event, 2)); !errors.Is(err, serve.ErrUnreachable) {
 			t.Fatalf("Save: %v, want ErrUnreachable", err)
 		}
 		way.hold = false
-		buckettest.Stored(d, d.bucket(nil), 1, "first", 1)
+		servetest.Stored(d, d.store(), 1, "first", 1)
 		state.Name = "anew"
-		buckettest.Save(d, s, state, 3)
+		servetest.Save(d, s, state, 3)
 		if way.held != nil {
 			t.Error("the late save never came")
 		}
-		buckettest.Stored(d, d.bucket(nil), 2, "anew", 4)
+		servetest.Stored(d, d.store(), 2, "anew", 4)
 	})
 }

@@ -15,8 +15,8 @@ import (
 	"testing/iotest"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/bucket"
-	"github.com/serve-infra/terraform-provider-serve/internal/buckettest"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
 )
 
 func digestOf(content string) string {
@@ -98,7 +98,7 @@ func TestBundlesOfAnotherDigestAreRefused(t *testing.T) {
 func TestBundlesThatNobodyNeedsAreRemoved(t *testing.T) {
 	t.Parallel()
 	d := newDepot(t)
-	buckettest.Save(d, d.store(), serve.State{}, 0)
+	servetest.Save(d, d.store(), serve.State{}, 0)
 	b := bucket.NewBundles(d.bucket, t.TempDir())
 	for _, content := range []string{"one", "two", "three"} {
 		if err := b.Put(digestOf(content), strings.NewReader(content)); err != nil {

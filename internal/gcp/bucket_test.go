@@ -48,6 +48,8 @@ func (d depot) bucket(way http.RoundTripper) *Bucket {
 	return b
 }
 
+func (d depot) store() serve.Store { return bucket.NewStore(d.bucket(nil)) }
+
 func TestABucketOfCloudStorageKeepsWhatABucketPromises(t *testing.T) {
 	t.Parallel()
 	buckettest.TestBucket(t, func(t *testing.T) bucket.Bucket {
@@ -60,8 +62,7 @@ func TestConformanceOfTheStore(t *testing.T) {
 	t.Parallel()
 	servetest.TestStore(t, func(t *testing.T) func() serve.Store {
 		t.Helper()
-		b := newDepot(t).bucket(nil)
-		return func() serve.Store { return bucket.NewStore(b) }
+		return newDepot(t).store
 	})
 }
 
@@ -81,17 +82,7 @@ func TestTroubleOnTheWayIsNoConflict(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				d := newDepot(t)
-				s := bucket.NewStore(d.bucket(nil))
-				var state serve.State
-				for _, state.Name = range []string{"one", "two", "three"} {
-					trouble(d.gcp)
-					version, _, err := s.Save(t.Context(), state, make([]serve.Event, 1))
-					if err != nil {
-						t.Fatal(err)
-					}
-					state.Version = version
-				}
-				buckettest.Stored(d, d.bucket(nil), 3, "three", 3)
+				servetest.TestSavesInTrouble(t, d.store(), func() { trouble(d.gcp) })
 			})
 		})
 	}
@@ -102,22 +93,7 @@ func TestASaveOfUnknownOutcomeIsSavedAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDepot(t)
 		way := &buckettest.Cut{RoundTripper: d.gcp.Client().Transport}
-		s := bucket.NewStore(d.bucket(way))
-		if _, _, err := s.Save(t.Context(), serve.State{Name: "first"}, make([]serve.Event, 1)); err != nil {
-			t.Fatal(err)
-		}
-		way.Off = true
-		state := serve.State{Name: "lost", Version: 1}
-		if _, _, err := s.Save(t.Context(), state, make([]serve.Event, 2)); !errors.Is(err, serve.ErrUnreachable) {
-			t.Fatalf("Save: %v, want ErrUnreachable", err)
-		}
-		way.Off = false
-		buckettest.Stored(d, d.bucket(nil), 2, "lost", 3)
-		state.Name = "anew"
-		if _, _, err := s.Save(t.Context(), state, make([]serve.Event, 3)); err != nil {
-			t.Fatal(err)
-		}
-		buckettest.Stored(d, d.bucket(nil), 2, "anew", 4)
+		servetest.TestLostSaves(t, bucket.NewStore(d.bucket(way)), func(off bool) { way.Off = off }, d.store)
 	})
 }
 

@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
 )
 
 // apply applies and expects it to be accepted.
@@ -289,8 +290,8 @@ func TestNobodyThere(t *testing.T) {
 func TestEventsAreFollowed(t *testing.T) {
 	p := newPlace(t)
 	store := p.store(p.config)
-	state := p.save(store, serve.State{}, 300)
-	state = p.save(store, state, 300)
+	state := servetest.Save(p, store, serve.State{}, 300)
+	state = servetest.Save(p, store, state, 300)
 	c := p.client("web")
 	var last int64
 	tell := func(until int64) func(serve.Event) bool {
@@ -308,7 +309,7 @@ func TestEventsAreFollowed(t *testing.T) {
 	last = 590
 	err := c.Events(p.waiting(), 590, true, func(e serve.Event) bool {
 		if e.Seq == 600 {
-			state = p.save(store, state, 7)
+			state = servetest.Save(p, store, state, 7)
 		}
 		return tell(607)(e)
 	})

@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
 )
 
 // see waits until the object of a service is as wanted.
@@ -336,8 +337,8 @@ func TestRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	store := p.store(p.config)
-	state := p.save(store, serve.State{}, 300)
-	p.save(store, state, 1)
+	state := servetest.Save(p, store, serve.State{}, 300)
+	servetest.Save(p, store, state, 1)
 	if err := d.Release(t.Context(), "web", string(s.UID)); !errors.Is(err, serve.ErrConflict) {
 		t.Errorf("Release of what is not deleted: %v, want ErrConflict", err)
 	}
@@ -364,7 +365,7 @@ func TestRelease(t *testing.T) {
 		t.Errorf("%d Secrets are left: %v", len(left.Items), err)
 	}
 	// The next service of the name is none of its business.
-	p.save(p.store(p.config), serve.State{}, 0)
+	servetest.Save(p, p.store(p.config), serve.State{}, 0)
 	if err := d.Release(t.Context(), "web", string(s.UID)); err != nil {
 		t.Fatal(err)
 	}
