@@ -7,11 +7,12 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/fleettest"
 )
 
 // policy is the document that the example has for whoever makes the credentials.
@@ -123,37 +124,17 @@ func least(t *testing.T, text []byte, asked map[string]bool) {
 			allowed[a] = true
 		}
 	}
-	for _, a := range slices.Sorted(maps.Keys(asked)) {
-		if !allowed[a] {
-			t.Errorf("the policy does not allow %s", a)
-		}
-	}
-	for _, a := range slices.Sorted(maps.Keys(allowed)) {
-		if !asked[a] {
-			t.Errorf("the policy allows %s, which nobody asks for", a)
-		}
-	}
+	fleettest.Least(t, allowed, asked)
 }
 
 // called gives what some files of this package ask of AWS: each call needs an input,
 // by whose type it is found.
 func called(t *testing.T, in func(file string) bool) map[string]bool {
 	t.Helper()
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
 	input := regexp.MustCompile(`\b(ec2|iam|pricing|s3|servicequotas|ssm|sts|autoscaling)\.([A-Z][A-Za-z0-9]+)Input\b`)
 	found := map[string]bool{}
-	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") || !in(file) {
-			continue
-		}
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range input.FindAllStringSubmatch(string(text), -1) {
+	for _, text := range fleettest.Sources(t, in) {
+		for _, m := range input.FindAllStringSubmatch(text, -1) {
 			found[m[1]+":"+m[2]] = true
 		}
 	}

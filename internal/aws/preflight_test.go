@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/aws"
 	"github.com/serve-infra/terraform-provider-serve/internal/awstest"
 	"github.com/serve-infra/terraform-provider-serve/internal/fleettest"
@@ -121,21 +120,8 @@ func TestWhatWouldKeepMachinesFromBeingLaunched(t *testing.T) {
 			if row.aws != nil {
 				row.aws(a)
 			}
-			here := fleettest.Program(t)
-			c := aws.NewCloud(aws.CloudOptions{Known: brief(t, row.config), Transport: a.Client().Transport, Program: func(architecture string) (*agent.Program, error) {
-				if architecture != "amd64" {
-					return (&agent.Programs{Own: "/opt/provider", Version: "1.2.3"}).Open(architecture)
-				}
-				return here(architecture)
-			}})
-			if row.on+row.off == 0 {
-				row.on = 2
-			}
-			found, err := c.Preflight(t.Context(), serve.Preflight{Service: "web", Entries: []serve.Resource{row.entry}, Spot: row.on, OnDemand: row.off})
-			if err != nil {
-				t.Fatal(err)
-			}
-			row.Meets(t, found)
+			c := aws.NewCloud(aws.CloudOptions{Known: brief(t, row.config), Transport: a.Client().Transport, Program: fleettest.Incomplete(t)})
+			row.Meets(t, c, row.entry, row.on, row.off)
 			if b := a.Books(); len(b.Instances)+len(b.Groups) > 0 {
 				t.Errorf("something was made: %+v", b)
 			}

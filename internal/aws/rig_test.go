@@ -19,14 +19,7 @@ func TestMain(m *testing.M) {
 	if machinetest.Be() || fleettest.BeAgent() {
 		return
 	}
-	// As the SDK finds them; nothing of the person who runs the tests is used.
-	for name, value := range map[string]string{
-		"AWS_ACCESS_KEY_ID": awstest.AccessKey, "AWS_SECRET_ACCESS_KEY": awstest.SecretKey,
-		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
-	} {
-		os.Setenv(name, value)
-	}
-	os.Unsetenv("AWS_CA_BUNDLE") // which has no place in a way that is no network's
+	awstest.Alone()
 	os.Exit(m.Run())
 }
 

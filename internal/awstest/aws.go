@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -151,6 +152,18 @@ func (a *AWS) Environ() []string {
 		"AWS_SHARED_CREDENTIALS_FILE=/dev/null",
 		"AWS_EC2_METADATA_DISABLED=true",
 	}
+}
+
+// Alone has the SDK find the keys of every AWS here in the environment of this process,
+// and nothing of the person who runs the tests.
+func Alone() {
+	for name, value := range map[string]string{
+		"AWS_ACCESS_KEY_ID": AccessKey, "AWS_SECRET_ACCESS_KEY": SecretKey,
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
+	} {
+		os.Setenv(name, value)
+	}
+	os.Unsetenv("AWS_CA_BUNDLE") // which has no place in a way that is no network's
 }
 
 // Client gives a client that needs no network: whatever it is asked, of whatever

@@ -71,9 +71,17 @@ type Expect struct {
 	Hopeless    bool
 }
 
-// Meets holds what was found against it.
-func (e Expect) Meets(t testing.TB, found []serve.Finding) {
+// Meets asks a cloud what would keep machines of an entry from being launched, two spot
+// ones unless it is said how many, and reports what else it finds than is expected.
+func (e Expect) Meets(t testing.TB, c serve.Preflighter, entry serve.Resource, spot, onDemand int) {
 	t.Helper()
+	if spot+onDemand == 0 {
+		spot = 2
+	}
+	found, err := c.Preflight(t.Context(), serve.Preflight{Service: "web", Entries: []serve.Resource{entry}, Spot: spot, OnDemand: onDemand})
+	if err != nil {
+		t.Fatal(err)
+	}
 	switch {
 	case e.Says == "" && len(found) == 0:
 	case e.Says == "" || len(found) != 1:

@@ -29,6 +29,19 @@ func Program(t testing.TB) func(architecture string) (*agent.Program, error) {
 	return func(string) (*agent.Program, error) { return agent.OpenProgram(path) }
 }
 
+// Incomplete is a program that the provider has for machines of amd64 only, as a release
+// has it that lacks those of others.
+func Incomplete(t testing.TB) func(architecture string) (*agent.Program, error) {
+	t.Helper()
+	here := Program(t)
+	return func(architecture string) (*agent.Program, error) {
+		if architecture != "amd64" {
+			return (&agent.Programs{Own: "/opt/provider", Version: "1.2.3"}).Open(architecture)
+		}
+		return here(architecture)
+	}
+}
+
 // Shown gives the same credentials for every cloud.
 func Shown(text string) serve.CredentialsOf {
 	return func(context.Context, string) (string, error) { return text, nil }

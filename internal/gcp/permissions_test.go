@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/fleettest"
 )
 
 // forControllers are the files about what is made for a controller on Google Cloud,
@@ -70,39 +72,19 @@ func least(t *testing.T, example string, asked map[string]bool) {
 	for _, item := range regexp.MustCompile(`(?m)^  - (\S+)$`).FindAllStringSubmatch(string(text), -1) {
 		allowed[item[1]] = true
 	}
-	for _, p := range slices.Sorted(maps.Keys(asked)) {
-		if !allowed[p] {
-			t.Errorf("the role does not allow %s", p)
-		}
-	}
-	for _, p := range slices.Sorted(maps.Keys(allowed)) {
-		if !asked[p] {
-			t.Errorf("the role allows %s, which nobody asks for", p)
-		}
-	}
+	fleettest.Least(t, allowed, asked)
 }
 
 // called gives the permissions that some files of this package need for what they ask:
 // each call of Compute Engine takes a request, by whose type it is found.
 func called(t *testing.T, in func(file string) bool) map[string]bool {
 	t.Helper()
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
 	found := map[string]bool{}
-	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") || !in(file) {
-			continue
-		}
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range regexp.MustCompile(`computepb\.([A-Z][A-Za-z]+)Request\b`).FindAllStringSubmatch(string(text), -1) {
+	for _, text := range fleettest.Sources(t, in) {
+		for _, m := range regexp.MustCompile(`computepb\.([A-Z][A-Za-z]+)Request\b`).FindAllStringSubmatch(text, -1) {
 			found[ofCompute(t, m[1])] = true
 		}
-		for _, m := range regexp.MustCompile(`\b(Objects|Buckets|Roles|all|ServiceAccounts|Projects)\.([A-Z][A-Za-z]+)\([^)]`).FindAllStringSubmatch(string(text), -1) {
+		for _, m := range regexp.MustCompile(`\b(Objects|Buckets|Roles|all|ServiceAccounts|Projects)\.([A-Z][A-Za-z]+)\([^)]`).FindAllStringSubmatch(text, -1) {
 			found[elsewhere(m[1], m[2])] = true
 		}
 	}

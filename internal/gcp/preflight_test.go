@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/fleettest"
 	"github.com/serve-infra/terraform-provider-serve/internal/gcp"
 	"github.com/serve-infra/terraform-provider-serve/internal/gcptest"
@@ -132,24 +131,10 @@ func TestWhatWouldKeepMachinesFromBeingLaunched(t *testing.T) {
 			if row.gcp != nil {
 				row.gcp(g)
 			}
-			here := fleettest.Program(t)
 			c := gcp.NewCloud(gcp.CloudOptions{
-				Known: brief(t, row.config), Transport: g.Client().Transport, Shown: credentials(g),
-				Program: func(architecture string) (*agent.Program, error) {
-					if architecture != "amd64" {
-						return (&agent.Programs{Own: "/opt/provider", Version: "1.2.3"}).Open(architecture)
-					}
-					return here(architecture)
-				},
+				Known: brief(t, row.config), Transport: g.Client().Transport, Shown: credentials(g), Program: fleettest.Incomplete(t),
 			})
-			if row.on+row.off == 0 {
-				row.on = 2
-			}
-			found, err := c.Preflight(t.Context(), serve.Preflight{Service: "web", Entries: []serve.Resource{row.entry}, Spot: row.on, OnDemand: row.off})
-			if err != nil {
-				t.Fatal(err)
-			}
-			row.Meets(t, found)
+			row.Meets(t, c, row.entry, row.on, row.off)
 			if left := g.Books().Left(); len(left) > 0 {
 				t.Errorf("something was made: %+v", left)
 			}

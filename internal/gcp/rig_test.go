@@ -5,7 +5,6 @@ package gcp_test
 
 import (
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -21,15 +20,7 @@ func TestMain(m *testing.M) {
 	if machinetest.Be() || fleettest.BeAgent() {
 		return
 	}
-	// Nothing of the person who runs the tests is used.
-	for _, pair := range os.Environ() {
-		name, _, _ := strings.Cut(pair, "=")
-		for _, prefix := range []string{"GOOGLE_", "GCLOUD_", "CLOUDSDK_", "GCE_METADATA_"} {
-			if strings.HasPrefix(name, prefix) {
-				os.Unsetenv(name)
-			}
-		}
-	}
+	gcptest.Alone()
 	home, err := os.MkdirTemp("", "home")
 	if err != nil {
 		panic(err)

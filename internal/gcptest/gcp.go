@@ -162,6 +162,19 @@ func (g *GCP) Environ() []string {
 	return environ
 }
 
+// Alone has Google's clients find nothing of the person who runs the tests in the
+// environment of this process.
+func Alone() {
+	for _, pair := range os.Environ() {
+		name, _, _ := strings.Cut(pair, "=")
+		for _, prefix := range []string{"GOOGLE_", "GCLOUD_", "CLOUDSDK_", "GCE_METADATA_"} {
+			if strings.HasPrefix(name, prefix) {
+				os.Unsetenv(name)
+			}
+		}
+	}
+}
+
 // Client gives a client that needs no network: whatever it is asked, of whatever host
 // of Google's, is answered within the call itself. No goroutine is started and no time
 // passes but time.Now's, and what operations are waited for, so that it can be used
