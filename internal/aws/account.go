@@ -13,9 +13,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/pricing"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
+	"github.com/serve-infra/terraform-provider-serve/internal/keyring"
 )
 
 // account is an account of AWS, connected to when it is first used.
@@ -28,7 +28,9 @@ func newAccount(o CloudOptions) *account {
 // joined is an account that is connected to.
 type joined struct {
 	*fleet.Whereabouts[Config]
-	conf   Config
+	current
+	conf Config
+	// config is signed with what is used at the time.
 	config aws.Config
 	// number is that of the account.
 	number string
@@ -44,34 +46,24 @@ func connect(ctx context.Context, o CloudOptions) (*joined, error) {
 		return nil, err
 	}
 	j := &joined{Whereabouts: known, conf: known.Config()}
-	given, err := keyringOf(ctx, o.Shown)
+	j.Keyring, err = keyring.Open(ctx, cloudName, o.Shown, func(ctx context.Context, text string) (entry, error) {
+		e, err := j.conf.enter(ctx, o, text)
+		if err != nil {
+			return entry{}, err
+		}
+		return e, known.Belong("account", e.number)
+	})
 	if err != nil {
 		return nil, err
 	}
-	if j.config, err = j.conf.loadAs(ctx, o.Transport, given); err != nil {
-		return nil, err
-	}
-	identity, err := j.conf.sts(j.config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
-	if err != nil {
-		return nil, meaning(err)
-	}
-	j.number = aws.ToString(identity.Account)
-	if err := known.Belong("account", j.number); err != nil {
-		return nil, err
-	}
+	first := j.Key()
+	j.number, j.enabled, j.config = first.number, first.enabled, first.config
+	j.config.Credentials = j.current
 	if o.Scope != nil {
 		if j.scope, err = o.Scope(); err != nil {
 			return nil, err
 		}
 	}
-	regions, err := j.conf.ec2(j.config).DescribeRegions(ctx, &ec2.DescribeRegionsInput{})
-	if err != nil {
-		return nil, meaning(err)
-	}
-	for _, r := range regions.Regions {
-		j.enabled = append(j.enabled, aws.ToString(r.RegionName))
-	}
-	slices.Sort(j.enabled)
 	j.prices = j.conf.prices(j.config)
 	return j, nil
 }

@@ -117,8 +117,8 @@ func (c Config) load(ctx context.Context, transport http.RoundTripper) (aws.Conf
 	return c.loadAs(ctx, transport, nil)
 }
 
-// loadAs is load for whoever was given keys, which take the place of what is found.
-func (c Config) loadAs(ctx context.Context, transport http.RoundTripper, given *keyring) (aws.Config, error) {
+// loadAs is load for whoever was given a key, which takes the place of what is found.
+func (c Config) loadAs(ctx context.Context, transport http.RoundTripper, given *key) (aws.Config, error) {
 	if given != nil {
 		c.Profile, c.AssumeRole = "", given.role()
 	}
@@ -143,7 +143,7 @@ func (c Config) loadAs(ctx context.Context, transport http.RoundTripper, given *
 		return aws.Config{}, fmt.Errorf("no AWS region is configured (set AWS_REGION, or aws.region in the provider's configuration): %w", serve.ErrInvalid)
 	}
 	if given != nil {
-		cfg.Credentials = aws.NewCredentialsCache(given)
+		cfg.Credentials = given
 	}
 	if r := c.AssumeRole; r != nil {
 		role := stscreds.NewAssumeRoleProvider(c.sts(cfg), r.ARN, func(o *stscreds.AssumeRoleOptions) {

@@ -6,6 +6,7 @@ package command
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,8 +18,9 @@ import (
 )
 
 // A controller on a machine of AWS has machines of Google Cloud, by a key that it was
-// given once and that stands nowhere else. Whoever destroys the service when its
-// controller is dead needs no key of his own.
+// given once and that stands nowhere else. Given another one it shows that, without a
+// start, and keeps the one that it has while another is not let in. Whoever destroys the
+// service when its controller is dead needs no key of his own.
 func TestAccAControllerOnAWSHasMachinesOfGoogleCloud(t *testing.T) {
 	w := newWorkspace(t)
 	cloud := emulated{awstest.New(t, awstest.Options{Machines: true, Ports: controllerPorts()})}
@@ -26,7 +28,8 @@ func TestAccAControllerOnAWSHasMachinesOfGoogleCloud(t *testing.T) {
 	w.env = slices.DeleteFunc(w.env, func(v string) bool { return strings.HasPrefix(v, "AWS_") || strings.HasPrefix(v, "GOOGLE_") })
 	w.env = append(append(w.env, cloud.Environ()...), "GOOGLE_APPLICATION_CREDENTIALS="+os.DevNull)
 	key := filepath.Join(w.dir, "key.json")
-	mustDo(t, func() error { return os.WriteFile(key, there.Credentials(), 0o600) })
+	give := func(content []byte) { mustDo(t, func() error { return os.WriteFile(key, content, 0o600) }) }
+	give(there.Credentials())
 	mustDo(t, func() error {
 		return os.CopyFS(filepath.Join(w.dir, "http_server"), os.DirFS("../../examples/http_server"))
 	})
@@ -102,8 +105,53 @@ output "endpoint" { value = serve_service.web.endpoint }
 		t.Errorf("then the service answers with %v", err)
 	}
 
+	// Of two keys that are sent again the first is of nobody.
+	send := func(version int, content []byte) {
+		give(content)
+		text = strings.Replace(text, fmt.Sprint("_wo_version = ", version-1), fmt.Sprint("_wo_version = ", version), 1)
+		mustDo(t, func() error { return os.WriteFile(filepath.Join(w.dir, "main.tf"), []byte(text), 0o600) })
+		h.must(0, "apply", "-auto-approve")
+	}
+	events := func() string {
+		cmd := exec.CommandContext(t.Context(), w.binary, "events", "abroad", "--infra", "aws")
+		cmd.Env = w.env
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("asking for the events: %v, %s", err, out)
+		}
+		return string(out)
+	}
+	before := there.Books().Live()
+	nobody, next := there.AddOwner("serve-nobody"), there.AddOwner("serve-next")
+	there.Disable(nobody)
+	send(2, there.CredentialsOf(nobody))
+	h.await("the history says that the key is not used", func() bool {
+		return strings.Contains(events(), "The credentials that were given last for the cloud gcp are not used yet")
+	})
+	send(3, there.CredentialsOf(next))
+	there.Disable(gcptest.Account)
+	h.await("the history says that another key is used", func() bool {
+		return strings.Contains(events(), "The cloud gcp is shown other credentials from now on")
+	})
+	if now := there.Books().Live(); !slices.EqualFunc(before, now, func(a, b gcptest.Instance) bool { return a.Name == b.Name }) {
+		t.Errorf("by other keys %+v became %+v", before, now)
+	}
+	victim = there.Books().Live()[1].Name
+	there.Preempt(victim, 5*time.Second)
+	h.await("the machine that was taken is replaced by the new key", func() bool {
+		live := there.Books().Live()
+		return len(live) == 2 && !slices.ContainsFunc(live, func(i gcptest.Instance) bool { return i.Name == victim || i.Market != gcptest.Spot })
+	})
+	h.await("the service answers", func() bool { return hello(h.endpoint) == nil })
+	if told := events(); strings.Contains(told, "The controller started") {
+		t.Errorf("the controller was started again:\n%s", told)
+	}
+	if made := len(there.Books().Instances); made != 4 {
+		t.Errorf("%d machines were made, and not two and one for each that was taken", made)
+	}
+
 	// Nobody has the key any more but the controller, and that is dead.
-	mustDo(t, func() error { return os.WriteFile(key, []byte("{}"), 0o600) })
+	give([]byte("{}"))
 	cloud.Exhaust(awstest.Pool{})
 	controller, _ := h.parts()
 	cloud.Kill(controller)

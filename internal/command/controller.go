@@ -129,6 +129,10 @@ func (p *Program) controller(ctx context.Context, args []string) (err error) {
 	})
 	group.Go(func() error {
 		defer cancel()
+		return claim.FollowCredentials(ctx, c.Renew)
+	})
+	group.Go(func() error {
+		defer cancel()
 		return untilIdle(ctx, c)
 	})
 	log.Info("the controller starts", "service", *name, "endpoint", endpoint.URL(), "version", p.Version)

@@ -117,7 +117,7 @@ func (p *Program) controllerOn(ctx context.Context, command string, args []strin
 	})
 	group.Go(func() error {
 		defer cancel()
-		return host.Superseded(ctx)
+		return host.Superseded(ctx, c.Renew)
 	})
 	log.Info("the controller starts", "service", host.Told.Service, "endpoint", endpoint.URL(), "version", p.Version)
 	err = group.Wait()

@@ -83,9 +83,11 @@ type Controller struct {
 	started chan struct{}
 	// stopped is closed when Run has returned: nobody reads the inbox any more.
 	stopped chan struct{}
-	view    atomic.Pointer[view]
-	loop    *loop
-	pace    pace
+	// given holds a value when clouds may have been given other credentials.
+	given chan struct{}
+	view  atomic.Pointer[view]
+	loop  *loop
+	pace  pace
 	// ways are those to replicas that are not connected to plainly; see reach.go.
 	ways sync.Map
 }
@@ -121,7 +123,7 @@ func New(o Options) *Controller {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	c := &Controller{
-		o: o, inbox: make(chan func(), 64), started: make(chan struct{}), stopped: make(chan struct{}),
+		o: o, inbox: make(chan func(), 64), started: make(chan struct{}), stopped: make(chan struct{}), given: make(chan struct{}, 1),
 		pace: pace{
 			log: 10 * time.Second, teardown: 20 * time.Minute, reteardown: 5 * time.Second,
 			farewell: 10 * time.Second, waking: 120 * time.Second, replacing: 30 * time.Second, metric: metricPause, straggler: time.Minute,
@@ -154,6 +156,7 @@ func (c *Controller) Run(ctx context.Context) error {
 		defer cancel()
 		broken = c.o.Traffic.Serve(ctx)
 	})
+	workers.Go(c.loop.followKeys)
 	err = c.loop.run()
 	cancel()
 	workers.Wait()

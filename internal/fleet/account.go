@@ -13,7 +13,7 @@ import (
 
 // Account is an account with a vendor, connected to when it is first used. J is what
 // is known of it then, and S what is known of one of its regions.
-type Account[J, S any] struct {
+type Account[J renewer, S any] struct {
 	o       Options
 	name    string
 	connect func(context.Context, Options) (J, error)
@@ -26,9 +26,14 @@ type Account[J, S any] struct {
 	sites  map[string]S
 }
 
+// renewer takes in credentials that are given anew, as [serve.Keyholder] has it.
+type renewer interface {
+	Renew(ctx context.Context) (changed bool, err error)
+}
+
 // NewAccount gives an account by what connects to it and what opens a region of it. It
 // touches nothing. Name is what people call the vendor.
-func NewAccount[J, S any](o Options, name string, connect func(context.Context, Options) (J, error), region func(J, string) S) *Account[J, S] {
+func NewAccount[J renewer, S any](o Options, name string, connect func(context.Context, Options) (J, error), region func(J, string) S) *Account[J, S] {
 	return &Account[J, S]{o: o, name: name, connect: connect, region: region, sites: map[string]S{}}
 }
 
@@ -54,6 +59,24 @@ func (a *Account[J, S]) Join(ctx context.Context) (J, error) {
 	defer a.mu.Unlock()
 	a.joined = &j
 	return j, nil
+}
+
+// Renew takes in credentials that are given anew. Whoever connects later is given them
+// anyway.
+func (a *Account[J, S]) Renew(ctx context.Context) (changed bool, err error) {
+	_, leave, err := a.joining.Enter(ctx, struct{}{})
+	if err != nil {
+		return false, err
+	}
+	leave() // whoever was connecting may have done so with those before
+	j := a.there()
+	if j == nil {
+		return false, nil
+	}
+	if changed, err = (*j).Renew(ctx); err != nil {
+		return false, fmt.Errorf("connecting to %s: %w", a.name, err)
+	}
+	return changed, nil
 }
 
 // there gives the account if it is connected to.
@@ -97,7 +120,7 @@ func (a *Account[J, S]) Each(ctx context.Context, regions []string, do func(S) e
 
 // Gather gives what several regions give, with all that went wrong: what some have is
 // better than nothing.
-func Gather[J, S, T any](ctx context.Context, a *Account[J, S], regions []string, from func(S) ([]T, error)) ([]T, error) {
+func Gather[J renewer, S, T any](ctx context.Context, a *Account[J, S], regions []string, from func(S) ([]T, error)) ([]T, error) {
 	var mu sync.Mutex
 	var all []T
 	err := a.Each(ctx, regions, func(s S) error {

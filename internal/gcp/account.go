@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"path"
 	"slices"
 
@@ -16,6 +17,7 @@ import (
 	"google.golang.org/api/iterator"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
+	"github.com/serve-infra/terraform-provider-serve/internal/keyring"
 )
 
 // account is a project of Google Cloud, connected to when it is first used.
@@ -29,6 +31,7 @@ func newAccount(o CloudOptions) *account {
 type joined struct {
 	*access
 	*services
+	current
 	where *fleet.Whereabouts[Config]
 	scope string
 	log   *slog.Logger
@@ -49,48 +52,75 @@ func connect(ctx context.Context, o CloudOptions) (*joined, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &joined{where: where, log: o.Logger(), enabled: map[string][]string{}}
-	conf := where.Config()
-	if o.Shown != nil {
-		given, err := o.Shown(ctx, cloudName)
-		if err != nil {
-			return nil, err
-		}
-		if given != "" {
-			conf.Credentials = given
-		}
-	}
-	if j.access, err = conf.load(ctx, o.Transport); err != nil {
+	j := &joined{where: where, log: o.Logger()}
+	j.Keyring, err = keyring.Open(ctx, cloudName, o.Shown, func(ctx context.Context, text string) (entry, error) {
+		return enter(ctx, o, where, text)
+	})
+	if err != nil {
 		return nil, err
 	}
-	if err := where.Belong("project", j.project); err != nil {
-		return nil, err
-	}
+	first := j.Key()
+	j.enabled, j.access = first.enabled, first.by(j.current)
 	if o.Scope != nil {
 		if j.scope, err = o.Scope(); err != nil {
 			return nil, err
 		}
 	}
-	if j.services, err = j.access.services(ctx); err != nil {
-		return nil, err
-	}
-	return j, j.look(ctx)
+	j.services, err = j.access.services(ctx)
+	return j, err
 }
 
-// look sees which regions there are.
-func (j *joined) look(ctx context.Context) error {
+// entry is how a project is reached by one key, which it has let in.
+type entry struct {
+	*access
+	enabled map[string][]string
+}
+
+// enter finds out whether the project lets in who has been given something; nothing is
+// as the place says.
+func enter(ctx context.Context, o CloudOptions, where *fleet.Whereabouts[Config], text string) (entry, error) {
+	conf := where.Config()
+	if text != "" {
+		conf.Credentials = text
+	}
+	a, err := conf.load(ctx, o.Transport)
+	if err != nil {
+		return entry{}, err
+	}
+	if err := where.Belong("project", a.project); err != nil {
+		return entry{}, err
+	}
+	enabled, err := a.look(ctx)
+	return entry{a, enabled}, err
+}
+
+// current is the way to Google by what is used at the time.
+type current struct{ *keyring.Keyring[entry] }
+
+// RoundTrip implements [http.RoundTripper].
+func (c current) RoundTrip(req *http.Request) (*http.Response, error) {
+	return c.Key().client.Transport.RoundTrip(req)
+}
+
+// look sees which regions there are, with their zones.
+func (a *access) look(ctx context.Context) (map[string][]string, error) {
 	ctx = hasty(ctx)
-	pages := j.within(ctx).regions.List(ctx, &computepb.ListRegionsRequest{Project: j.project})
+	s, err := a.bound(ctx).services(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string][]string{}
+	pages := s.regions.List(ctx, &computepb.ListRegionsRequest{Project: a.project})
 	for {
 		r, err := pages.Next()
 		if errors.Is(err, iterator.Done) {
-			return nil
+			return all, nil
 		}
 		if err != nil {
-			return fmt.Errorf("asking which regions there are: %w", meaning(err))
+			return nil, fmt.Errorf("asking which regions there are: %w", meaning(err))
 		}
 		for _, zone := range r.GetZones() {
-			j.enabled[r.GetName()] = append(j.enabled[r.GetName()], path.Base(zone))
+			all[r.GetName()] = append(all[r.GetName()], path.Base(zone))
 		}
 	}
 }

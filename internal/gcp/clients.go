@@ -116,12 +116,23 @@ func (b bound) RoundTrip(req *http.Request) (*http.Response, error) {
 	return b.base.RoundTrip(req.WithContext(b.ctx))
 }
 
-// within gives clients for calls that end with ctx. Those of Compute Engine ask for the
-// pages of a list without the context that they were given, and nothing would stop them.
+// by gives the same project by another way.
+func (a *access) by(way http.RoundTripper) *access {
+	other := *a
+	other.client = &http.Client{Transport: way}
+	return &other
+}
+
+// bound gives the same project for calls that end with ctx. The clients of Compute
+// Engine ask for the pages of a list without the context that they were given, and
+// nothing would stop them.
+func (a *access) bound(ctx context.Context) *access {
+	return a.by(bound{ctx, a.client.Transport})
+}
+
+// within gives clients for calls that end with ctx.
 func (j *joined) within(ctx context.Context) *services {
-	a := *j.access
-	a.client = &http.Client{Transport: bound{ctx, j.access.client.Transport}}
-	s, err := a.services(ctx)
+	s, err := j.bound(ctx).services(ctx)
 	if err != nil {
 		return j.services // as these could be made the others can
 	}

@@ -4,6 +4,7 @@
 package gcp
 
 import (
+	"context"
 	"log/slog"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
@@ -25,9 +26,10 @@ type Cloud struct {
 }
 
 var (
-	_ serve.Cloud   = (*Cloud)(nil)
-	_ serve.Dialer  = (*Cloud)(nil)
-	_ serve.Cleaner = (*Cloud)(nil)
+	_ serve.Cloud     = (*Cloud)(nil)
+	_ serve.Dialer    = (*Cloud)(nil)
+	_ serve.Cleaner   = (*Cloud)(nil)
+	_ serve.Keyholder = (*Cloud)(nil)
 )
 
 // NewCloud gives the cloud of a project. It touches nothing, and connects when it is
@@ -40,3 +42,6 @@ func NewCloud(o CloudOptions) *Cloud {
 
 // Name is "gcp".
 func (c *Cloud) Name() string { return cloudName }
+
+// Renew implements [serve.Keyholder].
+func (c *Cloud) Renew(ctx context.Context) (changed bool, err error) { return c.account.Renew(ctx) }

@@ -4,6 +4,7 @@
 package gcp_test
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"os"
@@ -143,6 +144,64 @@ func TestTokensAreHadWhenTheyAreNeeded(t *testing.T) {
 		list()
 		if n := g.Books().Calls["token"]; n != 2 {
 			t.Errorf("%d tokens were had after a day", n)
+		}
+	})
+}
+
+// A controller shows another key once it was given that and Google lets it in; what is
+// under way goes on.
+func TestGoogleIsShownTheKeyThatWasGivenLast(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		next := r.gcp.AddOwner("serve-next")
+		first, second := string(r.gcp.ClientCredentials()), string(r.gcp.KeyOf(next))
+		given := first
+		o := options(t, r.gcp, rigConfig())
+		o.Shown = func(context.Context, string) (string, error) { return given, nil }
+		r.cloud = gcp.NewCloud(o)
+		renew := func(what, text string, changed bool, want error, words string) {
+			t.Helper()
+			given = text
+			got, err := r.cloud.Renew(t.Context())
+			if got != changed || !errors.Is(err, want) || err != nil && (!strings.Contains(err.Error(), words) || strings.Contains(err.Error(), "PRIVATE")) {
+				t.Errorf("%s: changed is %v, %v; want %v, and %v that says %q", what, got, err, changed, want, words)
+			}
+		}
+		renew("nothing was asked yet", first, false, nil, "")
+		offer := r.offer(serve.Spot)
+		stranger := r.gcp.AddOwner("serve-stranger")
+		r.gcp.Disable(stranger)
+		renew("of an account that is disabled", string(r.gcp.KeyOf(stranger)), false, serve.ErrUnauthorized, "account not found")
+		renew("half of a key", second[:len(second)/2], false, serve.ErrInvalid, "are no JSON")
+		renew("of another project", strings.Replace(second, `"`+gcptest.Project+`"`, `"elsewhere"`, 1), false, serve.ErrUnauthorized, "credentials of project elsewhere")
+		r.gcp.Forbid("compute.regions.list")
+		renew("that may do nothing", second, false, serve.ErrUnauthorized, "compute.regions.list")
+		r.gcp.Allow("compute.regions.list")
+
+		// Of a launch under way the first half is done with the old key, the rest with
+		// the new one: the old one is disabled in between.
+		launched := make(chan error)
+		go func() {
+			i, err := r.cloud.Launch(t.Context(), r.request(offer))
+			if err == nil && !i.Running {
+				err = errors.New("it is not running")
+			}
+			launched <- err
+		}()
+		<-time.After(5 * time.Second)
+		renew("another one", second, true, nil, "")
+		r.gcp.Disable(gcptest.Account)
+		if err := <-launched; err != nil {
+			t.Errorf("what was being launched: %v", err)
+		}
+		if n := len(r.gcp.Live()); n != 1 {
+			t.Errorf("there are %d machines", n)
+		}
+		renew("the same", second, false, nil, "")
+		list, err := r.cloud.List(t.Context(), "web")
+		if err != nil || len(list) != 1 {
+			t.Errorf("by the new key there are %+v, %v", list, err)
 		}
 	})
 }

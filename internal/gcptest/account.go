@@ -17,6 +17,8 @@ type account struct {
 	address, title, description string
 	id                          uint64
 	disabled                    bool
+	// owner is one that may do what the owner may.
+	owner bool
 }
 
 // keyID names the key that all service accounts have.
@@ -32,13 +34,18 @@ const googleTokens = "https://oauth2.googleapis.com/token"
 
 // Credentials gives a key of the service account Account in the form of a file, as
 // GOOGLE_APPLICATION_CREDENTIALS may name it. Tokens for it are had at Endpoint.
-func (g *GCP) Credentials() []byte { return g.credentials(Account, g.Endpoint()+tokenPath) }
+func (g *GCP) Credentials() []byte { return g.CredentialsOf(Account) }
+
+// CredentialsOf gives such a key of another service account.
+func (g *GCP) CredentialsOf(address string) []byte {
+	return g.credentials(address, g.Endpoint()+tokenPath)
+}
 
 // ClientCredentials gives the same key for those who ask by Client: tokens for it are
 // had where Google gives them.
 func (g *GCP) ClientCredentials() []byte { return g.credentials(Account, googleTokens) }
 
-// KeyOf gives such a key of another service account.
+// KeyOf gives such a key for Client of another service account.
 func (g *GCP) KeyOf(address string) []byte { return g.credentials(address, googleTokens) }
 
 func (g *GCP) credentials(address, tokens string) []byte {
@@ -63,4 +70,22 @@ func (g *GCP) credentials(address, tokens string) []byte {
 		g.t.Fatalf("writing a key: %v", err)
 	}
 	return file
+}
+
+// AddOwner makes one more service account that may do what the owner may, and gives its
+// address.
+func (g *GCP) AddOwner(name string) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	address := name + "@" + accountDomain
+	g.accounts[address] = &account{address: address, id: g.id(), owner: true}
+	return address
+}
+
+// Disable has a service account be nobody from now on: it is given no token, and those
+// that it has open nothing.
+func (g *GCP) Disable(address string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.accounts[address].disabled = true
 }

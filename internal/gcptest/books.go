@@ -32,7 +32,7 @@ type Books struct {
 	Addresses  []Address           // that are reserved
 	Operations []Operation         // all, in the order in which they began
 	Buckets    map[string][]string // the names of what is in each
-	Accounts   []string            // service accounts but those that there are at first
+	Accounts   []string            // service accounts but those of the owner, and the one there is at first
 	Roles      []string            // of the project's own, but those that were deleted
 	Granted    []string            // who was given which role, and on what
 	Calls      map[string]int      // how often what was asked for, such as compute.instances.insert, refused or not
@@ -141,7 +141,7 @@ func (g *GCP) tellIdentities(b *Books) {
 		b.Buckets[name] = sortedKeys(in.objects)
 	}
 	for _, address := range sortedKeys(g.accounts) {
-		if address != Account && address != defaultAccount {
+		if !g.accounts[address].owner && address != defaultAccount {
 			b.Accounts = append(b.Accounts, address)
 		}
 	}

@@ -105,7 +105,7 @@ func New(t testing.TB, options Options) *GCP {
 	}
 	g.Controls = cloudtest.NewControls(&g.mu, &g.faults)
 	for _, address := range []string{Account, defaultAccount} {
-		g.accounts[address] = &account{address: address, id: g.id()}
+		g.accounts[address] = &account{address: address, id: g.id(), owner: address == Account}
 	}
 	g.compute = g.newCompute()
 	t.Cleanup(g.end)

@@ -45,10 +45,10 @@ func (g *GCP) policyOf(path string) *policy {
 func member(address string) string { return "serviceAccount:" + address }
 
 // may reports whether somebody has a permission on something: by the policy of that,
-// or of the project. The owner, and the service account that stands for them, may
-// do anything.
+// or of the project. The owner, and service accounts that stand for them, may do
+// anything.
 func (g *GCP) may(by, permission, resource string) bool {
-	if by == Owner || by == Account {
+	if a := g.accounts[by]; by == Owner || a != nil && a.owner {
 		return true
 	}
 	for _, path := range []string{resource, project} {

@@ -110,13 +110,19 @@ func (h *Host) put(ctx context.Context, key, where string) error {
 	return err
 }
 
-// show keeps what clouds are to be shown, if anything is said of it. A controller that
-// runs looks again by itself.
-func show(ctx context.Context, b bucket.Bucket, given serve.CloudCredentials) error {
+// show keeps what clouds are to be shown, if anything is said of it, and gives what
+// tells that from what was there before. A controller that runs looks again when the
+// settings have it.
+func show(ctx context.Context, b bucket.Bucket, given serve.CloudCredentials) (tag string, err error) {
 	if given == nil {
-		return nil
+		return "", nil
 	}
-	return bucket.Write(ctx, b, shownKey, given, bucket.Condition{})
+	text, err := json.Marshal(given)
+	if err != nil {
+		return "", fmt.Errorf("writing what clouds are shown: %w", err)
+	}
+	tag, err = b.Put(ctx, shownKey, text, bucket.Condition{})
+	return tag, err
 }
 
 // Clouds gives the names of all clouds that a controller has machines from, its own

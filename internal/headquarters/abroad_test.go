@@ -30,10 +30,19 @@ func TestAControllerHasMachinesInOtherClouds(t *testing.T) {
 		if got := d.means.Clouds("test"); !slices.Equal(got, []string{"test", "gcp", "kubernetes"}) {
 			t.Errorf("machines are from %q", got)
 		}
-		for _, given := range []serve.CloudCredentials{{"gcp": "key"}, nil} {
+		var shown []string
+		for _, given := range []serve.CloudCredentials{{"gcp": "first"}, {"gcp": "key"}, nil} {
 			if _, err := d.Deploy(t.Context(), "web", serve.DeployOptions{CloudCredentials: given}); err != nil {
 				t.Fatal(err)
 			}
+			s, err := read(t.Context(), e.Memory)
+			if err != nil {
+				t.Fatal(err)
+			}
+			shown = append(shown, s.Shown)
+		}
+		if shown[0] == "" || shown[0] == shown[1] || shown[1] != shown[2] {
+			t.Errorf("what is shown is told apart as %q", shown)
 		}
 		s, err := read(t.Context(), e.Memory)
 		if err != nil {

@@ -4,6 +4,7 @@
 package headquarters
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -60,10 +61,11 @@ func (d *Deployer) deploy(ctx context.Context, service string, opt serve.DeployO
 	if err != nil {
 		return nil, err
 	}
-	if err := show(ctx, b, opt.CloudCredentials); err != nil {
+	shown, err := show(ctx, b, opt.CloudCredentials)
+	if err != nil {
 		return nil, err
 	}
-	s, err := d.furnish(ctx, e, b, programs)
+	s, err := d.furnish(ctx, e, b, programs, shown)
 	if err != nil {
 		return nil, err
 	}
@@ -108,8 +110,9 @@ func (p programs) close() {
 	}
 }
 
-// furnish has the bucket hold all that the controller needs.
-func (d *Deployer) furnish(ctx context.Context, e Estate, b bucket.Bucket, all programs) (settings, error) {
+// furnish has the bucket hold all that the controller needs. Shown tells what clouds are
+// to be shown from what they were before; empty is that it is the same.
+func (d *Deployer) furnish(ctx context.Context, e Estate, b bucket.Bucket, all programs, shown string) (settings, error) {
 	before, _, err := told(ctx, b)
 	if err != nil {
 		return settings{}, err
@@ -118,7 +121,7 @@ func (d *Deployer) furnish(ctx context.Context, e Estate, b bucket.Bucket, all p
 	if err != nil {
 		return settings{}, fmt.Errorf("writing how the controller reaches its cloud: %w", err)
 	}
-	s := settings{Program: all[all.host()].Digest(), Programs: map[string]string{}, Config: config, Briefs: d.means.Briefs}
+	s := settings{Program: all[all.host()].Digest(), Programs: map[string]string{}, Config: config, Briefs: d.means.Briefs, Shown: shown}
 	if s.credentials, err = d.credentials(ctx, b); err != nil {
 		return settings{}, err
 	}
@@ -142,11 +145,12 @@ func (d *Deployer) furnish(ctx context.Context, e Estate, b bucket.Bucket, all p
 // deploy at the same moment, each may have made one: whose settings are there first has
 // chosen for all, and only when that is clear are others given back.
 func settle(ctx context.Context, e Estate, b bucket.Bucket, s settings) (settings, error) {
-	for {
+	for shown := s.Shown; ; {
 		before, tag, err := told(ctx, b)
 		if err != nil {
 			return settings{}, err
 		}
+		s.Shown = cmp.Or(shown, before.Shown)
 		if s.Address, err = e.MakeAddress(ctx, before.Address); err != nil {
 			return settings{}, err
 		}

@@ -70,6 +70,9 @@ type settings struct {
 	Config json.RawMessage `json:"config"`
 	// Briefs are how it reaches other clouds, by their names.
 	Briefs map[string]string `json:"briefs,omitempty"`
+	// Shown tells what other clouds are to be shown from what they were before. Nothing
+	// is to be started anew for it.
+	Shown string `json:"shown,omitempty"`
 
 	credentials serve.Credentials
 }
@@ -80,8 +83,9 @@ type Address struct {
 	IP string `json:"ip"`
 }
 
-// digest tells some settings from others.
+// digest tells some settings from others that a controller is to be started anew for.
 func (s settings) digest() string {
+	s.Shown = ""
 	text, err := json.Marshal(s)
 	if err != nil {
 		panic(err) // nothing in it can fail

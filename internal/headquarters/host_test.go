@@ -129,15 +129,24 @@ func TestAControllerMakesRoomForAnotherProgram(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		over := make(chan error)
+		over, given := make(chan error), 0
 		wait := func() {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*programPause)
 			defer cancel()
-			over <- h.Superseded(ctx)
+			over <- h.Superseded(ctx, func() { given++ })
 		}
 		go wait()
 		if err := <-over; !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("nothing has changed: %v", err)
+		}
+		// Other credentials are told of, once each, and are no reason to start anew.
+		for n, shown := range []string{"a", "b"} {
+			s.Shown = shown
+			s.tell()
+			go wait()
+			if err := <-over; !errors.Is(err, context.DeadlineExceeded) || given != n+1 {
+				t.Errorf("other credentials are given: %v, and were told of %d times; want %d", err, given, n+1)
+			}
 		}
 		// One that is not the program it should be is not run.
 		other := brought(t, s.bucket, "two")

@@ -23,18 +23,24 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
-// programPause is how often it is asked whether another program is to be run.
+// programPause is how often it is asked whether another program is to be run, or other
+// credentials to be shown.
 const programPause = 5 * time.Second
 
 // Superseded returns nil when the controller is to be started anew, as what it was
 // told has changed; if that is its program, the other one is there to be started.
-// Or else it returns when ctx ends.
-func (h *Host) Superseded(ctx context.Context) error {
+// Or else it returns when ctx ends. Given is called when what other clouds are to be
+// shown has changed, which is no reason to start anew.
+func (h *Host) Superseded(ctx context.Context, given func()) error {
 	told := h.settings
 	told.credentials = serve.Credentials{} // which never change
 	for turns.Sleep(ctx, programPause) {
 		var now settings
 		err := bucket.Read(ctx, h.Bucket, settingsKey, &now)
+		if err == nil && now.Shown != told.Shown {
+			told.Shown = now.Shown
+			given()
+		}
 		switch {
 		case err == nil && reflect.DeepEqual(now, told):
 			continue

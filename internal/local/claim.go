@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/changes"
 	"github.com/serve-infra/terraform-provider-serve/internal/jsonfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/logfile"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -188,6 +189,31 @@ func readNotes(dir string) (map[string]string, error) {
 // CloudCredentials gives what the controller is to show a cloud.
 func (c *Claim) CloudCredentials(_ context.Context, cloud string) (string, error) {
 	return readShown(c.dir, cloud)
+}
+
+// FollowCredentials calls given when what clouds are to be shown may have changed, until
+// ctx ends.
+func (c *Claim) FollowCredentials(ctx context.Context, given func()) error {
+	files, err := changes.Watch(c.dir)
+	if err != nil {
+		return err
+	}
+	defer files.Close()
+	given() // before it was watched
+	for {
+		select {
+		case e := <-files.Events:
+			if name := filepath.Base(e.Name); name == shownFile || name == ownShownFile {
+				given()
+			}
+		case err := <-files.Failed:
+			if err != nil {
+				given() // it may have been missed
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // readShown reads what a cloud is shown; nothing where nothing was given.

@@ -157,7 +157,7 @@ func (d *Deployer) brief(dir string) error {
 }
 
 // show keeps what a controller is to show clouds, if anything is said of it. One that
-// runs looks again by itself.
+// runs sees it.
 func (d *Deployer) show(dir string, shown serve.CloudCredentials) error {
 	for name, given := range map[string]serve.CloudCredentials{shownFile: shown, ownShownFile: d.o.Shown} {
 		if given == nil {

@@ -4,6 +4,7 @@
 package local
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -30,6 +31,12 @@ func TestCloudCredentialsAreKeptForTheController(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The controller is told of each, and once when it begins to listen.
+	told := make(chan struct{}, 100)
+	listening, stop := context.WithCancel(t.Context())
+	over := make(chan error)
+	go func() { over <- claim.FollowCredentials(listening, func() { told <- struct{}{} }) }()
+	<-told
 	for _, step := range []struct {
 		what  string
 		given serve.CloudCredentials
@@ -49,9 +56,14 @@ func TestCloudCredentialsAreKeptForTheController(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		<-told
 		if got, err := claim.CloudCredentials(t.Context(), "gcp"); got != step.want || err != nil {
 			t.Errorf("%s: the controller has %q, %v; want %q", step.what, got, err, step.want)
 		}
+	}
+	stop()
+	if err := <-over; err != nil {
+		t.Errorf("listening ends with %v", err)
 	}
 	if got, err := claim.CloudCredentials(t.Context(), "aws"); got != "the caller's" || err != nil {
 		t.Errorf("where nothing was given the controller has %q, %v", got, err)

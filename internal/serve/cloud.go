@@ -76,6 +76,16 @@ type Restarter interface {
 	Restart(ctx context.Context, req LaunchRequest) (Instance, error)
 }
 
+// Keyholder is a [Cloud] that is shown credentials, which may be given anew while it is
+// in use; see [CredentialsOf].
+type Keyholder interface {
+	// Renew has the cloud be shown what is given now, if that is not what it is shown
+	// already, and reports whether it has changed. What the cloud does not let in is
+	// not used: the error says why, and what was shown before still is. What is under
+	// way goes on.
+	Renew(ctx context.Context) (changed bool, err error)
+}
+
 // Cleaner is a [Cloud] in which there is more of a service than its machines.
 type Cleaner interface {
 	// Clean removes the rest when the last machine of the service is gone, as

@@ -59,7 +59,7 @@ type DeployOptions struct {
 type CloudCredentials map[string]string
 
 // CredentialsOf gives what a controller is to show the cloud of a name; nothing if it
-// was given none. It is asked anew from time to time, as they may be given anew.
+// was given none. They may be given anew; see [Keyholder].
 type CredentialsOf func(ctx context.Context, cloud string) (string, error)
 
 // EndpointOptions say how clients are to reach a service.
