@@ -16,7 +16,6 @@ import (
 // clients are those of one namespace of one cluster; they share their connections.
 type clients struct {
 	namespace string
-	config    Config // by which they were made
 	// context is the name of kubectl's context, empty where there is none.
 	context string
 	dynamic dynamic.Interface
@@ -25,13 +24,16 @@ type clients struct {
 
 // connect makes the clients. Nothing is asked of the API server yet.
 func connect(config Config) (*clients, error) {
-	// Held fast before anything else is read: kubectl's own may change any time.
-	config.Context = config.CurrentContext()
-	settings, namespace, err := config.rest()
+	a, err := config.access()
 	if err != nil {
 		return nil, err
 	}
-	c := &clients{namespace: namespace, config: config, context: config.Context}
+	return a.clients(a.settings)
+}
+
+// clients makes clients by some settings, for the namespace and the context of a.
+func (a *access) clients(settings *rest.Config) (*clients, error) {
+	c := &clients{namespace: a.namespace, context: a.config.Context}
 	transport, err := rest.HTTPClientFor(settings)
 	if err == nil {
 		c.dynamic, err = dynamic.NewForConfigAndClient(settings, transport)

@@ -40,8 +40,7 @@ type CloudOptions struct {
 	Scope func() (string, error)
 	// Shown gives what a cluster is shown that has to be given credentials, in place of
 	// Config: a kubeconfig that needs no other files, as JSON with kubeconfig and
-	// context. It is asked with the first connection. Nil, and where it gives nothing,
-	// is as Config says.
+	// context. Nil, and where it gives nothing, is as Config says.
 	Shown serve.CredentialsOf
 	// ProvisionTimeout is how long no node may have room for a pod before that is
 	// serve.ErrCapacity; 0 is ten seconds. While the cluster says that a node is
@@ -94,7 +93,10 @@ type Cloud struct {
 	tunnels tunnels
 }
 
-var _ serve.Cloud = (*Cloud)(nil)
+var (
+	_ serve.Cloud     = (*Cloud)(nil)
+	_ serve.Keyholder = (*Cloud)(nil)
+)
 
 // NewCloud gives the cloud of the cluster. It touches nothing, and connects when
 // it is first used.
@@ -107,6 +109,7 @@ func NewCloud(o CloudOptions) *Cloud {
 	}
 	c := &Cloud{o: o, log: o.Log, cluster: &connector{config: o.Config, scope: o.Scope, shown: o.Shown}, known: make(map[serve.Ref]types.UID)}
 	c.feed = feed{cluster: c.cluster, log: o.Log}
+	c.cluster.seen = c.feed.seen
 	return c
 }
 
@@ -121,6 +124,19 @@ func (c *Cloud) Context(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("finding out which cluster this is: %w", err)
 	}
 	return s.context, nil
+}
+
+// Renew implements [serve.Keyholder]. Watches are taken up with the other key where they
+// were, and connections to pods that are open go on until they are closed.
+func (c *Cloud) Renew(ctx context.Context) (changed bool, err error) {
+	changed, err = c.cluster.renew(ctx)
+	if changed {
+		c.tunnels.renew()
+	}
+	if err != nil {
+		return changed, fmt.Errorf("connecting to the cluster: %w", err)
+	}
+	return changed, nil
 }
 
 // region is the cluster's name in locations.

@@ -4,7 +4,6 @@
 package kube
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,15 +80,11 @@ func (c Config) loader() clientcmd.ClientConfig {
 	return clientcmd.NewNonInteractiveClientConfig(*read, c.Context, over, nil)
 }
 
-// shown gives the Config for a cluster that is shown what was given for it, or c if
-// nothing was.
-func (c Config) shown(ctx context.Context, shown serve.CredentialsOf) (Config, error) {
-	if shown == nil {
+// given gives the Config for a cluster that something was given for, or c if nothing
+// was.
+func (c Config) given(text string) (Config, error) {
+	if text == "" {
 		return c, nil
-	}
-	text, err := shown(ctx, cloudName)
-	if err != nil || text == "" {
-		return c, err
 	}
 	var given struct {
 		Kubeconfig string `json:"kubeconfig"`

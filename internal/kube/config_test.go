@@ -60,9 +60,8 @@ func TestAClusterIsReachedAsWasGiven(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		config, _, err := s.config.rest()
-		if err != nil || config.Host != row.host || s.context != row.context || s.namespace != row.inside {
-			t.Errorf("%s: %v, context %q, namespace %q, %v; want %q, %q, %q", row.what, config, s.context, s.namespace, err, row.host, row.context, row.inside)
+		if config := s.Key().settings; config.Host != row.host || s.context != row.context || s.namespace != row.inside {
+			t.Errorf("%s: %v, context %q, namespace %q; want %q, %q, %q", row.what, config, s.context, s.namespace, row.host, row.context, row.inside)
 		}
 	}
 }

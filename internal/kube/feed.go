@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
 )
@@ -94,6 +95,22 @@ func (f *feed) enter(ctx context.Context) (*watching, error) {
 	}
 	f.now = w
 	return w, nil
+}
+
+// seen names the pods that there are, as far as anybody watches.
+func (f *feed) seen() map[types.UID]bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	seen := map[types.UID]bool{}
+	if f.now == nil {
+		return seen
+	}
+	for _, found := range f.now.pods.GetStore().List() {
+		if pod, ok := found.(*corev1.Pod); ok {
+			seen[pod.UID] = true
+		}
+	}
+	return seen
 }
 
 // leave ends the watch with its last user.

@@ -34,7 +34,7 @@ func (c *Cloud) Dial(ctx context.Context, ref serve.Ref, address string) (net.Co
 	if err != nil {
 		return nil, err
 	}
-	if s.config.Content == "" {
+	if s.Key().config.Content == "" {
 		return new(net.Dialer).DialContext(ctx, "tcp", address)
 	}
 	_, port, err := net.SplitHostPort(address)
@@ -52,66 +52,128 @@ func (c *Cloud) Dial(ctx context.Context, ref serve.Ref, address string) (net.Co
 // which all connections to its server share.
 type tunnels struct {
 	mu    sync.Mutex
-	ways  map[string]httpstream.Connection
+	ways  map[string]*tunnel
 	count atomic.Int64
 }
 
-// dial connects to a port of a pod, by the way there is, or by a new one when that has
-// broken off, as it does with the pod and with the API server.
+// tunnel is a way to a pod. Its fields are guarded by the lock of all.
+type tunnel struct {
+	httpstream.Connection
+	// users counts the connections that go this way, and last says that there will be
+	// no others.
+	users int
+	last  bool
+}
+
+// broken reports whether the way has broken off, as it does with the pod and with the
+// API server.
+func (w *tunnel) broken() bool {
+	select {
+	case <-w.CloseChan():
+		return true
+	default:
+		return false
+	}
+}
+
+// dial connects to a port of a pod, by the way there is, or by a new one when there is
+// none any more.
 func (t *tunnels) dial(ctx context.Context, s *site, pod, port string) (net.Conn, error) {
 	way, err := t.way(ctx, s, pod)
 	if err != nil {
 		return nil, err
 	}
-	return t.join(way, port)
+	conn, err := t.join(way, port)
+	if err != nil {
+		t.leave(way)
+	}
+	return conn, err
 }
 
-func (t *tunnels) way(ctx context.Context, s *site, pod string) (httpstream.Connection, error) {
-	t.mu.Lock()
-	way := t.ways[pod]
-	t.mu.Unlock()
-	if way != nil {
-		select {
-		case <-way.CloseChan():
-		default:
-			return way, nil
-		}
+// way gives the way to a pod for one more connection, which is to leave it.
+func (t *tunnels) way(ctx context.Context, s *site, pod string) (*tunnel, error) {
+	if way := t.enter(pod); way != nil {
+		return way, nil
 	}
-	dialed := make(chan error, 1)
+	dialed, failed := make(chan *tunnel), make(chan error, 1)
 	go func() { // the dialer knows no context, and ends by the time-outs of the network
-		var err error
-		way, err = s.open(pod)
-		if err == nil {
-			way = t.keep(pod, way)
+		by := s.Key()
+		conn, err := s.open(by, pod)
+		if err != nil {
+			failed <- err
+			return
 		}
-		dialed <- err
+		way := t.keep(pod, conn, by)
+		select {
+		case dialed <- way:
+		case <-ctx.Done():
+			t.leave(way)
+		}
 	}()
 	select {
-	case err := <-dialed:
-		return way, err
+	case way := <-dialed:
+		return way, nil
+	case err := <-failed:
+		return nil, err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-// keep has a way be that to the pod, and gives the one that somebody else has made
-// meanwhile, if it is good.
-func (t *tunnels) keep(pod string, way httpstream.Connection) httpstream.Connection {
+// enter gives the way to a pod, if there is one.
+func (t *tunnels) enter(pod string) *tunnel {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if other := t.ways[pod]; other != nil {
-		select {
-		case <-other.CloseChan():
-		default:
-			_ = way.Close() // nothing goes that way yet
-			return other
-		}
+	way := t.ways[pod]
+	if way == nil || way.broken() {
+		return nil
+	}
+	way.users++
+	return way
+}
+
+// keep has a way be that to the pod, and gives the one that somebody else has made
+// meanwhile, if it is good. One that was opened with a key of before is for one
+// connection.
+func (t *tunnels) keep(pod string, conn httpstream.Connection, by *access) *tunnel {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if other := t.ways[pod]; other != nil && !other.broken() {
+		_ = conn.Close() // nothing goes that way yet
+		other.users++
+		return other
+	}
+	way := &tunnel{Connection: conn, users: 1, last: by.over.Err() != nil}
+	if way.last {
+		return way
 	}
 	if t.ways == nil {
-		t.ways = map[string]httpstream.Connection{}
+		t.ways = map[string]*tunnel{}
 	}
 	t.ways[pod] = way
 	return way
+}
+
+// leave ends a connection's use of its way.
+func (t *tunnels) leave(way *tunnel) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if way.users--; way.users == 0 && way.last {
+		_ = way.Close()
+	}
+}
+
+// renew has new ways be opened for new connections. Those there are stay for as long as
+// something goes that way.
+func (t *tunnels) renew() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, way := range t.ways {
+		if way.last = true; way.users == 0 {
+			_ = way.Close()
+		}
+	}
+	t.ways = nil
 }
 
 // forget closes the way to a pod that is not to be there any more.
@@ -124,9 +186,9 @@ func (t *tunnels) forget(pod string) {
 	}
 }
 
-// open opens a way to a pod.
-func (s *site) open(pod string) (httpstream.Connection, error) {
-	dialer, err := s.dialerTo(pod)
+// open opens a way to a pod with a key.
+func (s *site) open(by *access, pod string) (httpstream.Connection, error) {
+	dialer, err := s.dialerTo(by, pod)
 	if err != nil {
 		return nil, err
 	}
@@ -136,15 +198,13 @@ func (s *site) open(pod string) (httpstream.Connection, error) {
 
 // dialerTo gives what opens ways, through websockets or, to an API server or a proxy
 // that has none, as it was done before.
-func (s *site) dialerTo(pod string) (httpstream.Dialer, error) {
-	settings, _, err := s.config.rest()
-	if err != nil {
-		return nil, err
-	}
+func (s *site) dialerTo(by *access, pod string) (httpstream.Dialer, error) {
+	settings := by.settings
 	to, err := s.portForward(pod)
 	if err != nil {
 		return nil, err
 	}
+	to = by.toward(to, s.server)
 	modern, err := portforward.NewSPDYOverWebsocketDialerForStreaming(to, rest.CopyConfig(settings))
 	if err != nil {
 		return nil, err
@@ -170,7 +230,7 @@ func (s *site) portForward(pod string) (*url.URL, error) {
 
 // join gives a connection to a port, which is two streams of the way: one for what is
 // sent, and one by which the kubelet says what has gone wrong.
-func (t *tunnels) join(way httpstream.Connection, port string) (net.Conn, error) {
+func (t *tunnels) join(way *tunnel, port string) (net.Conn, error) {
 	headers := http.Header{}
 	headers.Set(corev1.PortHeader, port)
 	headers.Set(corev1.PortForwardRequestIDHeader, strconv.FormatInt(t.count.Add(1), 10))
@@ -192,6 +252,7 @@ func (t *tunnels) join(way httpstream.Connection, port string) (net.Conn, error)
 		_ = wrong.Reset() // or whoever reads it would wait for the kubelet to end it
 		_ = far.Close()
 		way.RemoveStreams(data, wrong)
+		t.leave(way)
 	})
 	go func() {
 		_, _ = io.Copy(far, data) // whoever reads sees that there is no more
