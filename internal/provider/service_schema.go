@@ -112,7 +112,7 @@ func serviceSchema(ctx context.Context) schema.Schema {
 		"cloud_credentials_wo": cloudsAttribute(),
 		"cloud_credentials_wo_version": schema.Int64Attribute{
 			Optional:            true,
-			MarkdownDescription: "Change it to have `cloud_credentials_wo` sent again, which takes the place of all that was sent before. Replicas go on as they are. A controller that runs takes in another key of AWS within minutes, and the rest when it starts next. Without a change the controller keeps what it has.",
+			MarkdownDescription: "Change it to have `cloud_credentials_wo` sent again, which takes the place of all that was sent before. Replicas go on as they are. A controller that runs shows a cloud the other key within seconds, if the cloud lets it in; else it goes on with the one before and says so in its events. Without a change the controller keeps what it has.",
 		},
 		"wait_for_ready": schema.BoolAttribute{
 			Optional: true,
