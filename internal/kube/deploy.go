@@ -65,16 +65,27 @@ func (d *Deployer) deploy(ctx context.Context, service string, opt serve.DeployO
 	if opt.Image != "" {
 		version = "" // who knows
 	}
+	object, err := d.furnish(ctx, c, newPlan(c.namespace, version, image, copies), service, opt.Endpoint)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.rollOut(ctx, c); err != nil {
+		return nil, err
+	}
+	return d.client(c, object)
+}
+
+// errEnding tells that something is being removed that is needed, and can be made
+// anew only when it is gone.
+var errEnding = errors.New("something of an earlier deployment is being removed")
+
+// furnish makes everything there is to make, as often as something of it is found
+// to be ending.
+func (d *Deployer) furnish(ctx context.Context, c *clients, p plan, service string, e serve.EndpointOptions) (*unstructured.Unstructured, error) {
 	for {
-		object, err := d.furnish(ctx, c, newPlan(c.namespace, version, image, copies), service, opt.Endpoint)
-		switch {
-		case err == nil:
-			if err := d.rollOut(ctx, c); err != nil {
-				return nil, err
-			}
-			return d.client(c, object)
-		case !errors.Is(err, errEnding):
-			return nil, err
+		object, err := d.furnishOnce(ctx, c, p, service, e)
+		if !errors.Is(err, errEnding) {
+			return object, err
 		}
 		select {
 		case <-time.After(endPause):
@@ -84,16 +95,12 @@ func (d *Deployer) deploy(ctx context.Context, service string, opt serve.DeployO
 	}
 }
 
-// errEnding tells that something is being removed that is needed, and can be made
-// anew only when it is gone.
-var errEnding = errors.New("something of an earlier deployment is being removed")
-
-// furnish makes everything there is to make. Somebody who destroys the last
+// furnishOnce makes everything there is to make. Somebody who destroys the last
 // service at the same moment removes what he finds unused. So the service is
 // declared first, and then everything is marked once more: what was removed in
 // between is made again, and what was looked at before is not removed, as it is
 // not any more what it was then.
-func (d *Deployer) furnish(ctx context.Context, c *clients, p plan, service string, e serve.EndpointOptions) (*unstructured.Unstructured, error) {
+func (d *Deployer) furnishOnce(ctx context.Context, c *clients, p plan, service string, e serve.EndpointOptions) (*unstructured.Unstructured, error) {
 	if err := d.define(ctx, c, p); err != nil {
 		return nil, err
 	}
@@ -102,7 +109,7 @@ func (d *Deployer) furnish(ctx context.Context, c *clients, p plan, service stri
 	}
 	object, err := c.declare(ctx, service, e)
 	if err != nil {
-		return nil, err
+		return nil, ending(err)
 	}
 	if p, err = c.newest(ctx, p); err != nil {
 		return nil, err
@@ -121,8 +128,13 @@ func (d *Deployer) furnish(ctx context.Context, c *clients, p plan, service stri
 }
 
 // ending turns a refusal because of something that is being removed into
-// errEnding.
+// errEnding, and also that something is not there which was made a moment ago:
+// the namespace, or the definition, whose objects the API server does not know
+// then ("could not find the requested resource").
 func ending(err error) error {
+	if errors.Is(err, serve.ErrNotFound) {
+		return fmt.Errorf("%w: %w", errEnding, err)
+	}
 	for _, words := range []string{"because it is being terminated", "is terminating", "object is being deleted"} {
 		if err != nil && strings.Contains(err.Error(), words) {
 			return fmt.Errorf("%w: %w", errEnding, err)
@@ -162,7 +174,7 @@ func (d *Deployer) define(ctx context.Context, c *clients, p plan) error {
 		return all[crdName] != nil && !established(all[crdName])
 	})
 	if err != nil {
-		return fmt.Errorf("waiting for the custom resource %s to be known: %w", crdName, err)
+		return ending(fmt.Errorf("waiting for the custom resource %s to be known: %w", crdName, err))
 	}
 	return nil
 }
@@ -202,7 +214,7 @@ func (c *clients) makeNamespace(ctx context.Context, p plan) error {
 		_, err = namespaces.Patch(ctx, c.namespace, types.MergePatchType, touching(p.Mark), metav1.PatchOptions{FieldManager: fieldManager})
 	}
 	if err != nil {
-		return fmt.Errorf("making the namespace %q: %w", c.namespace, meaning(err))
+		return ending(fmt.Errorf("making the namespace %q: %w", c.namespace, meaning(err)))
 	}
 	return nil
 }
@@ -223,7 +235,7 @@ func (c *clients) declare(ctx context.Context, service string, e serve.EndpointO
 			return nil, errEnding
 		}
 		if err != nil {
-			return nil, ending(fmt.Errorf("making ServeService %q: %w", service, meaning(err)))
+			return nil, fmt.Errorf("making ServeService %q: %w", service, meaning(err))
 		}
 		return object, nil
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -85,7 +86,9 @@ func (p ground) clear() {
 	ctx, cancel := context.WithTimeout(context.Background(), longEnough)
 	defer cancel()
 	list, err := p.objects.List(ctx, metav1.ListOptions{})
-	if err != nil {
+	if apierrors.IsNotFound(err) {
+		list = &unstructured.UnstructuredList{} // the definition is gone, and all with it
+	} else if err != nil {
 		p.Errorf("clearing up: %v", err)
 		return
 	}

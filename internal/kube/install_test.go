@@ -4,14 +4,18 @@
 package kube
 
 import (
+	"context"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
 // typed reads an object as what it is, and finds fields that there are not.
@@ -94,5 +98,41 @@ func TestTheControllerHasFewRights(t *testing.T) {
 		if slices.ContainsFunc(rule.Resources, func(r string) bool { return strings.HasPrefix(r, "role") || r == "pods/exec" || r == "serviceaccounts" }) {
 			t.Errorf("it may %v", rule)
 		}
+	}
+}
+
+// Who destroys the last service of one namespace takes away what somebody else is
+// about to deploy with in another one: the definition of our custom resource is
+// common to all. It is not parallel, as other tests count on the definition.
+func TestDeployingWhileOthersDestroyInACluster(t *testing.T) {
+	const rounds = 6
+	var busy sync.WaitGroup
+	defer busy.Wait()
+	for range 2 {
+		p := newPlace(t)
+		d := NewDeployer(DeployerOptions{
+			Config: p.config,
+			Credentials: func() (serve.Credentials, error) {
+				return serve.Credentials{Token: "t", Certificate: "c", Key: "k"}, nil
+			},
+		})
+		c, err := connect(p.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		busy.Go(func() {
+			for round := range rounds {
+				ctx, cancel := context.WithTimeout(t.Context(), 2*longEnough)
+				_, err := d.furnish(ctx, c, newPlan(c.namespace, "1.0.0", Image{Reference: "x"}, 0), "web", serve.EndpointOptions{})
+				if err == nil {
+					_, err = d.Destroy(ctx, "web")
+				}
+				cancel()
+				if err != nil {
+					t.Errorf("round %d in %s: %v", round, c.namespace, err)
+					return
+				}
+			}
+		})
 	}
 }
