@@ -19,14 +19,19 @@ import (
 // A queue elsewhere makes a service larger and smaller. While nobody knows how long
 // it is, the service stays as it is.
 func TestAnExternalMetricScales(t *testing.T) {
-	var length, status atomic.Int64
-	status.Store(http.StatusOK)
-	length.Store(7)
-	asked := make(chan struct{}, 1000)
+	// Both change at once: an old status with a new length would be a number.
+	type answer struct{ status, length int }
+	var now atomic.Value
+	now.Store(answer{http.StatusOK, 7})
+	asked := make(chan struct{})
 	queue := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(int(status.Load()))
-		fmt.Fprintf(w, `{"queues": [{"length": %d}]}`, length.Load())
-		asked <- struct{}{}
+		a, _ := now.Load().(answer)
+		w.WriteHeader(a.status)
+		fmt.Fprintf(w, `{"queues": [{"length": %d}]}`, a.length)
+		select {
+		case asked <- struct{}{}:
+		default: // nobody waits for it
+		}
 	}))
 	defer queue.Close()
 	r := start(t, newCloud(t), servetest.NewStore(), func(c *Controller) { c.pace.metric = 5 * time.Millisecond })
@@ -37,17 +42,16 @@ func TestAnExternalMetricScales(t *testing.T) {
 	spec.ReplicaPolicy.ExternalMetric = &serve.ExternalMetric{URL: queue.URL, Field: "queues.0.length", TargetPerReplica: 2}
 	r.apply(spec)
 	r.await("four replicas for seven", func(s serve.Service) bool { return s.Target == 4 && s.Counts.Ready == 4 })
-	status.Store(http.StatusServiceUnavailable)
-	length.Store(0)
+	now.Store(answer{http.StatusServiceUnavailable, 0})
 	for range 5 {
 		<-asked
 	}
 	if s, err := r.Service(t.Context()); err != nil || s.Target != 4 {
 		t.Errorf("without a number the target has become %d, %v", s.Target, err)
 	}
-	status.Store(http.StatusOK)
+	now.Store(answer{http.StatusOK, 0})
 	r.await("one for none", func(s serve.Service) bool { return s.Target == 1 && s.Counts.Total == 1 })
-	length.Store(100)
+	now.Store(answer{http.StatusOK, 100})
 	r.await("as many as may be", func(s serve.Service) bool { return s.Target == 5 && s.Counts.Ready == 5 })
 
 	// Nobody is asked any more when nobody wants to know.
