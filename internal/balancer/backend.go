@@ -62,11 +62,11 @@ type backend struct {
 	// drained is closed when the backend has left and is idle.
 	drained chan struct{}
 
-	mu      sync.Mutex // guards what follows
-	address string
-	aborted bool
-	conns   map[*conn]struct{} // all of them, also those being made
-	idle    []*conn            // the most recently used last
+	mu           sync.Mutex // guards what follows
+	way, address string
+	aborted      bool
+	conns        map[*conn]struct{} // all of them, also those being made
+	idle         []*conn            // the most recently used last
 }
 
 func newBackend(b *Balancer, id int64) *backend {
@@ -96,12 +96,12 @@ func (be *backend) release() {
 }
 
 // join puts the backend into the set, with a clean record.
-func (be *backend) join(address string) {
+func (be *backend) join(way, address string) {
 	be.mu.Lock()
 	be.aborted = false
 	var stale []*conn
-	if be.address != address {
-		be.address, stale, be.idle = address, be.idle, nil
+	if be.way != way || be.address != address {
+		be.way, be.address, stale, be.idle = way, address, be.idle, nil
 	}
 	be.mu.Unlock()
 	for _, c := range stale {
@@ -174,7 +174,7 @@ func (be *backend) connect(ctx context.Context, fresh bool) (*conn, error) {
 		be.mu.Unlock()
 		return nil, errAborted
 	}
-	c := &conn{backend: be, address: be.address}
+	c := &conn{backend: be, way: be.way, address: be.address}
 	be.conns[c] = struct{}{}
 	be.mu.Unlock()
 	if err := c.open(ctx); err != nil {
@@ -206,7 +206,7 @@ func (be *backend) reuse() (*conn, error) {
 func (be *backend) keep(c *conn) bool {
 	be.mu.Lock()
 	defer be.mu.Unlock()
-	if be.state.Load() < 0 || c.address != be.address || len(be.idle) >= maxIdle {
+	if be.state.Load() < 0 || c.way != be.way || c.address != be.address || len(be.idle) >= maxIdle {
 		return false
 	}
 	be.idle = append(be.idle, c)

@@ -89,13 +89,15 @@ type Backend struct {
 	ID int64
 	// Address is where the replica listens, "host:port".
 	Address string
+	// Way says how it is reached, in the words of whoever dials; empty is plainly.
+	Way string
 	// Weight is the number of requests per second the replica is meant to take,
 	// used by instance_aware_least_load; 0 or less means 1.
 	Weight float64
 }
 
-// Dial makes a connection to the server of the backend with an ID and address.
-type Dial func(ctx context.Context, id int64, address string) (net.Conn, error)
+// Dial makes a connection to the server of a backend, by its way and address.
+type Dial func(ctx context.Context, way, address string) (net.Conn, error)
 
 // Options are the settings of a [Balancer]. The zero value of each field is a
 // usable default.
@@ -195,7 +197,7 @@ func (b *Balancer) SetBackends(backends []Backend) {
 			be = newBackend(b, spec.ID)
 			b.known[spec.ID] = be
 		}
-		be.join(spec.Address)
+		be.join(spec.Way, spec.Address)
 		if spec.Weight <= 0 {
 			spec.Weight = 1
 		}
@@ -215,7 +217,7 @@ func (b *Balancer) SetBackends(backends []Backend) {
 // as at first. Connections there are stay as they are.
 func (b *Balancer) SetDial(dial Dial) {
 	if dial == nil {
-		dial = func(ctx context.Context, _ int64, address string) (net.Conn, error) {
+		dial = func(ctx context.Context, _, address string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", address)
 		}
 	}

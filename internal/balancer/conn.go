@@ -47,9 +47,9 @@ var errSilent = errors.New("no byte was moved for longer than the stream timeout
 // received over it, and when.
 type conn struct {
 	net.Conn
-	backend *backend
-	address string
-	reused  bool
+	backend      *backend
+	way, address string
+	reused       bool
 
 	// Only the exchange that uses the connection touches these.
 	reader    *bufio.Reader       // over this conn
@@ -90,7 +90,7 @@ func (c *conn) open(ctx context.Context) error {
 		return cause
 	}
 	dial := *c.backend.balancer.dial.Load()
-	raw, err := dial(ctx, c.backend.id, c.address)
+	raw, err := dial(ctx, c.way, c.address)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if raw != nil {

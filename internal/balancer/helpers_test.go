@@ -238,7 +238,7 @@ func (m memory) dial(ctx context.Context, _, address string) (net.Conn, error) {
 }
 
 // reach dials for a balancer.
-func (m memory) reach(ctx context.Context, _ int64, address string) (net.Conn, error) {
+func (m memory) reach(ctx context.Context, _, address string) (net.Conn, error) {
 	return m.dial(ctx, "tcp", address)
 }
 
@@ -273,8 +273,8 @@ func (m memory) client(t *testing.T) *http.Client {
 
 // wrapped is a dialer whose connections are changed by wrap.
 func wrapped(dial Dial, wrap func(net.Conn) net.Conn) Dial {
-	return func(ctx context.Context, id int64, address string) (net.Conn, error) {
-		conn, err := dial(ctx, id, address)
+	return func(ctx context.Context, way, address string) (net.Conn, error) {
+		conn, err := dial(ctx, way, address)
 		if err != nil {
 			return nil, err
 		}

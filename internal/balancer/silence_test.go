@@ -247,9 +247,9 @@ func TestConnectionsAreKeptForAWhile(t *testing.T) {
 	t.Parallel()
 	inBubble(t, Options{}, func(t *testing.T, x *bubble) {
 		dials := 0
-		x.balancer.SetDial(func(ctx context.Context, id int64, address string) (net.Conn, error) {
+		x.balancer.SetDial(func(ctx context.Context, way, address string) (net.Conn, error) {
 			dials++
-			return x.reach(ctx, id, address)
+			return x.reach(ctx, way, address)
 		})
 		be := x.balancer.known[1]
 		client := x.client(t)

@@ -88,8 +88,6 @@ type Controller struct {
 	view  atomic.Pointer[view]
 	loop  *loop
 	pace  pace
-	// ways are those to replicas that are not connected to plainly; see reach.go.
-	ways sync.Map
 }
 
 // pace is how long things may take, and after which pause they are tried again.
@@ -134,7 +132,6 @@ func New(o Options) *Controller {
 		func() { c.nudge(func(l *loop) { l.dirty = true }) },
 		func(id int64) { c.nudge(func(l *loop) { l.suspect(id) }) },
 	)
-	o.Traffic.SetDial(c.dial)
 	return c
 }
 
@@ -150,6 +147,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var workers sync.WaitGroup
+	c.o.Traffic.SetDial(Dial(c.o.Clouds))
 	c.loop = newLoop(ctx, c, &workers, state)
 	var broken error
 	workers.Go(func() {

@@ -305,7 +305,6 @@ func (l *loop) noteStatuses() {
 		if !seen[id] {
 			delete(l.shown, id)
 			delete(l.replicas, id)
-			l.c.ways.Delete(id)
 			l.record(serve.Event{Kind: serve.EventStatus, ReplicaID: id, From: from,
 				Message: fmt.Sprintf("Replica %d is gone", id)})
 		}

@@ -159,8 +159,7 @@ func (l *loop) route() {
 		if r.Address == "" || !r.Ready || !l.serves(r.Revision) {
 			continue
 		}
-		l.way(&r)
-		b := balancer.Backend{ID: r.ID, Address: r.Address,
+		b := balancer.Backend{ID: r.ID, Address: r.Address, Way: l.way(&r),
 			Weight: policy.Weight(l.state.Spec.ReplicaPolicy.TargetQPSPerReplica, r.Offer.Accelerators)}
 		switch {
 		case r.Teardown == "":

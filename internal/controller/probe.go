@@ -49,11 +49,11 @@ func (l *loop) probe(r *serve.Replica, run *running) {
 	if r.Ready {
 		pause = interval
 	}
-	dial := l.way(r)
+	way, dial := l.way(r), Dial(l.c.o.Clouds)
 	l.workers.Go(func() {
 		defer cancel()
 		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
-			return dial(ctx, id, address)
+			return dial(ctx, way, address)
 		}}}
 		for {
 			err := ask(ctx, client, url, how)

@@ -5,37 +5,50 @@ package controller
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/balancer"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
 
-// Some clouds have a way of their own to the machines they make; see
-// [serve.Dialer]. The loop keeps the ways to the replicas it has such machines
-// for, and the balancer and the probes take them.
-
-// way notes how the replica is reached, if not plainly, and gives what connects
-// to it.
-func (l *loop) way(r *serve.Replica) balancer.Dial {
-	if dialer, ok := l.cloud(r.Offer.Location.Cloud).(serve.Dialer); ok {
-		l.c.ways.Store(r.ID, way{dialer, l.ref(r.ID)})
-	}
-	return l.c.dial
-}
-
-// way is how one replica is reached.
+// way is how a replica is reached whose cloud has a way of its own to its machines;
+// see [serve.Dialer]. Balancers are told of it in JSON, so that also one in another
+// process finds the replica, if it has the same clouds.
 type way struct {
-	serve.Dialer
-	ref serve.Ref
+	Cloud string `json:"cloud"`
+	serve.Ref
 }
 
-// dial connects to a replica.
-func (c *Controller) dial(ctx context.Context, id int64, address string) (net.Conn, error) {
-	if known, ok := c.ways.Load(id); ok {
-		if w, ok := known.(way); ok {
-			return w.Dial(ctx, w.ref, address)
-		}
+// way gives how the replica is reached, empty if plainly.
+func (l *loop) way(r *serve.Replica) string {
+	cloud := r.Offer.Location.Cloud
+	if _, ok := l.cloud(cloud).(serve.Dialer); !ok {
+		return ""
 	}
-	return new(net.Dialer).DialContext(ctx, "tcp", address)
+	text, err := json.Marshal(way{cloud, l.ref(r.ID)})
+	if err != nil {
+		panic(err) // texts and numbers can always be written
+	}
+	return string(text)
+}
+
+// Dial gives what connects to replicas, in the way that their clouds have.
+func Dial(clouds []serve.Cloud) balancer.Dial {
+	return func(ctx context.Context, text, address string) (net.Conn, error) {
+		if text == "" {
+			return new(net.Dialer).DialContext(ctx, "tcp", address)
+		}
+		var w way
+		if err := json.Unmarshal([]byte(text), &w); err != nil {
+			return nil, fmt.Errorf("reading the way to a replica: %w", err)
+		}
+		for _, cloud := range clouds {
+			if dialer, ok := cloud.(serve.Dialer); ok && cloud.Name() == w.Cloud {
+				return dialer.Dial(ctx, w.Ref, address)
+			}
+		}
+		return nil, fmt.Errorf("there is no way to replica %d in the cloud %q from here: %w", w.Replica, w.Cloud, serve.ErrUnreachable)
+	}
 }

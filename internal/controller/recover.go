@@ -194,7 +194,6 @@ func (l *loop) endOrphan(ref serve.Ref) {
 // forget lets go of all that was known of a deleted service.
 func (l *loop) forget() {
 	l.replicas, l.settling = map[int64]*running{}, map[int64]bool{}
-	l.c.ways.Clear()
 	l.tolls = map[int64]tolled{}
 	l.memory, l.plan, l.offers = policy.Memory{}, policy.Output{}, offers{}
 	l.recovered = false

@@ -105,36 +105,40 @@ type door struct {
 func (m *Manager) furnish(ctx context.Context, all []serve.Declaration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	wanted := map[string]int{}
+	wanted := map[string]serve.Declaration{}
 	for _, d := range all {
 		if d.Port != 0 {
-			wanted[d.UID] = d.Port
+			wanted[d.UID] = d
 		}
 	}
 	for uid, d := range m.doors {
-		if wanted[uid] != d.port {
+		if wanted[uid].Port != d.port {
 			d.close()
 			delete(m.doors, uid)
 		}
 	}
-	for uid, port := range wanted {
+	for uid, declared := range wanted {
 		if m.doors[uid] == nil {
-			m.doors[uid] = m.openDoor(ctx, uid, port)
+			m.doors[uid] = m.openDoor(ctx, declared)
 		}
 	}
 }
 
 // newFront gives what is behind a door. Until its route is known requests wait: a
 // copy that was started again may be sent some before it is ready.
-func (m *Manager) newFront(endpoint *controller.Endpoint) *controller.Front {
+func (m *Manager) newFront(endpoint *controller.Endpoint, to serve.Declaration) *controller.Front {
 	front := controller.NewFront(endpoint, m.o.Log)
 	front.SetHold(turnHold)
+	if m.o.Dial != nil {
+		front.SetDial(m.o.Dial(to.Name, to.UID))
+	}
 	return front
 }
 
-// openDoor listens on a port, for as long as it takes to get it. The caller
-// holds m.mu.
-func (m *Manager) openDoor(ctx context.Context, uid string, port int) *door {
+// openDoor listens on the port of a service, for as long as it takes to get it. The
+// caller holds m.mu.
+func (m *Manager) openDoor(ctx context.Context, to serve.Declaration) *door {
+	uid, port := to.UID, to.Port
 	ctx, cancel := context.WithCancel(ctx)
 	d := &door{uid: uid, port: port}
 	done := make(chan struct{})
@@ -142,7 +146,7 @@ func (m *Manager) openDoor(ctx context.Context, uid string, port int) *door {
 	address := net.JoinHostPort(m.o.Host, strconv.Itoa(port))
 	endpoint, err := m.listen(ctx, address, uid)
 	if err == nil {
-		d.front = m.newFront(endpoint)
+		d.front = m.newFront(endpoint, to)
 	}
 	go func() {
 		defer close(done)
@@ -153,7 +157,7 @@ func (m *Manager) openDoor(ctx context.Context, uid string, port int) *door {
 			}
 			if endpoint, err = m.listen(ctx, address, uid); err == nil {
 				m.mu.Lock()
-				d.front = m.newFront(endpoint)
+				d.front = m.newFront(endpoint, to)
 				m.mu.Unlock()
 				m.list.tell()
 			}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/api"
+	"github.com/serve-infra/terraform-provider-serve/internal/balancer"
 	"github.com/serve-infra/terraform-provider-serve/internal/controller"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
@@ -238,7 +239,7 @@ type rig struct {
 	t           *testing.T
 	directory   *directory
 	election    *election
-	cloud       *servetest.Scripted
+	cloud       *servetest.Apart
 	credentials serve.Credentials
 	first       int
 	archive     string // made before the copies, and so removed after their end
@@ -261,7 +262,7 @@ func newRig(t *testing.T) *rig {
 	defer free.Close()
 	offer := serve.Offer{Location: serve.Location{Cloud: "cloud", Region: "east"}, Market: serve.OnDemand, InstanceType: "m2", CPUs: 2}
 	return &rig{
-		t: t, directory: newDirectory(), election: newElection(), cloud: servetest.NewScripted(t, "cloud", offer),
+		t: t, directory: newDirectory(), election: newElection(), cloud: &servetest.Apart{Scripted: servetest.NewScripted(t, "cloud", offer)},
 		credentials: credentials, archive: t.TempDir(), first: free.Addr().(*net.TCPAddr).Port, stores: map[string]serve.Store{},
 	}
 }
@@ -308,6 +309,7 @@ func (r *rig) start(grace time.Duration) *replica {
 	m := New(Options{
 		Directory: r.directory, Elector: &vote{r.election, candidate{listener.Addr().String()}}, Open: r.parts,
 		Listener: listener, Server: server, Client: client, Token: r.credentials.Token,
+		Dial: func(string, string) balancer.Dial { return controller.Dial([]serve.Cloud{r.cloud}) },
 		Host: host, FirstPort: r.first, Grace: grace, Certify: r.certify,
 	})
 	m.hub.acquaintance = 0 // followers are there when a test says so
