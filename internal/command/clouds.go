@@ -6,6 +6,7 @@ package command
 import (
 	"context"
 	"log/slog"
+	"maps"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/aws"
@@ -35,8 +36,26 @@ type surroundings struct {
 }
 
 // clouds gives the clouds that a service can name wherever its controller is.
-func (s surroundings) clouds() []serve.Cloud {
-	return []serve.Cloud{s.pods(), aws.NewCloud(s.machines(amazon)), gcp.NewCloud(s.machines(google))}
+func (s surroundings) clouds() []serve.Cloud { return append([]serve.Cloud{s.pods()}, s.abroad()...) }
+
+// abroad gives those of them whose machines our agent is on.
+func (s surroundings) abroad() []serve.Cloud {
+	return []serve.Cloud{aws.NewCloud(s.machines(amazon)), gcp.NewCloud(s.machines(google))}
+}
+
+// abroadOf are the surroundings of a controller in a cluster, by what is kept there.
+func abroadOf(a *kube.Abroad, known kube.Known) (surroundings, error) {
+	s := surroundings{Abroad: headquarters.Abroad{Notes: maps.Clone(known.Notes)}, log: slog.New(slog.DiscardHandler)}
+	if s.Notes == nil {
+		s.Notes = map[string]string{}
+	}
+	if known.Scope != "" {
+		s.Scope = func() (string, error) { return known.Scope, nil }
+	}
+	if a != nil {
+		s.Shown = a.Shown
+	}
+	return s, s.Brief(known.Briefs)
 }
 
 // machines are the options of a cloud whose machines our agent is on.

@@ -20,8 +20,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/acme"
+	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/api"
 	"github.com/serve-infra/terraform-provider-serve/internal/balancer"
+	"github.com/serve-infra/terraform-provider-serve/internal/controller"
 	"github.com/serve-infra/terraform-provider-serve/internal/kube"
 	"github.com/serve-infra/terraform-provider-serve/internal/manager"
 	"github.com/serve-infra/terraform-provider-serve/internal/metrics"
@@ -36,6 +38,9 @@ const (
 	copyGrace    = 10 * time.Second
 	copyPatience = 60 * time.Second
 )
+
+// notePatience is how long it may take to keep where there are machines.
+const notePatience = time.Minute
 
 // kubeController is one copy of the controller of all services in a namespace.
 func (p *Program) kubeController(ctx context.Context, args []string) error {
@@ -80,9 +85,15 @@ func (p *Program) kubeController(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	executable, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding this program's own file: %w", err)
+	}
 	pods := newPods(config, log)
+	pods.programs = &agent.Programs{Own: executable, Version: p.Version}
+	pods.secret = func() ([]byte, error) { return []byte(credentials.Token), nil }
 	m := manager.New(manager.Options{
-		Directory: directory, Elector: elector, Open: pods.open,
+		Directory: directory, Elector: elector, Open: pods.open, Dial: pods.dial(),
 		Listener: listener, Server: server, Client: client, Token: credentials.Token,
 		Certify: func(ctx context.Context, name, uid string, how serve.ACME) (*tls.Config, error) {
 			kept, err := kube.NewCertificates(kube.CertificatesOptions{Config: config, Service: name, Owner: kube.ServiceOwner(name, uid)})
@@ -171,13 +182,18 @@ func serveHealth(ctx context.Context, l net.Listener, m *manager.Manager, pods *
 type pods struct {
 	config kube.Config
 	cloud  *kube.Cloud
+	log    *slog.Logger
+	// programs are those that machines in other clouds are run by, and secret what the
+	// keys of these are made of.
+	programs *agent.Programs
+	secret   func() ([]byte, error)
 
 	mu     sync.Mutex
 	owners map[string]kube.Owner
 }
 
 func newPods(config kube.Config, log *slog.Logger) *pods {
-	p := &pods{config: config, owners: map[string]kube.Owner{}}
+	p := &pods{config: config, log: log, owners: map[string]kube.Owner{}}
 	// One for all services, as it watches the cluster.
 	p.cloud = kube.NewCloud(kube.CloudOptions{Config: config, Owner: p.owner, Log: log})
 	return p
@@ -198,8 +214,14 @@ func (p *pods) client(name string) (serve.Client, error) {
 	return kube.NewClient(kube.ClientOptions{Config: p.config, Service: name, Logs: p.cloud})
 }
 
+// dial gives what connects to replicas wherever they are. It asks nothing of any cloud.
+func (p *pods) dial() balancer.Dial {
+	machines := surroundings{secret: p.secret, log: p.log}.abroad()
+	return controller.Dial(append([]serve.Cloud{p.cloud}, machines...))
+}
+
 // open gives what the controller of a service works with.
-func (p *pods) open(_ context.Context, name, uid string) (manager.Parts, error) {
+func (p *pods) open(ctx context.Context, name, uid string) (manager.Parts, error) {
 	owner := kube.ServiceOwner(name, uid)
 	p.mu.Lock()
 	p.owners[name] = owner
@@ -212,8 +234,26 @@ func (p *pods) open(_ context.Context, name, uid string) (manager.Parts, error) 
 	if err != nil {
 		return manager.Parts{}, err
 	}
+	abroad, err := kube.NewAbroad(kube.AbroadOptions{Config: p.config, Service: name})
+	if err != nil {
+		return manager.Parts{}, err
+	}
+	known, err := abroad.Open(ctx)
+	if err != nil {
+		return manager.Parts{}, err
+	}
+	machines, err := abroadOf(abroad, known)
+	if err != nil {
+		return manager.Parts{}, err
+	}
+	machines.program, machines.secret, machines.log = p.programs.Open, p.secret, p.log.With("service", name)
+	machines.Note = func(cloud, where string) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), notePatience)
+		defer cancel()
+		return abroad.Note(ctx, cloud, where)
+	}
 	return manager.Parts{
-		Store: store, Clouds: []serve.Cloud{p.cloud}, Archive: archive,
+		Store: store, Clouds: append([]serve.Cloud{p.cloud}, machines.abroad()...), Archive: archive,
 		Bundles: kube.NewBundles(kube.BundlesOptions{Config: p.config, Owner: owner}),
 	}, nil
 }

@@ -19,15 +19,29 @@ import (
 // publishedImage is where releases publish the controller's image.
 const publishedImage = "ghcr.io/serve-infra/terraform-provider-serve"
 
-// kubernetesDeployer gives the deployer of a namespace in a cluster.
-func kubernetesDeployer(config kube.Config, version string) serve.Deployer {
+// kubernetesDeployer gives the deployer of a namespace in a cluster, whose controllers
+// are told how other clouds are reached.
+func kubernetesDeployer(config kube.Config, version string, others briefs) (serve.Deployer, error) {
+	var told map[string]string
+	if others != nil {
+		var err error
+		if told, err = others(nil); err != nil {
+			return nil, err
+		}
+	}
 	bundled := bundledImage{version: version, programs: func() []image.Binary { return withSelf(nil, runtime.GOOS+"/"+runtime.GOARCH) }}
 	return kube.NewDeployer(kube.DeployerOptions{
 		Config:      config,
 		Image:       bundled.choose,
 		Version:     version,
 		Credentials: func() (serve.Credentials, error) { return api.NewCredentials("controller") },
-	})
+		Briefs:      told,
+		Abroad: func(a *kube.Abroad, known kube.Known, secret func() ([]byte, error)) ([]serve.Cloud, error) {
+			s, err := abroadOf(a, known)
+			s.secret = secret
+			return s.abroad(), err
+		},
+	}), nil
 }
 
 // bundledImage is the image that is made of this program itself, which is done

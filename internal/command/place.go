@@ -42,7 +42,7 @@ func (at place) deployer(version string) (serve.Deployer, error) {
 		}
 		return localDeployer(home, &agent.Programs{Own: executable, Version: version}, nil, nil), nil
 	case name == kubernetes && whole:
-		return kubernetesDeployer(kube.Config{Namespace: inside}, version), nil
+		return kubernetesDeployer(kube.Config{Namespace: inside}, version, nil)
 	case name == amazon && whole:
 		return awsDeployer(aws.Config{Region: inside}, version, nil)
 	case name == google && whole:

@@ -68,9 +68,11 @@ func (p *Program) deployers(s provider.Settings) (map[string]serve.Deployer, err
 	if err != nil {
 		return nil, err
 	}
-	list := []serve.Deployer{
-		localDeployer(s.Home, &agent.Programs{Own: executable, Version: p.Version}, brief(s), here), kubernetesDeployer(kubeConfig(s), p.Version),
+	inside, err := kubernetesDeployer(kubeConfig(s), p.Version, brief(s))
+	if err != nil {
+		return nil, err
 	}
+	list := []serve.Deployer{localDeployer(s.Home, &agent.Programs{Own: executable, Version: p.Version}, brief(s), here), inside}
 	if config := awsConfig(s); config != nil {
 		config.Region = cmp.Or(s.Namespace, config.Region)
 		there, err := awsDeployer(*config, p.Version, brief(s))

@@ -95,8 +95,18 @@ func (f *Fleet) machine(ref serve.Ref, address string) (Machine, error) {
 	return m, nil
 }
 
-// Dial connects to the server on a replica's machine, through the agent there.
+// Dial connects to the server on a replica's machine, through the agent there. A
+// machine that was neither launched nor found here is not remembered: who only passes
+// requests on never hears of its end.
 func (f *Fleet) Dial(ctx context.Context, ref serve.Ref, address string) (net.Conn, error) {
+	if _, ours := f.known(ref); !ours {
+		m, err := f.connect(ref, address, false)
+		if err != nil {
+			return nil, err
+		}
+		defer m.Close()
+		return m.Dial(ctx)
+	}
 	m, err := f.machine(ref, address)
 	if err != nil {
 		return nil, err

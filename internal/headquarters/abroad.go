@@ -57,12 +57,17 @@ func abroad(ctx context.Context, b bucket.Bucket, s settings) (Abroad, error) {
 		}
 		a.Notes[strings.TrimPrefix(key, notesKey)] = string(note)
 	}
-	for cloud, brief := range s.Briefs {
+	return a, a.Brief(s.Briefs)
+}
+
+// Brief has clouds be reached as in their briefs, whatever was noted.
+func (a Abroad) Brief(briefs map[string]string) (err error) {
+	for cloud, brief := range briefs {
 		if a.Notes[cloud], err = rebrief(a.Notes[cloud], brief); err != nil {
-			return Abroad{}, err
+			return err
 		}
 	}
-	return a, nil
+	return nil
 }
 
 // rebrief gives a note with how the cloud is reached as in a brief.

@@ -19,7 +19,10 @@ func TestCopiesShareCertificates(t *testing.T) {
 	t.Parallel()
 	secrets := fake.NewClientset().CoreV1().Secrets("serve")
 	open := func(service string) *Certificates {
-		return &Certificates{service: service, secrets: secrets, owners: []metav1.OwnerReference{ServiceOwner(service, "5f3c").reference()}}
+		return &Certificates{service, locker{
+			secrets: secrets, service: service, component: componentCertificates,
+			owners: []metav1.OwnerReference{ServiceOwner(service, "5f3c").reference()},
+		}}
 	}
 	one, two, other := open("web"), open("web"), open("api")
 	if _, err := one.Get(t.Context(), "web.example.com"); !errors.Is(err, serve.ErrNotFound) {
@@ -54,7 +57,7 @@ func TestCopiesShareCertificates(t *testing.T) {
 	if _, err := two.Get(t.Context(), "3.example.com+token"); !errors.Is(err, serve.ErrNotFound) {
 		t.Errorf("what was removed gives %v", err)
 	}
-	secret, err := secrets.Get(t.Context(), one.name(), metav1.GetOptions{})
+	secret, err := secrets.Get(t.Context(), one.kept.name(), metav1.GetOptions{})
 	if err != nil || len(secret.OwnerReferences) != 1 || secret.Labels[labelService] != "web" || len(secret.Data) != 7 {
 		t.Errorf("the Secret is %+v, %v", secret, err)
 	}

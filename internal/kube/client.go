@@ -42,6 +42,9 @@ type ClientOptions struct {
 	// Logs opens the logs of replicas that are there, and Archive those of others.
 	Logs    ReplicaLogs
 	Archive *record.Archive
+	// Elsewhere gives the logs of those that are in a cloud beside the cluster; nil if
+	// there are none.
+	Elsewhere func(ctx context.Context, cloud string) (ReplicaLogs, error)
 	// Alive says whether a controller is there that does what is asked for, with
 	// [serve.ErrUnreachable] when not; nil looks for its pods.
 	Alive func(ctx context.Context) error

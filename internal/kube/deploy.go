@@ -46,9 +46,6 @@ func (d *Deployer) deploy(ctx context.Context, service string, opt serve.DeployO
 	if err != nil {
 		return nil, err
 	}
-	if len(opt.CloudCredentials) > 0 {
-		return nil, fmt.Errorf("a controller in a cluster has pods alone: %w", serve.ErrInvalid)
-	}
 	copies, err := copiesOf(opt.Copies)
 	if err != nil {
 		return nil, err
@@ -65,7 +62,7 @@ func (d *Deployer) deploy(ctx context.Context, service string, opt serve.DeployO
 	if opt.Image != "" {
 		version = "" // who knows
 	}
-	object, err := d.furnish(ctx, c, newPlan(c.namespace, version, image, copies), service, opt.Endpoint)
+	object, err := d.furnish(ctx, c, newPlan(c.namespace, version, image, copies), service, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -81,9 +78,9 @@ var errEnding = errors.New("something of an earlier deployment is being removed"
 
 // furnish makes everything there is to make, as often as something of it is found
 // to be ending.
-func (d *Deployer) furnish(ctx context.Context, c *clients, p plan, service string, e serve.EndpointOptions) (*unstructured.Unstructured, error) {
+func (d *Deployer) furnish(ctx context.Context, c *clients, p plan, service string, opt serve.DeployOptions) (*unstructured.Unstructured, error) {
 	for {
-		object, err := d.furnishOnce(ctx, c, p, service, e)
+		object, err := d.furnishOnce(ctx, c, p, service, opt)
 		if !errors.Is(err, errEnding) {
 			return object, err
 		}
@@ -100,15 +97,18 @@ func (d *Deployer) furnish(ctx context.Context, c *clients, p plan, service stri
 // declared first, and then everything is marked once more: what was removed in
 // between is made again, and what was looked at before is not removed, as it is
 // not any more what it was then.
-func (d *Deployer) furnishOnce(ctx context.Context, c *clients, p plan, service string, e serve.EndpointOptions) (*unstructured.Unstructured, error) {
+func (d *Deployer) furnishOnce(ctx context.Context, c *clients, p plan, service string, opt serve.DeployOptions) (*unstructured.Unstructured, error) {
 	if err := d.define(ctx, c, p); err != nil {
 		return nil, err
 	}
 	if err := c.makeNamespace(ctx, p); err != nil {
 		return nil, err
 	}
-	object, err := c.declare(ctx, service, e)
+	object, err := c.declare(ctx, service, opt.Endpoint)
 	if err != nil {
+		return nil, ending(err)
+	}
+	if err := c.abroad(service).Tell(ctx, d.o.Briefs, opt.CloudCredentials); err != nil {
 		return nil, ending(err)
 	}
 	if p, err = c.newest(ctx, p); err != nil {

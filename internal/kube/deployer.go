@@ -39,6 +39,12 @@ type DeployerOptions struct {
 	Version string
 	// Credentials makes new ones for the copies of a controller among themselves.
 	Credentials func() (serve.Credentials, error)
+	// Abroad gives the clouds that controllers have machines from beside their cluster,
+	// by what is known of them and how the keys of machines are made; nil gives none.
+	Abroad func(a *Abroad, known Known, secret func() ([]byte, error)) ([]serve.Cloud, error)
+	// Briefs are how controllers are to reach them, by their names and in the form of a
+	// note.
+	Briefs map[string]string
 	// Log receives what goes wrong on the side; nil discards it.
 	Log *slog.Logger
 }
@@ -69,11 +75,32 @@ func NewDeployer(o DeployerOptions) *Deployer {
 // Name is "kubernetes".
 func (d *Deployer) Name() string { return cloudName }
 
-// Clouds names the one that controllers here have machines from, which are pods.
-func (d *Deployer) Clouds() []string { return []string{cloudName} }
+// Clouds names those that controllers here have machines from, pods first.
+func (d *Deployer) Clouds() []string {
+	names := []string{cloudName}
+	all, err := d.abroad(nil, Known{}, nil)
+	if err != nil {
+		return names // nothing is known, of which nothing can be wrong
+	}
+	for _, cloud := range all {
+		names = append(names, cloud.Name())
+	}
+	return names
+}
 
-// Scout implements [serve.Scout].
-func (d *Deployer) Scout(string) ([]serve.Cloud, error) { return []serve.Cloud{d.pods}, nil }
+// Scout implements [serve.Scout]. The others are asked as whoever deploys knows them.
+func (d *Deployer) Scout(string) ([]serve.Cloud, error) {
+	all, err := d.abroad(nil, Known{Briefs: d.o.Briefs}, nil)
+	return append([]serve.Cloud{d.pods}, all...), err
+}
+
+// abroad gives the clouds beside the cluster.
+func (d *Deployer) abroad(a *Abroad, known Known, secret func() ([]byte, error)) ([]serve.Cloud, error) {
+	if d.o.Abroad == nil {
+		return nil, nil
+	}
+	return d.o.Abroad(a, known, secret)
+}
 
 // Namespace implements [serve.Namespaced].
 func (d *Deployer) Namespace() (string, error) {
@@ -98,8 +125,39 @@ func (d *Deployer) client(c *clients, object *unstructured.Unstructured) (*Clien
 		Archive: archive,
 		Service: object.GetName(),
 		Logs:    d.pods,
+		Elsewhere: func(ctx context.Context, cloud string) (ReplicaLogs, error) {
+			return d.logsIn(ctx, c, object.GetName(), cloud)
+		},
 		Bundles: NewBundles(BundlesOptions{Config: d.o.Config, Namespace: c.namespace, Owner: ownerOf(object)}),
 	})
+}
+
+// logsIn gives the logs of a service's replicas in another cloud.
+func (d *Deployer) logsIn(ctx context.Context, c *clients, service, cloud string) (ReplicaLogs, error) {
+	a := c.abroad(service)
+	known, err := a.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := d.abroad(a, known, func() ([]byte, error) { return c.sharedToken(ctx) })
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range all {
+		if one.Name() == cloud {
+			return one, nil
+		}
+	}
+	return nil, serve.ErrNotFound
+}
+
+// sharedToken gives what all copies of the controller know.
+func (c *clients) sharedToken(ctx context.Context) ([]byte, error) {
+	secret, err := c.typed.CoreV1().Secrets(c.namespace).Get(ctx, controllerName, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("reading what the copies of the controller share: %w", meaning(err))
+	}
+	return secret.Data[keyToken], nil
 }
 
 // ownerOf gives a service's object as the owner of others.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,7 +42,7 @@ func (d *Deployer) destroy(ctx context.Context, service string) ([]serve.Instanc
 	if err := c.undeclare(ctx, service); err != nil {
 		return nil, err
 	}
-	swept, err := d.sweep(ctx, service)
+	swept, err := d.sweep(ctx, c, service)
 	if err != nil {
 		return swept, err
 	}
@@ -72,7 +71,7 @@ func (c *clients) undeclare(ctx context.Context, service string) error {
 	if err := bundles.Keep(); err != nil {
 		return fmt.Errorf("giving up the bundles of service %q: %w", service, err)
 	}
-	if err := c.deleteSecrets(ctx, service); err != nil {
+	if err := c.deleteSecrets(ctx, service, labelComponent+"!="+componentAbroad); err != nil {
 		return err
 	}
 	if err := c.letGo(ctx, object); err != nil {
@@ -112,35 +111,53 @@ func gone(ctx context.Context, of dynamic.ResourceInterface, name string, uid ty
 	return nil
 }
 
-// sweep ends the service's pods until there are none.
-func (d *Deployer) sweep(ctx context.Context, service string) ([]serve.Instance, error) {
-	swept := map[serve.Ref]serve.Instance{}
-	list := func() []serve.Instance {
-		var all []serve.Instance
-		for _, i := range swept {
-			all = append(all, i)
+// sweep ends the service's pods, and its machines in other clouds.
+func (d *Deployer) sweep(ctx context.Context, c *clients, service string) ([]serve.Instance, error) {
+	swept, err := serve.Sweep(ctx, d.pods, service)
+	for err == nil {
+		var more []serve.Instance
+		more, err = d.sweepAbroad(ctx, c, service)
+		swept = append(swept, more...)
+		if !errors.Is(err, serve.ErrConflict) {
+			break
 		}
-		slices.SortFunc(all, func(a, b serve.Instance) int { return int(a.Ref.Replica - b.Ref.Replica) })
-		return all
+		err = nil // a machine was about to be made where there had been none
 	}
-	for {
-		left, err := d.pods.List(ctx, service)
-		if err != nil || len(left) == 0 {
-			return list(), err
+	return swept, err
+}
+
+// sweepAbroad ends the service's machines in the other clouds that the use of was noted,
+// and then sees to it that nothing can be noted any more; serve.ErrConflict is that
+// something was in between.
+func (d *Deployer) sweepAbroad(ctx context.Context, c *clients, service string) ([]serve.Instance, error) {
+	a := c.abroad(service)
+	known, err := a.read(ctx)
+	if errors.Is(err, serve.ErrNotFound) {
+		return nil, nil
+	}
+	var all []serve.Cloud
+	if err == nil {
+		all, err = d.abroad(a, known, nil)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("finding out in which other clouds service %q has machines: %w", service, err)
+	}
+	var swept []serve.Instance
+	var errs []error
+	for _, cloud := range all {
+		if _, used := known.Notes[cloud.Name()]; !used {
+			continue
 		}
-		errs := make([]error, len(left))
-		var ending sync.WaitGroup
-		for n, i := range left {
-			ending.Go(func() { errs[n] = d.pods.Terminate(ctx, i.Ref) })
-		}
-		ending.Wait()
-		if err := errors.Join(errs...); err != nil {
-			return list(), err
-		}
-		for _, i := range left {
-			swept[i.Ref] = i
+		of, err := serve.Sweep(ctx, cloud, service)
+		swept = append(swept, of...)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("ending the machines of the service in the cloud %q: %w", cloud.Name(), err))
 		}
 	}
+	if len(errs) > 0 {
+		return swept, errors.Join(errs...)
+	}
+	return swept, a.kept.remove(ctx, known.secret)
 }
 
 // removeAll removes what else carries the service's name: its endpoint, and what
@@ -156,14 +173,17 @@ func (c *clients) removeAll(ctx context.Context, service string) error {
 			return fmt.Errorf("deleting the endpoint %q: %w", endpoint.Name, meaning(err))
 		}
 	}
-	return c.deleteSecrets(ctx, service)
+	return c.deleteSecrets(ctx, service, "")
 }
 
-// deleteSecrets deletes what is stored for the service in the namespace, but not
-// what others who use the namespace have stored for theirs.
-func (c *clients) deleteSecrets(ctx context.Context, service string) error {
-	err := c.typed.CoreV1().Secrets(c.namespace).DeleteCollection(ctx, metav1.DeleteOptions{},
-		metav1.ListOptions{LabelSelector: ofService(service) + ",!" + labelScope})
+// deleteSecrets deletes what is stored for the service in the namespace, if it is one
+// of those, but not what others who use the namespace have stored for theirs.
+func (c *clients) deleteSecrets(ctx context.Context, service, those string) error {
+	selector := ofService(service) + ",!" + labelScope
+	if those != "" {
+		selector += "," + those
+	}
+	err := c.typed.CoreV1().Secrets(c.namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		return fmt.Errorf("deleting what is stored for service %q: %w", service, meaning(err))
 	}

@@ -123,7 +123,7 @@ func TestDeployingWhileOthersDestroyInACluster(t *testing.T) {
 		busy.Go(func() {
 			for round := range rounds {
 				ctx, cancel := context.WithTimeout(t.Context(), 2*longEnough)
-				_, err := d.furnish(ctx, c, newPlan(c.namespace, "1.0.0", Image{Reference: "x"}, 0), "web", serve.EndpointOptions{})
+				_, err := d.furnish(ctx, c, newPlan(c.namespace, "1.0.0", Image{Reference: "x"}, 0), "web", serve.DeployOptions{})
 				if err == nil {
 					_, err = d.Destroy(ctx, "web")
 				}

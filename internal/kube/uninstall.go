@@ -57,6 +57,9 @@ func (c *clients) uninstallOnce(ctx context.Context) error {
 	if used, err := c.used(ctx); err != nil || used {
 		return err
 	}
+	if owed, err := c.owed(ctx); err != nil || owed {
+		return err
+	}
 	for _, kind := range installed() {
 		if object := seen[kind]; object != nil {
 			at, _ := c.part(kind)
@@ -81,6 +84,18 @@ func (c *clients) used(ctx context.Context) (bool, error) {
 		return false, fmt.Errorf("looking for other services: %w", meaning(err))
 	}
 	return len(declared.Items) > 0, nil
+}
+
+// owed reports whether there may be machines in other clouds that somebody has yet to
+// end by what is kept in the namespace: of a service whose object is gone.
+func (c *clients) owed(ctx context.Context) (bool, error) {
+	kept, err := c.typed.CoreV1().Secrets(c.namespace).List(ctx, metav1.ListOptions{
+		LabelSelector: labelManager + "=" + manager + "," + labelComponent + "=" + componentAbroad, Limit: 1,
+	})
+	if err != nil {
+		return false, fmt.Errorf("looking for what is known of other clouds: %w", meaning(err))
+	}
+	return len(kept.Items) > 0, nil
 }
 
 // remove removes an object if it is what it was, with all that depends on it, and

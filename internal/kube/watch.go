@@ -110,11 +110,29 @@ func (c *Client) Logs(ctx context.Context, replica int64, opt serve.LogOptions) 
 	if err != nil {
 		return nil, fmt.Errorf("opening the log of replica %d: %w", replica, err)
 	}
-	log, err := c.o.Logs.Logs(ctx, serve.Ref{Service: c.o.Service, UID: shown.UID, Replica: replica}, opt)
+	logs, err := c.logsOf(ctx, shown, replica)
+	var log io.ReadCloser
+	if err == nil {
+		log, err = logs.Logs(ctx, serve.Ref{Service: c.o.Service, UID: shown.UID, Replica: replica}, opt)
+	}
 	if errors.Is(err, serve.ErrNotFound) && c.o.Archive != nil {
 		return c.o.Archive.Open(ctx, replica, opt)
 	}
 	return log, err
+}
+
+// logsOf gives where the log of a replica is.
+func (c *Client) logsOf(ctx context.Context, shown serve.Service, replica int64) (ReplicaLogs, error) {
+	for _, r := range shown.Replicas {
+		if cloud := r.Offer.Location.Cloud; r.ID == replica && cloud != "" && cloud != cloudName && c.o.Elsewhere != nil {
+			logs, err := c.o.Elsewhere(ctx, cloud)
+			if err != nil {
+				return nil, fmt.Errorf("opening the log of replica %d in the cloud %q: %w", replica, cloud, err)
+			}
+			return logs, nil
+		}
+	}
+	return c.o.Logs, nil
 }
 
 func (c *Client) ownLog(ctx context.Context, opt serve.LogOptions) (io.ReadCloser, error) {

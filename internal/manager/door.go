@@ -105,40 +105,37 @@ type door struct {
 func (m *Manager) furnish(ctx context.Context, all []serve.Declaration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	wanted := map[string]serve.Declaration{}
+	wanted := map[string]int{}
 	for _, d := range all {
 		if d.Port != 0 {
-			wanted[d.UID] = d
+			wanted[d.UID] = d.Port
 		}
 	}
 	for uid, d := range m.doors {
-		if wanted[uid].Port != d.port {
+		if wanted[uid] != d.port {
 			d.close()
 			delete(m.doors, uid)
 		}
 	}
-	for uid, declared := range wanted {
+	for uid, port := range wanted {
 		if m.doors[uid] == nil {
-			m.doors[uid] = m.openDoor(ctx, declared)
+			m.doors[uid] = m.openDoor(ctx, uid, port)
 		}
 	}
 }
 
 // newFront gives what is behind a door. Until its route is known requests wait: a
 // copy that was started again may be sent some before it is ready.
-func (m *Manager) newFront(endpoint *controller.Endpoint, to serve.Declaration) *controller.Front {
+func (m *Manager) newFront(endpoint *controller.Endpoint) *controller.Front {
 	front := controller.NewFront(endpoint, m.o.Log)
 	front.SetHold(turnHold)
-	if m.o.Dial != nil {
-		front.SetDial(m.o.Dial(to.Name, to.UID))
-	}
+	front.SetDial(m.o.Dial)
 	return front
 }
 
-// openDoor listens on the port of a service, for as long as it takes to get it. The
-// caller holds m.mu.
-func (m *Manager) openDoor(ctx context.Context, to serve.Declaration) *door {
-	uid, port := to.UID, to.Port
+// openDoor listens on a port, for as long as it takes to get it. The caller
+// holds m.mu.
+func (m *Manager) openDoor(ctx context.Context, uid string, port int) *door {
 	ctx, cancel := context.WithCancel(ctx)
 	d := &door{uid: uid, port: port}
 	done := make(chan struct{})
@@ -146,7 +143,7 @@ func (m *Manager) openDoor(ctx context.Context, to serve.Declaration) *door {
 	address := net.JoinHostPort(m.o.Host, strconv.Itoa(port))
 	endpoint, err := m.listen(ctx, address, uid)
 	if err == nil {
-		d.front = m.newFront(endpoint, to)
+		d.front = m.newFront(endpoint)
 	}
 	go func() {
 		defer close(done)
@@ -157,7 +154,7 @@ func (m *Manager) openDoor(ctx context.Context, to serve.Declaration) *door {
 			}
 			if endpoint, err = m.listen(ctx, address, uid); err == nil {
 				m.mu.Lock()
-				d.front = m.newFront(endpoint, to)
+				d.front = m.newFront(endpoint)
 				m.mu.Unlock()
 				m.list.tell()
 			}

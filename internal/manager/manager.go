@@ -60,9 +60,9 @@ type Options struct {
 	Elector   Elector
 	// Open gives the parts of a service's controller.
 	Open func(ctx context.Context, name, uid string) (Parts, error)
-	// Dial gives what connects to the replicas of a service while another copy
-	// decides for it; nil connects plainly.
-	Dial func(name, uid string) balancer.Dial
+	// Dial connects to replicas of services that another copy decides for; nil does so
+	// plainly.
+	Dial balancer.Dial
 	// Listener is where other copies reach this one; Server and Client are for
 	// this connection's two ends, and Token is what a follower shows.
 	Listener       net.Listener

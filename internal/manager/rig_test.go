@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/api"
-	"github.com/serve-infra/terraform-provider-serve/internal/balancer"
 	"github.com/serve-infra/terraform-provider-serve/internal/controller"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
@@ -309,7 +308,7 @@ func (r *rig) start(grace time.Duration) *replica {
 	m := New(Options{
 		Directory: r.directory, Elector: &vote{r.election, candidate{listener.Addr().String()}}, Open: r.parts,
 		Listener: listener, Server: server, Client: client, Token: r.credentials.Token,
-		Dial: func(string, string) balancer.Dial { return controller.Dial([]serve.Cloud{r.cloud}) },
+		Dial: controller.Dial([]serve.Cloud{r.cloud}),
 		Host: host, FirstPort: r.first, Grace: grace, Certify: r.certify,
 	})
 	m.hub.acquaintance = 0 // followers are there when a test says so

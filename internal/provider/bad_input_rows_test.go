@@ -115,11 +115,11 @@ func wrongCloudCredentials() []mistake {
 			aws = { access_key = "AKIA1", secret_key = "x" }
 		}
 		cloud_credentials_wo_version = 1`, "cloud_credentials_wo.aws", "is known there by the machine"},
-		{"credentials for a controller in a cluster", `controller = { infra = "kubernetes" }
+		{"credentials of the controller's own cluster", `controller = { infra = "kubernetes" }
 		cloud_credentials_wo = {
-			gcp = { credentials = "{}" }
+			kubernetes = { kubeconfig = "x" }
 		}
-		cloud_credentials_wo_version = 1`, "cloud_credentials_wo", "has machines of no other cloud yet"},
+		cloud_credentials_wo_version = 1`, "cloud_credentials_wo.kubernetes", "is known there by the service account"},
 		{"an empty kubeconfig", `cloud_credentials_wo = {
 			kubernetes = { kubeconfig = "" }
 		}

@@ -78,14 +78,15 @@ func (m serviceModel) given(ctx context.Context, cloud string) bool {
 	return possible && (m.CloudsWO.IsUnknown() || !object.IsNull())
 }
 
-// uselessCredentials says what nobody would look at: a controller in a cluster has pods
-// only, and one in a cloud is known there by its machine.
+// uselessCredentials says what nobody would look at: a controller in a cloud or in a
+// cluster is known there already.
 func (m serviceModel) uselessCredentials(ctx context.Context, infra string, diags *diag.Diagnostics) {
-	switch {
-	case infra == kubernetesInfra && !m.CloudsWO.IsNull():
-		invalid(diags, path.Root(cloudsAt), "A controller in a cluster has machines of no other cloud yet. Leave it out, or run the controller elsewhere.")
-	case infra != localInfra && known(m.CloudsWO) && m.given(ctx, infra):
-		invalid(diags, path.Root(cloudsAt).AtName(infra), fmt.Sprintf("A controller on %q is known there by the machine that it is on. Leave it out.", infra))
+	if infra != localInfra && known(m.CloudsWO) && m.given(ctx, infra) {
+		by := "machine that it is on"
+		if infra == kubernetesInfra {
+			by = "service account of its pods"
+		}
+		invalid(diags, path.Root(cloudsAt).AtName(infra), fmt.Sprintf("A controller on %q is known there by the %s. Leave it out.", infra, by))
 	}
 }
 
