@@ -41,7 +41,9 @@ func TestMachinesElsewhereAreEndedWithTheServiceInACluster(t *testing.T) {
 	var told Known
 	d := NewDeployer(DeployerOptions{
 		Config: p.config, Briefs: map[string]string{"aws": "so"},
-		Credentials: func() (serve.Credentials, error) { return serve.Credentials{Token: "t", Certificate: "c", Key: "k"}, nil },
+		Credentials: func() (serve.Credentials, error) {
+			return serve.Credentials{Token: "t", Certificate: "c", Key: "k"}, nil
+		},
 		Abroad: func(_ *Abroad, known Known, _ func() ([]byte, error)) ([]serve.Cloud, error) {
 			told = known
 			return []serve.Cloud{cloud}, nil

@@ -57,9 +57,6 @@ func (c *clients) uninstallOnce(ctx context.Context) error {
 	if used, err := c.used(ctx); err != nil || used {
 		return err
 	}
-	if owed, err := c.owed(ctx); err != nil || owed {
-		return err
-	}
 	for _, kind := range installed() {
 		if object := seen[kind]; object != nil {
 			at, _ := c.part(kind)
@@ -74,21 +71,16 @@ func (c *clients) uninstallOnce(ctx context.Context) error {
 	return c.removeNamespace(ctx, namespace)
 }
 
-// used reports whether there is a service in the namespace.
+// used reports whether there is a service in the namespace, or something by which
+// somebody has yet to end the machines that one has had in other clouds.
 func (c *clients) used(ctx context.Context) (bool, error) {
 	declared, err := c.objects().List(ctx, metav1.ListOptions{Limit: 1})
-	if apierrors.IsNotFound(err) {
-		return false, nil // without its definition there is none
-	}
-	if err != nil {
+	if err != nil && !apierrors.IsNotFound(err) { // without its definition there is none
 		return false, fmt.Errorf("looking for other services: %w", meaning(err))
 	}
-	return len(declared.Items) > 0, nil
-}
-
-// owed reports whether there may be machines in other clouds that somebody has yet to
-// end by what is kept in the namespace: of a service whose object is gone.
-func (c *clients) owed(ctx context.Context) (bool, error) {
+	if err == nil && len(declared.Items) > 0 {
+		return true, nil
+	}
 	kept, err := c.typed.CoreV1().Secrets(c.namespace).List(ctx, metav1.ListOptions{
 		LabelSelector: labelManager + "=" + manager + "," + labelComponent + "=" + componentAbroad, Limit: 1,
 	})
