@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -17,11 +18,16 @@ import (
 const (
 	// gceWait is for how long Compute Engine keeps a question that asks for a change.
 	gceWait = 30 * time.Second
-	// gceNotice is how long a preempted machine is there yet.
+	// gceNotice is how long a preempted machine is there yet that has asked for no notice,
+	// and how long the system has to shut down of one that has, when that is over.
 	gceNotice = 30 * time.Second
 	// gcePause is how long after a failure it is asked again.
 	gcePause = time.Second
 )
+
+// GCENotice is the item of a machine's metadata that says how many seconds of notice it
+// has asked for: Compute Engine itself does not tell.
+const GCENotice = "serve-infra-preemption-notice"
 
 // gce is the metadata service of Compute Engine, which tells of changes.
 type gce struct{ endpoint string }
@@ -54,13 +60,26 @@ func (g *gce) watch(ctx context.Context, log *slog.Logger, tell func(Warning)) {
 		}
 		if strings.EqualFold(said, "TRUE") {
 			now := time.Now()
-			tell(Warning{Kind: WarningInterruption, At: now, Deadline: now.Add(gceNotice), Detail: "Compute Engine preempts the machine"})
+			tell(Warning{Kind: WarningInterruption, At: now, Deadline: now.Add(g.notice(ctx)), Detail: "Compute Engine preempts the machine"})
 			<-ctx.Done() // it is never taken back
 			return
 		}
 		query = url.Values{"wait_for_change": {"true"}, "timeout_sec": {"30"}, "last_etag": {header.Get("ETag")}}
 		patience = gceWait + metadataPatience
 	}
+}
+
+// notice is how long after it is told of it a preempted machine is there yet.
+func (g *gce) notice(ctx context.Context) time.Duration {
+	said, _, err := g.ask(ctx, "attributes/"+GCENotice, nil, metadataPatience)
+	if err != nil {
+		return gceNotice
+	}
+	seconds, err := strconv.Atoi(said)
+	if err != nil {
+		return gceNotice
+	}
+	return max(gceNotice, time.Duration(seconds)*time.Second)
 }
 
 func (g *gce) ask(ctx context.Context, path string, query url.Values, patience time.Duration) (string, http.Header, error) {

@@ -24,6 +24,8 @@ type engineMetadata struct {
 	preempted string
 	version   int
 	changed   chan struct{}
+	// notice is what the machine has asked for, nothing if it is empty.
+	notice string
 	// failing is how often it fails before it answers again, asked how often it was
 	// asked for a change.
 	failing, asked int
@@ -71,6 +73,11 @@ func (e *engineMetadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "127.0.0.1\n")
 	case "/computeMetadata/v1/instance/preempted":
 		e.answer(w, r)
+	case "/computeMetadata/v1/instance/attributes/" + GCENotice:
+		if e.notice == "" {
+			http.NotFound(w, r)
+		}
+		io.WriteString(w, e.notice)
 	default:
 		e.Errorf("it was asked for %s", r.URL)
 		http.NotFound(w, r)
@@ -153,6 +160,17 @@ func TestComputeEngineIsHeard(t *testing.T) {
 			default:
 			}
 		})
+	}
+}
+
+// How long the machine is there yet follows from what was asked for when it was made.
+func TestTheNoticeIsWhatWasAskedFor(t *testing.T) {
+	for notice, want := range map[string]time.Duration{"": gceNotice, "0": gceNotice, "120": 2 * time.Minute, "long": gceNotice} {
+		e := newEngineMetadata(t)
+		e.notice = notice
+		if got := newGCE().notice(t.Context()); got != want {
+			t.Errorf("of %q there are %v, want %v", notice, got, want)
+		}
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 )
 
 // preemption is how long before its end a spot machine of Compute Engine is told.
-const preemption = 30 * time.Second
+const preemption = 2 * time.Minute
 
 // onGCP is an emulated Google Cloud with our cloud, whose agents look at their machines
 // every so often and answer so long after their launch.

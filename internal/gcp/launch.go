@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"cloud.google.com/go/compute/apiv1/computepb"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/agent"
 	"github.com/serve-infra/terraform-provider-serve/internal/bootstrap"
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
@@ -225,15 +227,23 @@ func (l *launch) plan(ctx context.Context, zone string) (*computepb.Instance, er
 	if machine.Accelerators != "" {
 		in.Metadata.Items = append(in.Metadata.Items, items(map[string]string{itemDriver: "True"})...)
 	}
+	if in.Scheduling.PreemptionNoticeDuration != nil {
+		in.Metadata.Items = append(in.Metadata.Items, items(map[string]string{agent.GCENotice: strconv.Itoa(notice)})...)
+	}
 	return in, nil
 }
 
-// schedule says how an instance ends: one that Google needs back is deleted, and none
-// is started again by anybody but us.
+// notice is how many seconds before a spot instance is shut down it is told so, which is
+// the only choice there is beside none.
+const notice = 120
+
+// schedule says how an instance ends: one that Google needs back is told so as early as
+// can be, and deleted, and none is started again by anybody but us.
 func schedule(market serve.Market, t fleet.Type) *computepb.Scheduling {
 	s := &computepb.Scheduling{ProvisioningModel: new("STANDARD"), AutomaticRestart: new(false)}
 	if market == serve.Spot {
 		s.ProvisioningModel, s.InstanceTerminationAction = new("SPOT"), new("DELETE")
+		s.PreemptionNoticeDuration = &computepb.Duration{Seconds: new(int64(notice))}
 	}
 	if market == serve.Spot || t.Accelerators != "" {
 		s.OnHostMaintenance = new("TERMINATE") // as nobody can move such machines

@@ -113,13 +113,13 @@ func TestASpotMachineTellsOfItsEnd(t *testing.T) {
 	await := fleettest.Listen(ctx, t, y)
 	await(serve.NoticeExited) // and so the machine is listened to
 	at := time.Now()
-	if !y.gcp.Preempt(i.ID, 0) {
+	if !y.gcp.Preempt(i.ID, time.Second) {
 		t.Fatalf("there is no instance %s to be taken back", i.ID)
 	}
 	n := await(serve.NoticeInterruption)
 	t.Logf("the controller hears of an interruption after %v", time.Since(at))
-	// Compute Engine leaves 30 seconds from then on, of which the system takes some.
-	if left := n.Deadline.Sub(at); time.Since(at) > 2*time.Second || left < 15*time.Second || left > 31*time.Second {
+	// Two minutes were asked for, which there are not always.
+	if left := n.Deadline.Sub(at); time.Since(at) > 2*time.Second || left < 119*time.Second || left > 122*time.Second {
 		t.Errorf("the notice came after %v, of an end after %v", time.Since(at), left)
 	}
 	gone := await(serve.NoticeGone)

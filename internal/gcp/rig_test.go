@@ -97,7 +97,7 @@ func stations(g *gcptest.GCP) *fleettest.Stations {
 		for _, i := range g.Live() {
 			m := fleettest.Machine{ID: i.Name, Host: i.PublicIP, Running: i.State == "RUNNING", Launched: i.Launched}
 			if !i.Preempted.IsZero() {
-				m.Warnings = []agent.Warning{{Kind: agent.WarningInterruption, Deadline: i.Preempted.Add(30 * time.Second), Detail: "preempted"}}
+				m.Warnings = []agent.Warning{{Kind: agent.WarningInterruption, Deadline: i.Preempted.Add(2 * time.Minute), Detail: "preempted"}}
 			}
 			all = append(all, m)
 		}

@@ -99,10 +99,10 @@ func TestASpotMachineIsTakenBack(t *testing.T) {
 		r := newRig(t, gcptest.Options{Stopping: 30 * time.Second})
 		r.run("web-1", inSpot)
 		r.run("web-2", inSpot, func(in *computepb.InsertInstanceRequest) {
-			in.InstanceResource.Scheduling.InstanceTerminationAction = nil
+			in.InstanceResource.Scheduling.InstanceTerminationAction, in.InstanceResource.Scheduling.PreemptionNoticeDuration = nil, nil
 		})
 		r.gcp.Preempt("web-1", 10*time.Second)
-		r.gcp.Preempt("web-2", 0)
+		r.gcp.Preempt("web-2", 10*time.Second) // which has not asked for any
 		if a, b := r.status("web-1"), r.status("web-2"); a != "RUNNING" || b != "STOPPING" {
 			t.Errorf("the one with notice is %s, the other %s", a, b)
 		}

@@ -20,13 +20,13 @@ func (g *GCP) Exhaust(p Pool) { g.SetCapacity(p, 0) }
 func (g *GCP) Refill(p Pool) { g.SetCapacity(p, 1<<30) }
 
 // Preempt has Compute Engine take a spot machine back. Its metadata tell of it at once,
-// and after the notice, which is none where the instance has asked for none, it is asked
-// to shut down. Like all that is done to an instance, it reports whether there is one.
+// and after the notice, which is no longer than the instance has asked for, it is asked to
+// shut down. Like all that is done to an instance, it reports whether there is one.
 func (g *GCP) Preempt(name string, notice time.Duration) bool {
 	return g.alter(name, func(i *instance, now time.Time) {
 		i.preempted = now
 		i.tell()
-		if notice <= 0 {
+		if notice = min(notice, i.plan.notice); notice <= 0 {
 			g.takeBack(i, now)
 			return
 		}

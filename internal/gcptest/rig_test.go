@@ -92,7 +92,9 @@ func request(name string, change ...func(*computepb.InsertInstanceRequest)) *com
 }
 
 func inSpot(in *computepb.InsertInstanceRequest) {
-	in.InstanceResource.Scheduling = &computepb.Scheduling{ProvisioningModel: new(gcptest.Spot), InstanceTerminationAction: new("DELETE")}
+	in.InstanceResource.Scheduling = &computepb.Scheduling{
+		ProvisioningModel: new(gcptest.Spot), InstanceTerminationAction: new("DELETE"), PreemptionNoticeDuration: &computepb.Duration{Seconds: new(int64(120))},
+	}
 }
 
 func inZone(zone string) func(*computepb.InsertInstanceRequest) {
