@@ -168,9 +168,13 @@ func TestACopyInAClusterHasMachinesOfOtherCloudsInACluster(t *testing.T) {
 	mustDo(t, func() error { return err })
 	place, err := gcp.Brief("", gcp.Config{Project: gcptest.Project, Endpoints: c.gcp.Endpoints()})
 	mustDo(t, func() error { return err })
-	mustDo(t, func() error {
-		return abroad.Tell(t.Context(), map[string]string{"gcp": place}, serve.CloudCredentials{"aws": string(key), "gcp": string(c.gcp.Credentials())})
-	})
+	give := func(google []byte) {
+		t.Helper()
+		given, err := abroad.Tell(t.Context(), map[string]string{"gcp": place}, serve.CloudCredentials{"aws": string(key), "gcp": string(google)})
+		mustDo(t, func() error { return err })
+		c.kubectl("annotate", "--overwrite", "serveservice", "web", "serve-infra.io/shown="+given)
+	}
+	give(c.gcp.Credentials())
 	c.start(t, "one", "127.0.71.1")
 	c.start(t, "two", "127.0.71.2")
 
@@ -200,7 +204,22 @@ func TestACopyInAClusterHasMachinesOfOtherCloudsInACluster(t *testing.T) {
 		t.Errorf("the death of the leader has made of the machines %v these: %v", before, now)
 	}
 
-	// What a notice says there is heard here, as a follower would become the leader.
+	// Another key takes the place of the one that is no good any more.
+	give(c.gcp.CredentialsOf(c.gcp.AddOwner("serve-next")))
+	events := func() (told string) {
+		err := client.Events(t.Context(), 0, false, func(e serve.Event) bool {
+			told += e.Message + "\n"
+			return true
+		})
+		mustDo(t, func() error { return err })
+		return told
+	}
+	c.until("the history says that another key is used", func() bool {
+		return strings.Contains(events(), "The cloud gcp is shown other credentials from now on")
+	})
+	c.gcp.Disable(gcptest.Account)
+
+	// What a notice says there is heard here, by a leader that was a follower.
 	c.start(t, "three", "127.0.71.3")
 	cloud, victim, _ := strings.Cut(before[0], " ")
 	if cloud == "aws" {

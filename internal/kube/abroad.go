@@ -19,10 +19,12 @@ import (
 // componentAbroad labels the Secret.
 const componentAbroad = "abroad"
 
-// The keys in it: the scope, and before the names of clouds what was noted of each,
-// how it is reached, and what it is shown.
+// The keys in it: the scope, another mark whenever something else is to be shown, and
+// before the names of clouds what was noted of each, how it is reached, and what it is
+// shown.
 const (
 	keyScope  = "scope"
+	keyGiven  = "given"
 	keyNote   = "note."
 	keyBrief  = "brief."
 	keyShown  = "shown."
@@ -112,39 +114,53 @@ func (a *Abroad) read(ctx context.Context) (Known, error) {
 }
 
 // Tell keeps how clouds are reached from now on, and what they are shown: nil leaves
-// them what they were shown before.
-func (a *Abroad) Tell(ctx context.Context, briefs map[string]string, shown serve.CloudCredentials) error {
+// them what they were shown before. It gives what tells that from what they were shown
+// before, empty if nothing was ever given.
+func (a *Abroad) Tell(ctx context.Context, briefs map[string]string, shown serve.CloudCredentials) (given string, err error) {
+	if given, err = a.tell(ctx, briefs, shown); err != nil {
+		return "", fmt.Errorf("telling the controller of other clouds: %w", err)
+	}
+	return given, nil
+}
+
+func (a *Abroad) tell(ctx context.Context, briefs map[string]string, shown serve.CloudCredentials) (given string, err error) {
 	known, err := a.read(ctx)
 	if errors.Is(err, serve.ErrNotFound) {
 		if len(briefs)+len(shown) == 0 {
-			return nil
+			return "", nil
 		}
 		known, err = a.open(ctx)
 	}
-	if err == nil {
-		change := map[string][]byte{}
-		for cloud, brief := range briefs {
-			change[keyBrief+cloud] = []byte(brief)
-		}
-		if shown != nil {
-			for key := range known.secret.Data {
-				if strings.HasPrefix(key, keyShown) {
-					change[key] = nil
-				}
-			}
-			for cloud, text := range shown {
-				change[keyShown+cloud] = []byte(text)
-			}
-		}
-		maps.DeleteFunc(change, func(key string, content []byte) bool { return string(known.secret.Data[key]) == string(content) })
-		if len(change) > 0 {
-			err = a.kept.change(ctx, change)
-		}
-	}
 	if err != nil {
-		return fmt.Errorf("telling the controller of other clouds: %w", err)
+		return "", err
 	}
-	return nil
+	had := known.secret.Data
+	change := map[string][]byte{}
+	if shown != nil {
+		for key := range had {
+			if strings.HasPrefix(key, keyShown) {
+				change[key] = nil
+			}
+		}
+		for cloud, text := range shown {
+			change[keyShown+cloud] = []byte(text)
+		}
+	}
+	same := func(key string, content []byte) bool { return string(had[key]) == string(content) }
+	maps.DeleteFunc(change, same)
+	given = string(had[keyGiven])
+	if len(change) > 0 {
+		given = rand.Text()
+		change[keyGiven] = []byte(given)
+	}
+	for cloud, brief := range briefs {
+		change[keyBrief+cloud] = []byte(brief)
+	}
+	maps.DeleteFunc(change, same)
+	if len(change) == 0 {
+		return given, nil
+	}
+	return given, a.kept.change(ctx, change)
 }
 
 // Note keeps where there are machines in a cloud, before one is made where there was

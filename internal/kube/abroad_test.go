@@ -65,7 +65,23 @@ func TestMachinesElsewhereAreEndedWithTheServiceInACluster(t *testing.T) {
 			t.Errorf("%s is shown %q, %v; want %q", name, shown, err, want)
 		}
 	}
+	mark := func() string {
+		t.Helper()
+		object, err := c.objects().Get(t.Context(), "web", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return object.GetAnnotations()[annotationShown]
+	}
+	first := mark()
+	furnish("web", serve.CloudCredentials{"aws": "first", "gcp": "other"})
+	if first == "" || mark() != first {
+		t.Errorf("with the same credentials the mark %q has become %q", first, mark())
+	}
 	furnish("web", serve.CloudCredentials{"aws": "second"})
+	if mark() == first {
+		t.Error("with other credentials the mark is the same")
+	}
 	if shown, err := a.Shown(t.Context(), "gcp"); err != nil || shown != "" {
 		t.Errorf("what was taken back is shown: %q, %v", shown, err)
 	}

@@ -108,7 +108,7 @@ func (d *Deployer) furnishOnce(ctx context.Context, c *clients, p plan, service 
 	if err != nil {
 		return nil, ending(err)
 	}
-	if err := c.abroad(service).Tell(ctx, d.o.Briefs, opt.CloudCredentials); err != nil {
+	if err := d.tell(ctx, c, object, opt.CloudCredentials); err != nil {
 		return nil, ending(err)
 	}
 	if p, err = c.newest(ctx, p); err != nil {
@@ -246,6 +246,17 @@ func (c *clients) declare(ctx context.Context, service string, e serve.EndpointO
 		return nil, fmt.Errorf("ServeService %q: %w", service, errEnding)
 	}
 	return c.reach(ctx, object, e)
+}
+
+// tell tells the controller of a service how other clouds are reached, and what they
+// are shown. A controller that runs looks at the latter again when the service's object
+// has another mark.
+func (d *Deployer) tell(ctx context.Context, c *clients, object *unstructured.Unstructured, shown serve.CloudCredentials) error {
+	given, err := c.abroad(object.GetName()).Tell(ctx, d.o.Briefs, shown)
+	if err != nil || given == object.GetAnnotations()[annotationShown] {
+		return err
+	}
+	return patch(ctx, c, object, map[string]any{"annotations": map[string]any{annotationShown: given}})
 }
 
 // reach changes how an endpoint is to be made reachable.

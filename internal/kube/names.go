@@ -37,6 +37,10 @@ const (
 	labelBundle = group + "/bundle"
 )
 
+// annotationShown, of a service's object, is another one when other clouds are to be
+// shown something else.
+const annotationShown = group + "/shown"
+
 // annotationInstance holds a replica's serve.Instance as its launch has made it,
 // in JSON.
 const annotationInstance = group + "/instance"

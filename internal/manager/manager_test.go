@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
+	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
 )
 
 func TestAllCopiesTakeRequests(t *testing.T) {
@@ -373,5 +374,38 @@ func TestAllCopiesHaveTheirCertificatesIssued(t *testing.T) {
 		if url := c.front(r.uid("web")).URL(); !strings.HasPrefix(url, "https://") {
 			t.Errorf("a copy is at %s", url)
 		}
+	}
+}
+
+// keyholder is a cloud that tells when it is to be shown what is given.
+type keyholder struct {
+	*servetest.Scripted
+	renewed chan struct{}
+}
+
+func (k keyholder) Renew(context.Context) (bool, error) {
+	k.renewed <- struct{}{}
+	return true, nil
+}
+
+func TestCloudsAreShownWhatIsGivenAnew(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	other := keyholder{servetest.NewScripted(t, "other"), make(chan struct{}, 10)}
+	r.others = []serve.Cloud{other}
+	r.start(0)
+	r.directory.declare(spec("web", 1))
+	r.directory.await(t, "web", "a replica", ready(1))
+	if len(other.renewed) > 0 {
+		t.Error("the cloud is shown something anew before anything was given")
+	}
+	if err := r.directory.change("web", func(d *serve.Declaration) { d.Shown = "another" }); err != nil {
+		t.Fatal(err)
+	}
+	<-other.renewed
+	r.directory.declare(spec("web", 2))
+	r.directory.await(t, "web", "two replicas", ready(2))
+	if len(other.renewed) > 0 {
+		t.Error("the cloud is shown the same twice")
 	}
 }

@@ -239,6 +239,7 @@ type rig struct {
 	directory   *directory
 	election    *election
 	cloud       *servetest.Apart
+	others      []serve.Cloud
 	credentials serve.Credentials
 	first       int
 	archive     string // made before the copies, and so removed after their end
@@ -277,7 +278,7 @@ func (r *rig) parts(_ context.Context, name, _ string) (Parts, error) {
 	if r.stores[name] == nil {
 		r.stores[name] = lasting{servetest.NewStore()}
 	}
-	return Parts{Store: r.stores[name], Clouds: []serve.Cloud{r.cloud}, Bundles: bundles{},
+	return Parts{Store: r.stores[name], Clouds: append([]serve.Cloud{r.cloud}, r.others...), Bundles: bundles{},
 		Archive: controller.ArchiveDir(filepath.Join(r.archive, name))}, nil
 }
 

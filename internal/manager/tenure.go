@@ -73,6 +73,7 @@ func (t *tenure) serve(ctx context.Context) (err error) {
 	part(c.Run)
 	part(func(ctx context.Context) error { return t.follow(ctx, c) })
 	part(func(ctx context.Context) error { return t.observe(ctx, c) })
+	part(func(ctx context.Context) error { return t.renew(ctx, c) })
 	part(t.tell)
 	all.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, errReleased) && !errors.Is(err, context.Canceled) {
@@ -217,6 +218,22 @@ func (t *tenure) end(ctx context.Context, c *controller.Controller, d serve.Decl
 		}
 	}
 	return nil
+}
+
+// renew has clouds be shown what is given for them now, whenever that is something else.
+func (t *tenure) renew(ctx context.Context, c *controller.Controller) error {
+	for before, _, _ := t.m.list.find(t.uid); ; {
+		now, ok, changed := t.m.list.find(t.uid)
+		if ok && now.Shown != before.Shown {
+			before = now
+			c.Renew()
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // observe shows every change of the service.
