@@ -19,16 +19,36 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/servetest"
 )
 
-// keyholder is a cloud that is shown a key: what it says to one, and when it was tried.
+// keyholder is a cloud that is shown a key: what it says to one, and how often it was
+// tried.
 type keyholder struct {
 	*servetest.Scripted
+	mu    sync.Mutex
 	says  func(ctx context.Context) (bool, error)
-	tried []time.Time
+	tried int
 }
 
 func (k *keyholder) Renew(ctx context.Context) (bool, error) {
-	k.tried = append(k.tried, time.Now())
-	return k.says(ctx)
+	k.mu.Lock()
+	k.tried++
+	says := k.says
+	k.mu.Unlock()
+	return says(ctx)
+}
+
+// say has it say something else from now on.
+func (k *keyholder) say(says func(ctx context.Context) (bool, error)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.says = says
+}
+
+// count gives how often it was tried since it was counted last.
+func (k *keyholder) count() (tried int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	tried, k.tried = k.tried, 0
+	return tried
 }
 
 // still is the way from clients to replicas where there is none.
@@ -73,8 +93,7 @@ func (k *keys) told() (events []string, tried string) {
 	k.loop.events = nil
 	slices.Sort(events)
 	for _, name := range []string{"one", "two"} {
-		tried += fmt.Sprint(len(k.clouds[name].tried))
-		k.clouds[name].tried = nil
+		tried += fmt.Sprint(k.clouds[name].count())
 	}
 	return events, tried
 }
@@ -97,8 +116,8 @@ func TestCloudsAreShownWhatIsGivenAnew(t *testing.T) {
 
 		// One takes it; the other does for a while not.
 		refused := errors.New("it does not fit")
-		k.clouds["one"].says = func(context.Context) (bool, error) { return true, nil }
-		k.clouds["two"].says = func(context.Context) (bool, error) { return false, refused }
+		k.clouds["one"].say(func(context.Context) (bool, error) { return true, nil })
+		k.clouds["two"].say(func(context.Context) (bool, error) { return false, refused })
 		k.Renew()
 		expect("one takes it", "11",
 			"error: The credentials that were given last for the cloud two are not used yet, and those before still are: it does not fit",
@@ -108,7 +127,7 @@ func TestCloudsAreShownWhatIsGivenAnew(t *testing.T) {
 		if len(got) > 0 || tried < "013" || tried > "022" {
 			t.Errorf("in the next hour the history says %q, and the clouds were tried %s times", got, tried)
 		}
-		k.clouds["two"].says = func(context.Context) (bool, error) { return true, nil }
+		k.clouds["two"].say(func(context.Context) (bool, error) { return true, nil })
 		<-time.After(lastRenewal)
 		expect("now the other takes it, too", "01", "notice: The cloud two is shown other credentials from now on")
 		<-time.After(time.Hour)
@@ -121,24 +140,24 @@ func TestWhatIsGivenLastIsTried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		k := newKeys(t)
-		k.clouds["one"].says = func(ctx context.Context) (bool, error) {
+		k.clouds["one"].say(func(ctx context.Context) (bool, error) {
 			<-ctx.Done()
 			return false, ctx.Err()
-		}
+		})
 		began := time.Now()
 		k.Renew()
 		if got, tried := k.told(); len(got) > 0 || tried != "11" {
 			t.Errorf("while it says nothing the history says %q, tried are %s", got, tried)
 		}
-		k.clouds["one"].says = func(context.Context) (bool, error) { return true, nil }
+		k.clouds["one"].say(func(context.Context) (bool, error) { return true, nil })
 		k.Renew()
 		if got, tried := k.told(); len(got) != 1 || tried != "11" || time.Since(began) > 0 {
 			t.Errorf("after %s the history says %q, tried are %s", time.Since(began), got, tried)
 		}
-		k.clouds["one"].says = func(ctx context.Context) (bool, error) {
+		k.clouds["one"].say(func(ctx context.Context) (bool, error) {
 			<-ctx.Done()
 			return false, ctx.Err()
-		}
+		})
 		k.Renew()
 		<-time.After(askTimeout)
 		if got, _ := k.told(); len(got) != 1 || !strings.Contains(got[0], context.DeadlineExceeded.Error()) {
