@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -76,6 +77,9 @@ func (c Config) secret() (string, error) {
 		}
 	}
 	file, err := os.ReadFile(path) //nolint:gosec // the user names it
+	if why := errors.Unwrap(err); why != nil && !filepath.IsAbs(path) {
+		err = why // it may be a key in another form, and no name
+	}
 	if err != nil {
 		return "", fmt.Errorf("reading the credentials for Google Cloud: %w: %w", serve.ErrInvalid, err)
 	}

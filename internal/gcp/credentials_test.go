@@ -61,6 +61,7 @@ func TestGoogleCloudIsReachedAsByItsOwnProvider(t *testing.T) {
 		{name: "not without credentials", environment: map[string]string{"NO_GCE_CHECK": "true"}, err: serve.ErrUnauthorized, bad: "gcloud auth application-default login"},
 		{name: "not by a file that there is not", config: gcp.Config{Credentials: "/nowhere/key.json"}, err: serve.ErrInvalid, bad: "/nowhere/key.json"},
 		{name: "not by something else in JSON", config: gcp.Config{Credentials: `{"type": "novel"}`}, err: serve.ErrInvalid, bad: "novel"},
+		{name: "not by a key in another form", config: gcp.Config{Credentials: "a secret in another form"}, err: serve.ErrInvalid, bad: "no such file"},
 		{name: "not by a file of something else", config: gcp.Config{Credentials: "TEXT"}, err: serve.ErrInvalid, bad: "are no JSON"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
