@@ -55,6 +55,7 @@ func (t *tenure) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	known, _, _ := t.m.list.find(t.uid) // before any cloud is shown anything
 	parts, err := t.m.o.Open(ctx, t.name, t.uid)
 	if err != nil {
 		return fmt.Errorf("opening what the controller of service %q works with: %w", t.name, err)
@@ -73,7 +74,7 @@ func (t *tenure) serve(ctx context.Context) (err error) {
 	part(c.Run)
 	part(func(ctx context.Context) error { return t.follow(ctx, c) })
 	part(func(ctx context.Context) error { return t.observe(ctx, c) })
-	part(func(ctx context.Context) error { return t.renew(ctx, c) })
+	part(func(ctx context.Context) error { return t.renew(ctx, c, known.Shown) })
 	part(t.tell)
 	all.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, errReleased) && !errors.Is(err, context.Canceled) {
@@ -220,12 +221,13 @@ func (t *tenure) end(ctx context.Context, c *controller.Controller, d serve.Decl
 	return nil
 }
 
-// renew has clouds be shown what is given for them now, whenever that is something else.
-func (t *tenure) renew(ctx context.Context, c *controller.Controller) error {
-	for before, _, _ := t.m.list.find(t.uid); ; {
+// renew has clouds be shown what is given for them now, whenever that is not what they
+// are shown.
+func (t *tenure) renew(ctx context.Context, c *controller.Controller, shown string) error {
+	for {
 		now, ok, changed := t.m.list.find(t.uid)
-		if ok && now.Shown != before.Shown {
-			before = now
+		if ok && now.Shown != shown {
+			shown = now.Shown
 			c.Renew()
 		}
 		select {
