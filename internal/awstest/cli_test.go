@@ -44,7 +44,7 @@ func newCommandLine(t *testing.T, options awstest.Options) commandLine {
 func (c commandLine) run(command string, more ...string) string {
 	c.Helper()
 	environ := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") })
-	cmd := exec.CommandContext(c.Context(), c.path, append(strings.Fields(command), more...)...)
+	cmd := exec.CommandContext(c.Context(), c.path, append(append([]string{"--endpoint-url", c.aws.Endpoint()}, strings.Fields(command)...), more...)...)
 	cmd.Env = append(append(environ, c.aws.Environ()...), "AWS_DEFAULT_OUTPUT=text", "AWS_PAGER=")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -120,7 +120,10 @@ func TestTheCommandLineOfAWSOnAMachineHasItsRole(t *testing.T) {
 	b := &booted{T: t, aws: c.aws, ec2: direct(c.aws, "us-west-2")}
 	b.id = run(t, b.ec2, func(in *ec2.RunInstancesInput) {
 		in.IamInstanceProfile = &types.IamInstanceProfileSpecification{Name: aws.String("reader")}
-		in.UserData = script("export AWS_DEFAULT_REGION=us-west-2 AWS_DEFAULT_OUTPUT=text AWS_PAGER= PATH=$PATH:" + filepath.Dir(c.path) + `
+		in.UserData = script("export AWS_DEFAULT_REGION=us-west-2 AWS_DEFAULT_OUTPUT=text AWS_PAGER= PATH=" + filepath.Dir(c.path) + ":$PATH" + `
+			# Versions before 2.13 take the one as it is, and know nothing of the other.
+			export AWS_EC2_METADATA_SERVICE_ENDPOINT=$AWS_EC2_METADATA_SERVICE_ENDPOINT/
+			aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }
 			aws sts get-caller-identity --query Arn
 			aws ec2 describe-instances --query Reservations[].Instances[].State.Name
 			aws ec2 terminate-instances --instance-ids i-0123456789abcdef0 2>&1 | grep -o 'InvalidInstanceID.NotFound'
