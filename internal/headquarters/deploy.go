@@ -173,10 +173,13 @@ func told(ctx context.Context, b bucket.Bucket) (settings, string, error) {
 	if errors.Is(err, serve.ErrNotFound) {
 		return s, "", nil
 	}
-	if err == nil {
-		err = json.Unmarshal(content, &s)
+	if err != nil {
+		return s, "", err
 	}
-	return s, tag, err
+	if err := json.Unmarshal(content, &s); err != nil {
+		return s, "", fmt.Errorf("reading %s: %w", settingsKey, err)
+	}
+	return s, tag, nil
 }
 
 // credentials gives those of the controller, which whoever was first has made.

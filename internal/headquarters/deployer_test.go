@@ -36,6 +36,8 @@ type estate struct {
 	deaf bool
 	// looked is where machines were looked for.
 	looked *string
+	// meanwhile is what somebody else does while an address is made.
+	meanwhile func()
 }
 
 func (e *estate) note(step string) {
@@ -62,6 +64,10 @@ func (e *estate) MakeBucket(context.Context) (bucket.Bucket, error) {
 
 func (e *estate) MakeAddress(_ context.Context, before Address) (Address, error) {
 	e.note("address")
+	if do := e.meanwhile; do != nil {
+		e.meanwhile = nil
+		do()
+	}
 	if before.ID != "" {
 		return before, nil
 	}
@@ -160,6 +166,58 @@ func TestAControllerIsDeployedOnce(t *testing.T) {
 			t.Errorf("the bucket holds %q, %v", keys, err)
 		}
 	})
+}
+
+func TestWhoeverIsToldFirstChoosesTheAddress(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d, e := newDeployer(t)
+		e.meanwhile = func() {
+			if err := bucket.Write(t.Context(), e.Memory, settingsKey, settings{Address: Address{"a-2", "198.51.100.2"}}, bucket.Condition{}); err != nil {
+				t.Error(err)
+			}
+		}
+		c, err := d.Deploy(t.Context(), "web", serve.DeployOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.(client).access.URL; got != "https://198.51.100.2:9737" {
+			t.Errorf("the controller is at %s", got)
+		}
+		if got := e.steps(); got != "bucket, address, address, keep a-2, machine for amd64" {
+			t.Errorf("done was %q", got)
+		}
+	})
+}
+
+// leaving is a bucket that notes what is removed from it.
+type leaving struct {
+	bucket.Bucket
+	keys []string
+}
+
+func (l *leaving) Remove(ctx context.Context, key string) error {
+	l.keys = append(l.keys, key)
+	return l.Bucket.Remove(ctx, key)
+}
+
+func TestWhatAControllerIsFoundByIsRemovedLast(t *testing.T) {
+	t.Parallel()
+	l := &leaving{Bucket: buckettest.New()}
+	for _, key := range []string{"bundles/1", settingsKey, credentialsKey, placeKey, runningKey, "state.json"} {
+		if _, err := l.Put(t.Context(), key, nil, bucket.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Empty(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"bundles/1", placeKey, runningKey, "state.json", settingsKey, credentialsKey}; !slices.Equal(l.keys, want) {
+		t.Errorf("removed were %q", l.keys)
+	}
+	if left, err := l.List(t.Context(), ""); err != nil || len(left) > 0 {
+		t.Errorf("left are %q, %v", left, err)
+	}
 }
 
 func TestAControllerThatDoesNotStartIsToldOf(t *testing.T) {
