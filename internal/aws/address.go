@@ -20,9 +20,9 @@ import (
 	"github.com/serve-infra/terraform-provider-serve/internal/turns"
 )
 
-// addressPatience is for how long an address that there was is believed to be there,
-// although it is not described.
-const addressPatience = 30 * time.Second
+// addressPatience is for how long an address is believed to be there, or to have been
+// made, although it is not described.
+const addressPatience = 15 * time.Second
 
 // addresses gives those of the controller, that which leads to a machine first. There
 // can be several when the answer to the call that has made one was lost, or when two
@@ -96,10 +96,35 @@ func (e *estate) KeepAddress(ctx context.Context, settled headquarters.Address) 
 // releaseAddresses gives the controller's addresses back.
 func (e *estate) releaseAddresses(ctx context.Context) error {
 	all, err := e.addresses(ctx)
+	if err == nil && len(all) == 0 {
+		all, err = e.lateAddresses(ctx)
+	}
 	if err != nil {
 		return err
 	}
 	return e.release(ctx, all)
+}
+
+// lateAddresses gives those that are described late: where there is a bucket, somebody
+// may have made one just now, and have come no farther.
+func (e *estate) lateAddresses(ctx context.Context) ([]headquarters.Address, error) {
+	b, err := e.Bucket(ctx)
+	if err == nil {
+		_, err = b.List(ctx, "")
+	}
+	if errors.Is(err, serve.ErrNotFound) {
+		return nil, nil
+	}
+	for began := time.Now(); err == nil; {
+		all, err := e.addresses(ctx)
+		if err != nil || len(all) > 0 || time.Since(began) > addressPatience {
+			return all, err
+		}
+		if !turns.Sleep(ctx, lookPause) {
+			return nil, ctx.Err()
+		}
+	}
+	return nil, err
 }
 
 // release gives addresses back.

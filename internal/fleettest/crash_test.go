@@ -4,6 +4,7 @@
 package fleettest_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -20,20 +22,21 @@ import (
 var errCut = errors.New("connection reset by peer")
 
 // cut is how something that is done by steps is cut off in the middle: the calls before
-// the one at which it is are answered, and no other. What is lost on the way back has
-// been carried out, as often as it was tried, and what is lost on the way there has not.
+// the one at which it is are answered, and no other. Either the process is killed before
+// it makes that call, or the answers are lost on their way: what was asked is done, as
+// often as it is tried.
 type cut struct {
 	at   int // never, if it is 0
-	back bool
+	lost bool
 	// again has the service be deployed afterwards, before it is destroyed.
 	again bool
 }
 
 // String says what happens.
 func (c cut) String() string {
-	text := fmt.Sprintf("calls are lost from number %d on", c.at)
-	if c.back {
-		text = fmt.Sprintf("answers are lost from number %d on", c.at)
+	text := fmt.Sprintf("killed before call %d", c.at)
+	if c.lost {
+		text = fmt.Sprintf("answers are lost from call %d on", c.at)
 	}
 	if c.again {
 		text += ", and it is deployed again"
@@ -60,6 +63,13 @@ type way struct {
 
 	mu    sync.Mutex
 	calls int
+	kill  func()
+}
+
+// until gives a context that ends when the process is killed.
+func (w *way) until(ctx context.Context) context.Context {
+	ctx, w.kill = context.WithCancel(ctx)
+	return ctx
 }
 
 // was reports whether it came to that.
@@ -69,23 +79,27 @@ func (w *way) was() bool { return w.calls >= w.at }
 func (w *way) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.mu.Lock()
 	w.calls++
-	lost := w.at > 0 && w.was()
+	cut := w.at > 0 && w.was()
 	w.mu.Unlock()
-	if lost && !w.back {
+	if cut && !w.lost {
+		w.kill()
 		if r.Body != nil {
 			_ = r.Body.Close() // nobody reads it
 		}
 		return nil, errCut
 	}
 	resp, err := w.to.RoundTrip(r)
-	if lost && resp != nil {
+	if cut && resp != nil {
 		_ = resp.Body.Close() // nobody reads it
 	}
-	if lost {
+	if cut {
 		return nil, errCut
 	}
 	return resp, err
 }
+
+// late is how long what was done stays unseen by those who come right after a crash.
+const late = 9 * time.Second
 
 // soil is where controllers are put, by the vendor.
 type soil struct {
@@ -116,11 +130,13 @@ func TestADeploymentMayBeCutOffAnywhere(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					g := s.new(t)
 					w := &way{cut: c, to: g.transport}
-					if _, err := g.deploy(w); w.was() == (err == nil) {
+					if _, err := g.deployer(w).Deploy(w.until(t.Context()), service, serve.DeployOptions{}); w.was() == (err == nil) {
 						t.Fatalf("%v: %v", c, err)
 					}
-					g.known()
-					if c.again {
+					if !c.again {
+						g.lag(late)
+					} else {
+						g.known()
 						g.deployed(g.transport)
 						if left := g.left(); !slices.Equal(kinds(left), want) {
 							t.Errorf("%v: there is %q", c, left)
@@ -154,7 +170,7 @@ func TestADestructionMayBeCutOffAnywhere(t *testing.T) {
 			})
 			t.Logf("%d calls end it", calls)
 			for _, c := range cuts(calls) {
-				if c.again && !c.back {
+				if c.again && !c.lost {
 					continue // which is as after the call before
 				}
 				synctest.Test(t, func(t *testing.T) {
@@ -162,7 +178,7 @@ func TestADestructionMayBeCutOffAnywhere(t *testing.T) {
 					g.deployed(g.transport)
 					g.launched()
 					w := &way{cut: c, to: g.transport}
-					if _, err := g.deployer(w).Destroy(t.Context(), service); w.was() == (err == nil) {
+					if _, err := g.deployer(w).Destroy(w.until(t.Context()), service); w.was() == (err == nil) {
 						t.Fatalf("%v: %v", c, err)
 					}
 					if _, err := g.deployer(g.transport).Find(t.Context(), service); errors.Is(err, serve.ErrNotFound) && g.kept() > 2 {
@@ -171,6 +187,8 @@ func TestADestructionMayBeCutOffAnywhere(t *testing.T) {
 					g.known()
 					if c.again {
 						g.deployed(g.transport)
+					} else {
+						g.lag(late)
 					}
 					g.destroyed(g.transport)
 					if left := g.left(); len(left) > 0 {
@@ -211,7 +229,9 @@ func (g *ground) deployed(way http.RoundTripper) {
 
 func (g *ground) destroyed(way http.RoundTripper) {
 	g.Helper()
-	if _, err := g.deployer(way).Destroy(g.Context(), service); err != nil {
+	ctx, cancel := context.WithTimeout(g.Context(), time.Hour)
+	defer cancel()
+	if _, err := g.deployer(way).Destroy(ctx, service); err != nil {
 		g.Fatal(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"cloud.google.com/go/compute/apiv1/computepb"
@@ -150,10 +151,24 @@ func (e *estate) insertHost(ctx context.Context, zone string, plan *computepb.In
 }
 
 // hosts gives the instances that the controller runs on, of which there is one at most
-// but while it is put elsewhere.
+// but while it is put elsewhere. They are asked for by their name, as lists may be late.
 func (e *estate) hosts(ctx context.Context) ([]*computepb.Instance, error) {
-	all, err := e.existing(ctx, map[string]string{labelController: e.service})
-	return slices.DeleteFunc(all, func(i *computepb.Instance) bool { return regionOf(zoneOf(i)) != e.region }), err
+	var mu sync.Mutex
+	var all []*computepb.Instance
+	err := fleet.Each(e.zones, func(zone string) error {
+		i, err := e.get(ctx, zone, e.hostName())
+		if errors.Is(err, serve.ErrNotFound) || err == nil && i.GetLabels()[labelController] != e.service {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, i)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("looking for the machine %s: %w", e.hostName(), err)
+	}
+	return all, nil
 }
 
 // End implements [headquarters.Estate].

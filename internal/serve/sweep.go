@@ -9,7 +9,11 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 )
+
+// sweepPause is how often a cloud is asked whether it knows that all machines are gone.
+const sweepPause = time.Second
 
 // Sweep ends the machines of a service until the cloud knows of none, and has a
 // [Cleaner] remove what there is besides. It gives the machines that it has ended,
@@ -26,6 +30,14 @@ func Sweep(ctx context.Context, cloud Cloud, service string) ([]Instance, error)
 				err = rest.Clean(ctx, service)
 			}
 			return inOrder(swept), err
+		}
+		ended := func(i Instance) bool { _, ok := swept[i.Ref]; return ok }
+		if !slices.ContainsFunc(left, func(i Instance) bool { return !ended(i) }) {
+			select { // a cloud may be late to know what it has done
+			case <-time.After(sweepPause):
+			case <-ctx.Done():
+				return inOrder(swept), ctx.Err()
+			}
 		}
 		var mu sync.Mutex
 		var errs []error
