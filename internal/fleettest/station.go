@@ -39,9 +39,9 @@ type Machine struct {
 type Stations struct {
 	// Machines gives those that there are, or are about to be.
 	Machines func() []Machine
-	// Every is how often an agent looks at its machine, and Boot how long it takes from
-	// the machine's launch until it answers.
-	Every, Boot time.Duration
+	// Every is how often an agent looks at its machine, Boot how long it takes from the
+	// machine's launch until it answers, and Takes how long what it is given takes.
+	Every, Boot, Takes time.Duration
 
 	mu sync.Mutex
 	at time.Time
@@ -80,10 +80,10 @@ func (s station) gone() error {
 	return fmt.Errorf("nobody answers at %s: %w", s.host, serve.ErrUnreachable)
 }
 
-// Furnish waits until the machine has booted.
+// Furnish waits until the machine has booted, and has taken in what it is given.
 func (s station) Furnish(ctx context.Context, _ agent.Supplies) error {
 	for turns.Sleep(ctx, s.Every) {
-		if m, ok := s.machine(s.host); ok && time.Since(m.Launched) > s.Boot {
+		if m, ok := s.machine(s.host); ok && time.Since(m.Launched) > s.Boot && turns.Sleep(ctx, s.Takes) {
 			return nil
 		}
 	}

@@ -323,7 +323,7 @@ func TestReplicasAreCalledAsTheirControllerMayEndThem(t *testing.T) {
 		services := []string{"w", "web", "a", "a-1", "a-b", "a-b-c", strings.Repeat("long-name", 4), strings.Repeat("w", 40), strings.Repeat("w", 31) + "-" + strings.Repeat("w", 8)}
 		for _, service := range services {
 			e := m.estate(service)
-			may, err := e.ours(t.Context())
+			may, err := e.ours()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -339,53 +339,4 @@ func TestReplicasAreCalledAsTheirControllerMayEndThem(t *testing.T) {
 			}
 		}
 	})
-}
-
-// What is called as instances once were is still for its controller to end, for as long
-// as there is any when that is deployed.
-func TestInstancesOfFormerNamesAreTheirControllersToEnd(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		m := newManor(t)
-		e := m.made("web")
-		const name = "serve-web-1-0123456789"
-		key := Config{Project: gcptest.Project, Region: e.region, Credentials: string(m.gcp.KeyOf(e.accountEmail()))}
-		for _, step := range []struct {
-			what string
-			do   func()
-			want error
-		}{
-			{"made behind the back of a controller", func() { m.insert(e, name) }, serve.ErrUnauthorized},
-			{"known when it is deployed", func() { m.made("web") }, nil},
-			{"made when it was deployed with none", func() { m.made("web"); m.insert(e, name) }, serve.ErrUnauthorized},
-		} {
-			step.do()
-			if err := EndInstance(t.Context(), key, m.gcp.Client().Transport, "us-east1-b", name); !errors.Is(err, step.want) {
-				t.Errorf("ending what was %s: %v, want %v", step.what, err, step.want)
-			}
-		}
-	})
-}
-
-// insert has there be an instance of the service of a controller, whatever it is called.
-func (m manor) insert(e *estate, name string) {
-	m.Helper()
-	g, err := e.ground(m.Context())
-	if err != nil {
-		m.Fatal(err)
-	}
-	image, err := e.findImage(m.Context(), containers)
-	if err != nil {
-		m.Fatal(err)
-	}
-	plan, err := e.planHost(g, headquarters.Address{}, image, hostTypes("amd64"))
-	if err != nil {
-		m.Fatal(err)
-	}
-	plan.Name, plan.Labels, plan.NetworkInterfaces[0].AccessConfigs = &name, serviceLabels("at-"+e.region, e.service), nil
-	plan.MachineType = new("zones/us-east1-b/machineTypes/" + hostTypes("amd64"))
-	plan.Disks[0].InitializeParams.DiskType = new("zones/us-east1-b/diskTypes/pd-balanced")
-	if err := e.insertHost(m.Context(), "us-east1-b", plan); err != nil {
-		m.Fatal(err)
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/serve-infra/terraform-provider-serve/internal/gcp"
 	"github.com/serve-infra/terraform-provider-serve/internal/gcptest"
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -257,6 +258,28 @@ func TestAMachineIsAsItWasAskedFor(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What a replica is given anew may take long, as a bundle over a slow line does. The
+// instance is asked for now and then meanwhile.
+func TestARestartMayTakeLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		slow, o := stations(r.gcp), options(t, r.gcp, rigConfig())
+		slow.Takes = 5 * time.Minute
+		o.Connect = slow.Connect
+		r.cloud = gcp.NewCloud(o)
+		request := r.request(r.offer(serve.Spot))
+		first, err := r.cloud.Launch(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Revision = 2
+		if next, err := r.cloud.Restart(t.Context(), request); err != nil || next.ID != first.ID || next.Revision != 2 {
+			t.Errorf("restarted %+v, %v", next, err)
+		}
+	})
 }
 
 func TestARestartIsNoted(t *testing.T) {

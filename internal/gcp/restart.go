@@ -31,7 +31,7 @@ func (l *launch) Running(ctx context.Context) (fleet.Up, error) {
 	found, err := l.existing(ctx, l.refLabels(l.req.Ref))
 	for _, i := range found {
 		if i.GetStatus() == running && l.hostOf(i) != "" {
-			l.zone = zoneOf(i)
+			l.zone, l.name = zoneOf(i), i.GetName()
 			return l.up(i)
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"cloud.google.com/go/compute/apiv1/computepb"
 	"google.golang.org/api/iam/v1"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/fleet"
@@ -54,28 +53,11 @@ func rights(ours string) []right {
 
 // ours is the condition that something is an instance of the service: by how its name
 // ends, as by how it begins it could be one of a service whose name goes on after that of
-// this one. Those that were made when names did not end so go by how they begin, for as
-// long as there are any.
-func (e *estate) ours(ctx context.Context) (string, error) {
+// this one.
+func (e *estate) ours() (string, error) {
 	scope, err := headquarters.Scope(e.region)()
-	if err != nil {
-		return "", err
-	}
-	end := nameEnd(scope, e.service)
-	by := fmt.Sprintf(`resource.name.endsWith(%q)`, end)
-	replicas, err := e.existing(ctx, serviceLabels(scope, e.service))
-	if err != nil {
-		return "", err
-	}
-	if slices.ContainsFunc(replicas, func(i *computepb.Instance) bool { return !strings.HasSuffix(i.GetName(), end) }) {
-		begin := "serve-" + e.service + "-"
-		by += fmt.Sprintf(` || resource.name.extract("/instances/{name}").startsWith(%q)`, begin[:min(len(begin), onceKept)])
-	}
-	return by, nil
+	return fmt.Sprintf(`resource.name.endsWith(%q)`, nameEnd(scope, e.service)), err
 }
-
-// onceKept is how much of its beginning the name of an instance once had for certain.
-const onceKept = len("serve-") + 32
 
 // objectRole is Google's own role for whoever reads and writes the objects of a bucket.
 const objectRole = "roles/storage.objectUser"
@@ -91,9 +73,9 @@ func (e *estate) makeRole(ctx context.Context) error {
 	if err = meaning(err); err != nil && !errors.Is(err, serve.ErrConflict) {
 		return fmt.Errorf("making the service account %s: %w", e.accountEmail(), err)
 	}
-	ours, err := e.ours(ctx)
+	ours, err := e.ours()
 	if err != nil {
-		return fmt.Errorf("looking for the instances of the service: %w", err)
+		return err
 	}
 	roles := map[string]string{} // conditions, by the names of roles
 	for _, r := range rights(ours) {
