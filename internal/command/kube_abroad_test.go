@@ -170,9 +170,10 @@ func TestACopyInAClusterHasMachinesOfOtherCloudsInACluster(t *testing.T) {
 	mustDo(t, func() error { return err })
 	give := func(google []byte) {
 		t.Helper()
-		given, err := abroad.Tell(t.Context(), map[string]string{"gcp": place}, serve.CloudCredentials{"aws": string(key), "gcp": string(google)})
+		uid := c.kubectl("get", "serveservice", "web", "-o", "jsonpath={.metadata.uid}")
+		marks, err := abroad.Tell(t.Context(), uid, map[string]string{"gcp": place}, serve.CloudCredentials{"aws": string(key), "gcp": string(google)})
 		mustDo(t, func() error { return err })
-		c.kubectl("annotate", "--overwrite", "serveservice", "web", "serve-infra.io/shown="+given)
+		c.kubectl("annotate", "--overwrite", "serveservice", "web", "serve-infra.io/shown="+marks.Shown, "serve-infra.io/reached="+marks.Reached)
 	}
 	give(c.gcp.Credentials())
 	c.start(t, "one", "127.0.71.1")

@@ -238,7 +238,7 @@ func (p *pods) open(ctx context.Context, name, uid string) (manager.Parts, error
 	if err != nil {
 		return manager.Parts{}, err
 	}
-	known, err := abroad.Open(ctx)
+	known, err := abroad.Open(ctx, uid)
 	if err != nil {
 		return manager.Parts{}, err
 	}

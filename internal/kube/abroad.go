@@ -8,10 +8,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
 
 	"github.com/serve-infra/terraform-provider-serve/internal/serve"
 )
@@ -19,12 +21,12 @@ import (
 // componentAbroad labels the Secret.
 const componentAbroad = "abroad"
 
-// The keys in it: the scope, another mark whenever something else is to be shown, and
-// before the names of clouds what was noted of each, how it is reached, and what it is
-// shown.
+// The keys in it: the scope, before the names of clouds what was noted of each, how it
+// is reached, and what it is shown, and before the latter two a mark that is another one
+// with each change.
 const (
 	keyScope  = "scope"
-	keyGiven  = "given"
+	keyMark   = "mark."
 	keyNote   = "note."
 	keyBrief  = "brief."
 	keyShown  = "shown."
@@ -44,6 +46,7 @@ type AbroadOptions struct {
 type Abroad struct {
 	service string
 	kept    locker
+	objects dynamic.ResourceInterface
 }
 
 // Known is what an [Abroad] keeps, by the names of clouds.
@@ -71,28 +74,55 @@ func NewAbroad(o AbroadOptions) (*Abroad, error) {
 }
 
 func (c *clients) abroad(service string) *Abroad {
-	return &Abroad{service, locker{secrets: c.typed.CoreV1().Secrets(c.namespace), service: service, component: componentAbroad}}
+	return &Abroad{service, locker{secrets: c.typed.CoreV1().Secrets(c.namespace), service: service, component: componentAbroad}, c.objects()}
 }
 
-// Open gives what is known, and sees to it that something can be noted.
-func (a *Abroad) Open(ctx context.Context) (Known, error) {
-	known, err := a.open(ctx)
+// Open gives what is known, and sees to it that something can be noted, as long as the
+// service's object is there and is to stay.
+func (a *Abroad) Open(ctx context.Context, uid string) (Known, error) {
+	known, err := a.open(ctx, uid)
 	if err != nil {
 		return Known{}, fmt.Errorf("reading what is known of other clouds: %w", err)
 	}
 	return known, nil
 }
 
-func (a *Abroad) open(ctx context.Context) (Known, error) {
+// open makes the Secret if it is not there, and looks at the service's object before and
+// afterwards. Who destroys the service removes that first: so either he finds the Secret,
+// or it is found here that there must be none.
+func (a *Abroad) open(ctx context.Context, uid string) (Known, error) {
 	known, err := a.read(ctx)
 	if !errors.Is(err, serve.ErrNotFound) {
 		return known, err
+	}
+	if lives, err := a.lives(ctx, uid); err != nil || !lives {
+		return Known{}, err
 	}
 	err = a.kept.make(ctx, map[string][]byte{keyScope: []byte(strings.ToLower(rand.Text()[:scopeSize]))})
 	if err != nil && !errors.Is(err, serve.ErrConflict) {
 		return Known{}, err
 	}
-	return a.read(ctx)
+	known, err = a.read(ctx)
+	if err != nil {
+		return Known{}, err
+	}
+	lives, err := a.lives(ctx, uid)
+	if err == nil && !lives && len(known.Notes) == 0 {
+		return Known{}, a.kept.remove(ctx, known.secret)
+	}
+	return known, err
+}
+
+// lives reports whether the service's object is there, and is to stay.
+func (a *Abroad) lives(ctx context.Context, uid string) (bool, error) {
+	object, err := a.objects.Get(ctx, a.service, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, meaning(err)
+	}
+	return string(object.GetUID()) == uid && object.GetDeletionTimestamp() == nil, nil
 }
 
 // read gives what is known; serve.ErrNotFound if nothing is.
@@ -113,54 +143,71 @@ func (a *Abroad) read(ctx context.Context) (Known, error) {
 	return known, nil
 }
 
-// Tell keeps how clouds are reached from now on, and what they are shown: nil leaves
-// them what they were shown before. It gives what tells that from what they were shown
-// before, empty if nothing was ever given.
-func (a *Abroad) Tell(ctx context.Context, briefs map[string]string, shown serve.CloudCredentials) (given string, err error) {
-	if given, err = a.tell(ctx, briefs, shown); err != nil {
-		return "", fmt.Errorf("telling the controller of other clouds: %w", err)
-	}
-	return given, nil
+// Marks tell what is told of other clouds now from what was told before.
+type Marks struct {
+	// Shown is of what they are shown, and Reached of how they are reached; empty as long
+	// as nothing was said of it.
+	Shown, Reached string
 }
 
-func (a *Abroad) tell(ctx context.Context, briefs map[string]string, shown serve.CloudCredentials) (given string, err error) {
+// Tell keeps how clouds are reached from now on, and what they are shown: nil leaves
+// them what they were shown before. Of a service that is no more it is
+// serve.ErrNotFound.
+func (a *Abroad) Tell(ctx context.Context, uid string, briefs map[string]string, shown serve.CloudCredentials) (Marks, error) {
+	marks, err := a.tell(ctx, uid, briefs, shown)
+	if err != nil {
+		return Marks{}, fmt.Errorf("telling the controller of other clouds: %w", err)
+	}
+	return marks, nil
+}
+
+func (a *Abroad) tell(ctx context.Context, uid string, briefs map[string]string, shown serve.CloudCredentials) (Marks, error) {
 	known, err := a.read(ctx)
 	if errors.Is(err, serve.ErrNotFound) {
 		if len(briefs)+len(shown) == 0 {
-			return "", nil
+			return Marks{}, nil
 		}
-		known, err = a.open(ctx)
+		if known, err = a.open(ctx, uid); err == nil && known.secret == nil {
+			err = serve.ErrNotFound
+		}
 	}
 	if err != nil {
-		return "", err
+		return Marks{}, err
 	}
-	had := known.secret.Data
 	change := map[string][]byte{}
-	if shown != nil {
-		for key := range had {
-			if strings.HasPrefix(key, keyShown) {
-				change[key] = nil
-			}
-		}
-		for cloud, text := range shown {
-			change[keyShown+cloud] = []byte(text)
-		}
+	marks := Marks{
+		Shown:   replace(change, known.secret.Data, keyShown, shown, shown != nil),
+		Reached: replace(change, known.secret.Data, keyBrief, briefs, briefs != nil),
 	}
-	same := func(key string, content []byte) bool { return string(had[key]) == string(content) }
-	maps.DeleteFunc(change, same)
-	given = string(had[keyGiven])
 	if len(change) > 0 {
-		given = rand.Text()
-		change[keyGiven] = []byte(given)
+		err = a.kept.change(ctx, change)
 	}
-	for cloud, brief := range briefs {
-		change[keyBrief+cloud] = []byte(brief)
+	return marks, err
+}
+
+// replace notes in change what it takes to have exactly the texts under keys that begin
+// so, if it is asked for, and another mark if that is a change. It gives the mark.
+func replace(change, had map[string][]byte, begin string, texts map[string]string, asked bool) (mark string) {
+	mark = string(had[keyMark+begin])
+	if !asked {
+		return mark
 	}
-	maps.DeleteFunc(change, same)
-	if len(change) == 0 {
-		return given, nil
+	var changed bool
+	for key := range had {
+		if cloud, is := strings.CutPrefix(key, begin); is && texts[cloud] == "" {
+			change[key], changed = nil, true
+		}
 	}
-	return given, a.kept.change(ctx, change)
+	for cloud, text := range texts {
+		if string(had[begin+cloud]) != text {
+			change[begin+cloud], changed = []byte(text), true
+		}
+	}
+	if changed {
+		mark = rand.Text()
+		change[keyMark+begin] = []byte(mark)
+	}
+	return mark
 }
 
 // Note keeps where there are machines in a cloud, before one is made where there was

@@ -65,22 +65,30 @@ func TestMachinesElsewhereAreEndedWithTheServiceInACluster(t *testing.T) {
 			t.Errorf("%s is shown %q, %v; want %q", name, shown, err, want)
 		}
 	}
-	mark := func() string {
+	mark := func(name string) string {
 		t.Helper()
 		object, err := c.objects().Get(t.Context(), "web", metav1.GetOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return object.GetAnnotations()[annotationShown]
+		return object.GetAnnotations()[name]
 	}
-	first := mark()
+	first, reached := mark(annotationShown), mark(annotationReached)
 	furnish("web", serve.CloudCredentials{"aws": "first", "gcp": "other"})
-	if first == "" || mark() != first {
-		t.Errorf("with the same credentials the mark %q has become %q", first, mark())
+	if now := mark(annotationShown); first == "" || now != first {
+		t.Errorf("with the same credentials the mark %q has become %q", first, now)
 	}
 	furnish("web", serve.CloudCredentials{"aws": "second"})
-	if mark() == first {
+	if mark(annotationShown) == first {
 		t.Error("with other credentials the mark is the same")
+	}
+	if now := mark(annotationReached); reached == "" || now != reached {
+		t.Errorf("reached as before the mark %q has become %q", reached, now)
+	}
+	d.o.Briefs = map[string]string{"aws": "otherwise"}
+	furnish("web", nil)
+	if mark(annotationReached) == reached {
+		t.Error("reached otherwise the mark is the same")
 	}
 	if shown, err := a.Shown(t.Context(), "gcp"); err != nil || shown != "" {
 		t.Errorf("what was taken back is shown: %q, %v", shown, err)
@@ -115,11 +123,15 @@ func TestMachinesElsewhereAreEndedWithTheServiceInACluster(t *testing.T) {
 	if err != nil || len(swept) != 1 || swept[0].Ref != ref {
 		t.Errorf("Destroy gives %v, %v", swept, err)
 	}
-	if told.Notes["aws"] != "here" || told.Briefs["aws"] != "so" || told.Scope == "" {
+	if told.Notes["aws"] != "here" || told.Briefs["aws"] != "otherwise" || told.Scope == "" {
 		t.Errorf("the cloud was asked by %+v", told)
 	}
 	if err := a.Note(t.Context(), "aws", "there"); !errors.Is(err, serve.ErrNotFound) {
 		t.Errorf("after the end Note gives %v: something could be made", err)
+	}
+	// A copy that has not heard of the end opens once more what is gone.
+	if known, err := a.Open(t.Context(), "5f3c"); err != nil || known.secret != nil {
+		t.Errorf("after the end Open gives %+v, %v", known, err)
 	}
 	if names, err := d.List(p.waiting()); err != nil || len(names) > 0 {
 		t.Errorf("there is left: %v, %v", names, err)

@@ -160,7 +160,8 @@ func (v *view) declare(ctx context.Context, objects map[string]*unstructured.Uns
 		finished = finished && spec.final
 		all = append(all, serve.Declaration{
 			Name: name, UID: string(s.UID), Generation: spec.generation, Taken: s.taken(), Asked: spec.digest, Spec: spec.spec, Invalid: spec.invalid,
-			Deleting: s.DeletionTimestamp != nil, End: s.ends(), Shown: object.GetAnnotations()[annotationShown], Port: s.Status.Port, Endpoint: urls[name],
+			Shown: object.GetAnnotations()[annotationShown], Reached: object.GetAnnotations()[annotationReached],
+			Deleting: s.DeletionTimestamp != nil, End: s.ends(), Port: s.Status.Port, Endpoint: urls[name],
 		})
 	}
 	maps.DeleteFunc(v.specs, func(name string, _ declaredSpec) bool { return objects[name] == nil })

@@ -249,14 +249,17 @@ func (c *clients) declare(ctx context.Context, service string, e serve.EndpointO
 }
 
 // tell tells the controller of a service how other clouds are reached, and what they
-// are shown. A controller that runs looks at the latter again when the service's object
-// has another mark.
+// are shown. A controller that runs looks at that again when the service's object has
+// other marks.
 func (d *Deployer) tell(ctx context.Context, c *clients, object *unstructured.Unstructured, shown serve.CloudCredentials) error {
-	given, err := c.abroad(object.GetName()).Tell(ctx, d.o.Briefs, shown)
-	if err != nil || given == object.GetAnnotations()[annotationShown] {
+	marks, err := c.abroad(object.GetName()).Tell(ctx, string(object.GetUID()), d.o.Briefs, shown)
+	has := object.GetAnnotations()
+	if err != nil || marks == (Marks{has[annotationShown], has[annotationReached]}) {
 		return err
 	}
-	return patch(ctx, c, object, map[string]any{"annotations": map[string]any{annotationShown: given}})
+	return patch(ctx, c, object, map[string]any{
+		"annotations": map[string]any{annotationShown: marks.Shown, annotationReached: marks.Reached},
+	})
 }
 
 // reach changes how an endpoint is to be made reachable.

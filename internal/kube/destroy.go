@@ -71,7 +71,7 @@ func (c *clients) undeclare(ctx context.Context, service string) error {
 	if err := bundles.Keep(); err != nil {
 		return fmt.Errorf("giving up the bundles of service %q: %w", service, err)
 	}
-	if err := c.deleteSecrets(ctx, service, labelComponent+"!="+componentAbroad); err != nil {
+	if err := c.deleteSecrets(ctx, service); err != nil {
 		return err
 	}
 	if err := c.letGo(ctx, object); err != nil {
@@ -118,7 +118,7 @@ func (d *Deployer) sweep(ctx context.Context, c *clients, service string) ([]ser
 		var more []serve.Instance
 		more, err = d.sweepAbroad(ctx, c, service)
 		swept = append(swept, more...)
-		if !errors.Is(err, serve.ErrConflict) {
+		if !errors.Is(err, errMoved) {
 			break
 		}
 		err = nil // a machine was about to be made where there had been none
@@ -127,8 +127,8 @@ func (d *Deployer) sweep(ctx context.Context, c *clients, service string) ([]ser
 }
 
 // sweepAbroad ends the service's machines in the other clouds that the use of was noted,
-// and then sees to it that nothing can be noted any more; serve.ErrConflict is that
-// something was in between.
+// and then sees to it that nothing can be noted any more; errMoved is that something was
+// in between.
 func (d *Deployer) sweepAbroad(ctx context.Context, c *clients, service string) ([]serve.Instance, error) {
 	a := c.abroad(service)
 	known, err := a.read(ctx)
@@ -157,7 +157,12 @@ func (d *Deployer) sweepAbroad(ctx context.Context, c *clients, service string) 
 	if len(errs) > 0 {
 		return swept, errors.Join(errs...)
 	}
-	return swept, a.kept.remove(ctx, known.secret)
+	if err := a.kept.remove(ctx, known.secret); errors.Is(err, serve.ErrConflict) {
+		return swept, errMoved
+	} else if err != nil {
+		return swept, fmt.Errorf("forgetting other clouds: %w", err)
+	}
+	return swept, nil
 }
 
 // removeAll removes what else carries the service's name: its endpoint, and what
@@ -173,16 +178,14 @@ func (c *clients) removeAll(ctx context.Context, service string) error {
 			return fmt.Errorf("deleting the endpoint %q: %w", endpoint.Name, meaning(err))
 		}
 	}
-	return c.deleteSecrets(ctx, service, "")
+	return c.deleteSecrets(ctx, service)
 }
 
-// deleteSecrets deletes what is stored for the service in the namespace, if it is one
-// of those, but not what others who use the namespace have stored for theirs.
-func (c *clients) deleteSecrets(ctx context.Context, service, those string) error {
-	selector := ofService(service) + ",!" + labelScope
-	if those != "" {
-		selector += "," + those
-	}
+// deleteSecrets deletes what is stored for the service in the namespace, but not what
+// others who use the namespace have stored for theirs, nor what is known of other
+// clouds, which goes when there is nothing any more to be ended by it.
+func (c *clients) deleteSecrets(ctx context.Context, service string) error {
+	selector := ofService(service) + ",!" + labelScope + "," + labelComponent + "!=" + componentAbroad
 	err := c.typed.CoreV1().Secrets(c.namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		return fmt.Errorf("deleting what is stored for service %q: %w", service, meaning(err))

@@ -37,9 +37,11 @@ const (
 	labelBundle = group + "/bundle"
 )
 
-// annotationShown, of a service's object, is another one when other clouds are to be
-// shown something else.
-const annotationShown = group + "/shown"
+// The marks, on a service's object, of what is told of other clouds.
+const (
+	annotationShown   = group + "/shown"
+	annotationReached = group + "/reached"
+)
 
 // annotationInstance holds a replica's serve.Instance as its launch has made it,
 // in JSON.

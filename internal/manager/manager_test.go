@@ -409,3 +409,23 @@ func TestCloudsAreShownWhatIsGivenAnew(t *testing.T) {
 		t.Error("the cloud is shown the same twice")
 	}
 }
+
+func TestAControllerBeginsAnewWhenCloudsAreReachedOtherwise(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	one := r.start(0)
+	r.directory.declare(spec("web", 2))
+	before := r.directory.await(t, "web", "two replicas", ready(2))
+	if err := r.directory.change("web", func(d *serve.Declaration) { d.Reached = "otherwise" }); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the controller has begun anew", func() bool { return r.opened.Load() == 2 })
+	if status, _ := one.get(r.port("web")); status != http.StatusOK {
+		t.Errorf("meanwhile the endpoint answers with %d", status)
+	}
+	r.directory.declare(spec("web", 3))
+	after := r.directory.await(t, "web", "three replicas", ready(3))
+	if after.Refused != "" || after.Service.UID != before.Service.UID || after.Service.Replicas[0].ID != before.Service.Replicas[0].ID {
+		t.Errorf("of %+v it has made %+v", before.Service, after)
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -240,6 +241,7 @@ type rig struct {
 	election    *election
 	cloud       *servetest.Apart
 	others      []serve.Cloud
+	opened      atomic.Int64 // how often a controller has begun
 	credentials serve.Credentials
 	first       int
 	archive     string // made before the copies, and so removed after their end
@@ -273,6 +275,7 @@ type lasting struct{ serve.Store }
 func (lasting) Close() error { return nil }
 
 func (r *rig) parts(_ context.Context, name, _ string) (Parts, error) {
+	r.opened.Add(1)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stores[name] == nil {

@@ -40,6 +40,10 @@ func (t *tenure) run(ctx context.Context) {
 		if err == nil || ctx.Err() != nil {
 			return
 		}
+		if errors.Is(err, errMoved) {
+			t.m.o.Log.Info("other clouds are reached in another way; beginning anew", "service", t.name)
+			continue
+		}
 		t.m.o.Log.Error("a service's controller ended; starting it again", "service", t.name, "error", err)
 		if d, ok, _ := t.m.list.find(t.uid); ok {
 			t.m.refuse(ctx, d, "Its controller could not be run: "+err.Error())
@@ -63,6 +67,7 @@ func (t *tenure) serve(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, parts.Store.Close()) }()
 	traffic := t.m.hub.share(t.uid, front, t.endpoint, func() { t.m.hub.routed(t.m, t.uid) })
 	defer t.m.hub.unshare(traffic)
+	defer front.SetDial(t.m.o.Dial) // until somebody decides for the service again
 	c := controller.New(controller.Options{
 		Service: t.name, Store: parts.Store, Clouds: parts.Clouds, Bundles: parts.Bundles,
 		Archive: parts.Archive, Traffic: traffic, Log: t.m.o.Log.With("service", t.name),
@@ -74,7 +79,7 @@ func (t *tenure) serve(ctx context.Context) (err error) {
 	part(c.Run)
 	part(func(ctx context.Context) error { return t.follow(ctx, c) })
 	part(func(ctx context.Context) error { return t.observe(ctx, c) })
-	part(func(ctx context.Context) error { return t.renew(ctx, c, known.Shown) })
+	part(func(ctx context.Context) error { return t.renew(ctx, c, known) })
 	part(t.tell)
 	all.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, errReleased) && !errors.Is(err, context.Canceled) {
@@ -82,6 +87,10 @@ func (t *tenure) serve(ctx context.Context) (err error) {
 	}
 	return nil
 }
+
+// errMoved means that other clouds are to be reached in another way, which is found out
+// when what the controller works with is opened.
+var errMoved = errors.New("other clouds are reached in another way")
 
 // errReleased means that the service has ended and its declaration is let go.
 var errReleased = errors.New("the service has ended")
@@ -222,12 +231,15 @@ func (t *tenure) end(ctx context.Context, c *controller.Controller, d serve.Decl
 }
 
 // renew has clouds be shown what is given for them now, whenever that is not what they
-// are shown.
-func (t *tenure) renew(ctx context.Context, c *controller.Controller, shown string) error {
+// are shown. It ends when they are to be reached in another way than was known.
+func (t *tenure) renew(ctx context.Context, c *controller.Controller, known serve.Declaration) error {
 	for {
 		now, ok, changed := t.m.list.find(t.uid)
-		if ok && now.Shown != shown {
-			shown = now.Shown
+		if ok && now.Reached != known.Reached && !now.Deleting {
+			return errMoved
+		}
+		if ok && now.Shown != known.Shown {
+			known.Shown = now.Shown
 			c.Renew()
 		}
 		select {

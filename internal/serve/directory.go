@@ -51,9 +51,10 @@ type Declaration struct {
 	// End lists the replicas that somebody has asked to be ended; true also purges
 	// the record of a failed one.
 	End map[int64]bool
-	// Shown tells what other clouds are to be shown from what they were shown before;
-	// empty as long as nothing was given.
-	Shown string
+	// Shown tells what other clouds are to be shown from what they were shown before, and
+	// Reached how they are to be reached from how they were; empty as long as nothing was
+	// said of it.
+	Shown, Reached string
 	// Port is the endpoint's port on every copy, 0 before Publish, and Endpoint its
 	// URL for clients, empty while it has none.
 	Port     int
