@@ -97,7 +97,7 @@ func (w *Whereabouts[C]) Belong(kind, account string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if was := w.place.Account; was != "" && was != account {
-		return fmt.Errorf("these are credentials of %s %s, and there are machines in %s %s: %w", kind, account, kind, was, serve.ErrUnauthorized)
+		return fmt.Errorf("these are credentials of %s %s, and this controller works with %s %s, in which it may have machines: %w", kind, account, kind, was, serve.ErrUnauthorized)
 	}
 	w.place.Account = account
 	return nil

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -103,13 +104,23 @@ func vacant(ctx context.Context, d serve.Deployer, namespace, name string) (noCo
 		// behind. Deploy takes it up again.
 		return false, nil
 	case errors.Is(err, serve.ErrUnreachable):
-		diags.AddAttributeError(path.Root("name"), "The service already exists", fmt.Sprintf("There is a controller for a service %q on %s, and it does not answer. %s", name, d.Name(), taken))
+		diags.AddAttributeError(path.Root("name"), "The service already exists", fmt.Sprintf("There is a controller for a service %q on %s, and it does not answer. %s "+
+			"If it is what an apply has left that was cut off, remove it: terraform-provider-serve down %s%s.", name, d.Name(), taken, name, commandFor(d.Name(), namespace)))
 	case err != nil:
 		diags.AddError("Looking for the service failed", fmt.Sprintf("Whether there is a service %q already could not be found out.\n\n%s", name, err))
 	default:
 		diags.AddAttributeError(path.Root("name"), "The service already exists", fmt.Sprintf("There is a service %q on %s, created %s. %s", name, d.Name(), moment(svc.CreatedAt).ValueString(), taken))
 	}
 	return false, diags
+}
+
+// commandFor gives what the provider's own commands are told to find an infra by; a home
+// other than the usual one is in their environment.
+func commandFor(infra, namespace string) string {
+	if infra == localInfra {
+		return ""
+	}
+	return " --infra " + strings.TrimSuffix(infra+"/"+namespace, "/")
 }
 
 // empty reports whether a controller has no service. One that could not even be

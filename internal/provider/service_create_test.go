@@ -78,7 +78,7 @@ func TestANameThatIsTakenIsLeftAlone(t *testing.T) {
 		says  string
 	}{
 		{"by a service", &controller{svc: &serve.Service{Name: "web", Revision: 7}}, `There is a service "web" on local`},
-		{"by a controller that does not answer", &controller{dead: true}, "does not answer"},
+		{"by a controller that does not answer", &controller{dead: true}, "terraform-provider-serve down web."},
 	} {
 		t.Run(row.what, func(t *testing.T) {
 			t.Parallel()
@@ -165,4 +165,18 @@ func TestTheControllerOfAnInterruptedCreateIsTakenUp(t *testing.T) {
 	f := newInfra(ready)
 	f.controllers["web"] = &controller{infra: f, name: "web", bundles: make(map[string]bool)}
 	newTerraform(t, f, "").becomes(t, "create", service(""))
+}
+
+func TestCommandsAreToldWhereTheControllerIs(t *testing.T) {
+	t.Parallel()
+	for want, place := range map[string][2]string{
+		"":                        {localInfra, ""},
+		" --infra kubernetes/web": {kubernetesInfra, "web"},
+		" --infra kubernetes":     {kubernetesInfra, ""},
+		" --infra aws/us-east-1":  {awsInfra, "us-east-1"},
+	} {
+		if got := commandFor(place[0], place[1]); got != want {
+			t.Errorf("for %v they are told %q, want %q", place, got, want)
+		}
+	}
 }
