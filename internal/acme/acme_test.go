@@ -41,6 +41,9 @@ type authority struct {
 func newAuthority(t *testing.T, port int, valid uint64) *authority {
 	t.Helper()
 	t.Setenv("PEBBLE_VA_NOSLEEP", "1")
+	// Nor is anything refused for practice: trying again takes longer than some
+	// certificates here are good for.
+	t.Setenv("PEBBLE_WFE_NONCEREJECT", "0")
 	quiet := slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
 	store := db.NewMemoryStore()
 	issuer := ca.New(quiet, store, "", "ecdsa", 0, 1, map[string]ca.Profile{"default": {ValidityPeriod: valid}})
