@@ -81,28 +81,18 @@ func (g *GCP) permissions(name string) []string {
 }
 
 // holds reports whether a condition holds for something. Of the language that
-// conditions are in there is what asks for the beginning and the end of a name, and "or".
+// conditions are in there is what asks for the end of a name.
 func (g *GCP) holds(condition fields, resource string) bool {
 	if condition == nil {
 		return true
 	}
 	text := condition.Text("expression")
-	known := regexp.MustCompile(`^resource\.name(?:\.extract\("([^"{]*)\{name\}"\))?\.(starts|ends)With\("([^"]*)"\)$`)
-	for one := range strings.SplitSeq(text, " || ") {
-		got := known.FindStringSubmatch(one)
-		if got == nil {
-			g.errorf("the condition %s is not understood by package gcptest", text)
-			return false
-		}
-		name := resource
-		if got[1] != "" {
-			_, name, _ = strings.Cut(resource, got[1])
-		}
-		if got[2] == "starts" && strings.HasPrefix(name, got[3]) || got[2] == "ends" && strings.HasSuffix(name, got[3]) {
-			return true
-		}
+	got := regexp.MustCompile(`^resource\.name\.endsWith\("([^"]*)"\)$`).FindStringSubmatch(text)
+	if got == nil {
+		g.errorf("the condition %s is not understood by package gcptest", text)
+		return false
 	}
-	return false
+	return strings.HasSuffix(resource, got[1])
 }
 
 // describePolicy gives a policy to somebody who asks for a version of it: those that

@@ -206,7 +206,7 @@ func TestWhatAServiceAccountMayDo(t *testing.T) {
 	all.Version = 3
 	all.Bindings = append(all.Bindings, &cloudresourcemanager.Binding{
 		Role: "projects/" + gcptest.Project + "/roles/serve_web", Members: []string{member},
-		Condition: &cloudresourcemanager.Expr{Title: "its own", Expression: `resource.name.endsWith("-2") || resource.name.extract("/instances/{name}").startsWith("serve-web-")`},
+		Condition: &cloudresourcemanager.Expr{Title: "its own", Expression: `resource.name.endsWith("-web-1")`},
 	})
 	if _, err := resources.Projects.SetIamPolicy(gcptest.Project, &cloudresourcemanager.SetIamPolicyRequest{Policy: all}).Do(); err != nil {
 		t.Fatal(err)

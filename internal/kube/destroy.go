@@ -114,16 +114,16 @@ func gone(ctx context.Context, of dynamic.ResourceInterface, name string, uid ty
 // sweep ends the service's pods, and its machines in other clouds.
 func (d *Deployer) sweep(ctx context.Context, c *clients, service string) ([]serve.Instance, error) {
 	swept, err := serve.Sweep(ctx, d.pods, service)
-	for err == nil {
-		var more []serve.Instance
-		more, err = d.sweepAbroad(ctx, c, service)
-		swept = append(swept, more...)
-		if !errors.Is(err, errMoved) {
-			break
-		}
-		err = nil // a machine was about to be made where there had been none
+	if err != nil {
+		return swept, err
 	}
-	return swept, err
+	for {
+		more, err := d.sweepAbroad(ctx, c, service)
+		swept = append(swept, more...)
+		if !errors.Is(err, errMoved) { // or a machine was about to be made where there had been none
+			return swept, err
+		}
+	}
 }
 
 // sweepAbroad ends the service's machines in the other clouds that the use of was noted,
