@@ -220,11 +220,13 @@ func (c *clients) makeNamespace(ctx context.Context, p plan) error {
 }
 
 // declare makes sure that the service has an object, and that its endpoint is as it
-// is asked for. One that is being removed must be gone first.
+// is asked for. One that is being removed must be gone first. A new one is nobody's to
+// let go until a controller has seen it: whoever takes the definition away at this
+// moment would wait for that, and everybody for him.
 func (c *clients) declare(ctx context.Context, service string, e serve.EndpointOptions) (*unstructured.Unstructured, error) {
 	object, err := c.objects().Get(ctx, service, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		s := &ServeService{ObjectMeta: metav1.ObjectMeta{Name: service, Namespace: c.namespace, Finalizers: []string{finalizer}}}
+		s := &ServeService{ObjectMeta: metav1.ObjectMeta{Name: service, Namespace: c.namespace}}
 		s.Spec.Endpoint = Endpoint{Type: e.Type, Annotations: e.Annotations}
 		next, err := s.unstructured()
 		if err != nil {

@@ -68,13 +68,7 @@ func define(t *testing.T, client dynamic.Interface) {
 	ctx, cancel := context.WithTimeout(t.Context(), longEnough)
 	defer cancel()
 	err = follow(ctx, ri, nameIs(crdName), func(all map[string]*unstructured.Unstructured) bool {
-		conditions, _, _ := unstructured.NestedSlice(all[crdName].Object, "status", "conditions")
-		for _, c := range conditions {
-			if c, ok := c.(map[string]any); ok && c["type"] == "Established" && c["status"] == "True" {
-				return false
-			}
-		}
-		return true
+		return all[crdName] == nil || !established(all[crdName])
 	})
 	if err != nil {
 		t.Fatalf("waiting for the definition: %v", err)
